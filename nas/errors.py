@@ -1,0 +1,66 @@
+"""The errors a user can cause.
+
+Each message says where, what was found, what is allowed and what to do next, on one line.
+The programs print it on stderr and leave with exit code 2; every other exception is a fault
+of ours and keeps its traceback.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class NasError(Exception):
+    """Base of every error that the user can mend."""
+
+
+class ConfigError(NasError):
+    """A flag, a configuration file or a combination of settings is wrong."""
+
+
+class SearchSpaceError(NasError):
+    """A search space file is malformed or contradicts itself."""
+
+
+class OperatorError(NasError):
+    """An operator is unknown, is registered twice or breaks its contract."""
+
+
+class GenotypeError(NasError):
+    """A genotype cannot be read, or does not fit what it is used for."""
+
+
+class DataError(NasError):
+    """A data set is missing, unreadable or inconsistent."""
+
+
+class RunDirectoryError(NasError):
+    """A run directory cannot be used as asked."""
+
+
+class CheckpointError(NasError):
+    """A checkpoint is missing, damaged or of another run."""
+
+
+class ReportError(NasError):
+    """A picture or a report cannot be made."""
+
+
+class TrainingError(NasError):
+    """A search or a training run went wrong in its numbers."""
+
+
+def close_matches(name: str, known: Iterable[str]) -> str:
+    """Say which known names are near to an unknown one, for the tail of an error message.
+
+    Args:
+        name: What the user wrote.
+        known: The names that are allowed.
+
+    Returns:
+        "did you mean 'a' or 'b'?" where something is near, else "known: a, b, c".
+    """
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=3)
+    if near:
+        return f"did you mean {' or '.join(repr(match) for match in near)}?"
+    return f"known: {', '.join(known)}"

@@ -1,0 +1,167 @@
+"""The genotype: the one file between a search and everything after it (no torch).
+
+A genotype is a discrete cell pair: for each intermediate node the primitives that feed it and the
+nodes they read, and which nodes are concatenated as the cell's output. The record may also carry
+what a retrain and a diagram must not guess: descriptions of its operators, the space it was found
+in, and the search that found it.
+
+Source: DARTS (arXiv:1806.09055), Sec. 2.1 and Fig. 4.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from nas.errors import GenotypeError
+from nas.genotype.checks import check_concat, check_nodes
+from nas.space import CELL_TYPES
+
+FORMAT = "sandglass-nas genotype"
+VERSION = 1
+MAX_BYTES = 1 << 20
+
+Node = tuple[tuple[str, int], ...]
+"""The (primitive, source) pairs that feed one intermediate node, strongest first."""
+
+
+@dataclass(frozen=True)
+class Genotype:
+    """A normal and a reduction cell.
+
+    Sources count all nodes of a cell: 0 and 1 are its inputs c_{k-2} and c_{k-1}, 2 is the first
+    intermediate node. Two genotypes are equal when their cells are; the details do not count.
+    """
+
+    normal: tuple[Node, ...]
+    normal_concat: tuple[int, ...]
+    """The nodes whose outputs are concatenated; DARTS: all intermediate ones."""
+    reduce: tuple[Node, ...]
+    reduce_concat: tuple[int, ...]
+    operators: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False)
+    """For each primitive used: `label`, `family` and the `settings` of its operator."""
+    space: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """The space it was found in: `name`, `num_nodes`, `primitives`, `plugins`."""
+    search: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """The search that found it: `seed`, `commit`, `epochs`, final `alphas`, ..."""
+
+    def __post_init__(self):
+        for cell_type in CELL_TYPES:
+            nodes = check_nodes(getattr(self, cell_type), cell_type)
+            concat = check_concat(
+                getattr(self, f"{cell_type}_concat"), len(nodes), f"{cell_type}_concat"
+            )
+            object.__setattr__(self, cell_type, nodes)
+            object.__setattr__(self, f"{cell_type}_concat", concat)
+
+    @cached_property
+    def primitives(self) -> tuple[str, ...]:
+        """The names it uses, each once, in order of appearance."""
+        names = (name for cell in (self.normal, self.reduce) for node in cell for name, _ in node)
+        return tuple(dict.fromkeys(names))
+
+    def to_json(self) -> str:
+        """Write the versioned JSON document of genotype.json."""
+        document = {
+            "format": FORMAT,
+            "version": VERSION,
+            "normal": self.normal,
+            "normal_concat": self.normal_concat,
+            "reduce": self.reduce,
+            "reduce_concat": self.reduce_concat,
+        }
+        for key in ("operators", "space", "search"):
+            if getattr(self, key):
+                document[key] = getattr(self, key)
+        rows = [f"{json.dumps(key)}: {_dumps(value)}" for key, value in document.items()]
+        return "{\n " + ",\n ".join(rows) + "\n}\n"
+
+    @classmethod
+    def from_json(cls, text: str, where: str = "genotype") -> "Genotype":
+        """Read a document that `to_json` wrote.
+
+        Args:
+            text: The JSON document, at most 1 MiB.
+            where: Its name, for messages.
+
+        Raises:
+            GenotypeError: The text is cut short, is of another format or version, or describes
+                cells that cannot be.
+        """
+        if len(text) > MAX_BYTES:
+            raise GenotypeError(f"{where}: {len(text)} characters; a genotype is under {MAX_BYTES}")
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError) as cause:
+            raise GenotypeError(
+                f"{where}: not a whole JSON document ({cause}); was the file cut short? "
+                "A search writes genotype.json at its end"
+            ) from cause
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise GenotypeError(f'{where}: expected a JSON object with "format": "{FORMAT}"')
+        version = document.get("version")
+        if version != VERSION:
+            raise GenotypeError(
+                f"{where}: version {version!r}; this release reads version {VERSION}"
+            )
+        known = {"format", "version", "operators", "space", "search"}
+        cells = {key for kind in CELL_TYPES for key in (kind, f"{kind}_concat")}
+        if missing := sorted(cells - document.keys()):
+            raise GenotypeError(f"{where}: without {', '.join(missing)}")
+        if unknown := sorted(document.keys() - cells - known):
+            raise GenotypeError(f"{where}: unknown key {unknown[0]!r}")
+        details = {key: document.get(key, {}) for key in ("operators", "space", "search")}
+        for key, value in details.items():
+            if not isinstance(value, dict):
+                raise GenotypeError(f"{where}: {key}: expected an object, found {value!r}")
+        for name, description in details["operators"].items():
+            if not isinstance(description, dict) or not all(
+                isinstance(description.get(key), str) for key in ("label", "family")
+            ):
+                raise GenotypeError(f"{where}: operators.{name}: expected a label and a family")
+        try:
+            return cls(**{key: document[key] for key in cells}, **details)
+        except GenotypeError as cause:
+            raise GenotypeError(f"{where}: {cause}") from cause
+
+    def to_text(self) -> str:
+        """Write the one-line form that the DARTS code prints and reads.
+
+        Raises:
+            GenotypeError: A node has not exactly two inputs, which that form cannot say.
+        """
+        parts = []
+        for cell_type in CELL_TYPES:
+            nodes = getattr(self, cell_type)
+            if any(len(node) != 2 for node in nodes):
+                raise GenotypeError(
+                    f"{cell_type}: the DARTS text form needs two inputs a node; use JSON"
+                )
+            concat = getattr(self, f"{cell_type}_concat")
+            parts.append(f"{cell_type}={[pair for node in nodes for pair in node]}")
+            parts.append(f"{cell_type}_concat={_concat_text(concat)}")
+        return f"Genotype({', '.join(parts)})"
+
+    @classmethod
+    def from_text(cls, text: str, where: str = "genotype") -> "Genotype":
+        """Read the text forms of quark0/darts (flat) and khanrc/pt.darts (one list a node).
+
+        The text is parsed, never evaluated. Raises GenotypeError on anything but
+        `Genotype(keyword=...)` with lists, tuples, names and whole numbers and `range(a, b)`.
+        """
+        from nas.genotype.text import parse_text
+
+        try:
+            return cls(**parse_text(text))
+        except GenotypeError as cause:
+            raise GenotypeError(f"{where}: {cause}") from cause
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, allow_nan=False)
+
+
+def _concat_text(concat: tuple[int, ...]) -> str:
+    start, stop = concat[0], concat[-1] + 1
+    return f"range({start}, {stop})" if concat == tuple(range(start, stop)) else str(list(concat))
