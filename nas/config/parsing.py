@@ -136,7 +136,7 @@ def _one_line(cause: ArgumentError, configs: list[Path], flags: list[str], hints
         if flag[2:] not in [*hints, "help", "print_config"]:
             return f"unknown flag {flag}; {close_matches(flag, [f'--{name}' for name in hints])}"
     message = " ".join(str(cause).split())
-    found = re.search(r'Parser key "(\w+)":.*?Got value: (.*)$', message)
+    found = re.search(r'Parser key "(\w+)":.*?(?:Got|Given) value: (.*)$', message)
     if found and found[1] in hints:
         name = found[1]
         where = f"--{name}" if f"--{name}" in given else f"{', '.join(map(str, configs))}: {name}"

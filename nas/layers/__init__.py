@@ -1,0 +1,26 @@
+"""Plain nn.Modules that know nothing of architecture search."""
+
+from nas.layers.auxiliary import AuxiliaryHeadCIFAR, AuxiliaryHeadImageNet
+from nas.layers.conv import DilConv, FactorizedConv, FactorizedReduce, ReLUConvBN, SepConv
+from nas.layers.drop_path import drop_path
+from nas.layers.inverted_residual import inverted_residual
+from nas.layers.pool import Zero, avg_pool, max_pool
+from nas.layers.sandglass import Sandglass, identity_channels, sandglass_hidden_channels
+
+__all__ = [
+    "AuxiliaryHeadCIFAR",
+    "AuxiliaryHeadImageNet",
+    "DilConv",
+    "FactorizedConv",
+    "FactorizedReduce",
+    "ReLUConvBN",
+    "Sandglass",
+    "SepConv",
+    "Zero",
+    "avg_pool",
+    "drop_path",
+    "identity_channels",
+    "inverted_residual",
+    "max_pool",
+    "sandglass_hidden_channels",
+]

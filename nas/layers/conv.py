@@ -1,0 +1,103 @@
+"""The convolution blocks of the DARTS space: activation, convolutions, BatchNorm, in that order.
+
+Shapes: (N, C_in, H, W) -> (N, C_out, ceil(H / stride), ceil(W / stride)). No convolution has a
+bias. `affine` is whether the BatchNorms have a scale and a shift: off in a search, so that they
+do not rescale what the architecture weights scale, and on in a retrain.
+
+Source: DARTS (arXiv:1806.09055), Sec. 3.1 and its code.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ReLUConvBN(nn.Sequential):
+    """ReLU, convolution, BatchNorm."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int, *, affine: bool
+    ):
+        super().__init__(
+            nn.ReLU(),
+            nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False),
+            nn.BatchNorm2d(out_channels, affine=affine),
+        )
+
+
+class DilConv(nn.Sequential):
+    """ReLU, depthwise convolution with dilation, pointwise convolution, BatchNorm."""
+
+    def __init__(
+        self, channels: int, kernel_size: int, stride: int, *, dilation: int = 2, affine: bool
+    ):
+        super().__init__(
+            nn.ReLU(),
+            *_depthwise_pointwise(channels, kernel_size, stride, dilation),
+            nn.BatchNorm2d(channels, affine=affine),
+        )
+
+
+class SepConv(nn.Sequential):
+    """A depthwise separable convolution applied twice; the first one carries the stride."""
+
+    def __init__(self, channels: int, kernel_size: int, stride: int, *, affine: bool):
+        super().__init__(
+            *DilConv(channels, kernel_size, stride, dilation=1, affine=affine),
+            *DilConv(channels, kernel_size, 1, dilation=1, affine=affine),
+        )
+
+
+class FactorizedConv(nn.Sequential):
+    """ReLU, 1 x k convolution, k x 1 convolution, BatchNorm; each strides along its kernel."""
+
+    def __init__(self, channels: int, kernel_size: int, stride: int, *, affine: bool):
+        padding = kernel_size // 2
+        super().__init__(
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, (1, kernel_size), (1, stride), (0, padding), bias=False),
+            nn.Conv2d(channels, channels, (kernel_size, 1), (stride, 1), (padding, 0), bias=False),
+            nn.BatchNorm2d(channels, affine=affine),
+        )
+
+
+class FactorizedReduce(nn.Module):
+    """Halve height and width without losing pixels: two strided 1x1 convolutions side by side.
+
+    The first reads the pixels with even row and column, the second those with odd ones.
+
+    Deviation: an odd height or width gets one row or column of zeros at the end before the second
+    convolution, and an odd number of channels gives the second convolution one more; the
+    reference breaks on both. On even sizes the two are equal.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, affine: bool):
+        super().__init__()
+        half = out_channels // 2
+        self.relu = nn.ReLU()
+        self.conv_even = nn.Conv2d(in_channels, half, 1, stride=2, bias=False)
+        self.conv_odd = nn.Conv2d(in_channels, out_channels - half, 1, stride=2, bias=False)
+        self.bn = nn.BatchNorm2d(out_channels, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C_in, H, W) -> (N, C_out, ceil(H / 2), ceil(W / 2))."""
+        x = self.relu(x)
+        height, width = x.shape[-2:]
+        odd = F.pad(x, (0, width % 2, 0, height % 2)) if height % 2 or width % 2 else x
+        return self.bn(torch.cat([self.conv_even(x), self.conv_odd(odd[:, :, 1:, 1:])], dim=1))
+
+
+def _depthwise_pointwise(
+    channels: int, kernel_size: int, stride: int, dilation: int
+) -> tuple[nn.Conv2d, nn.Conv2d]:
+    conv_dw = nn.Conv2d(
+        channels,
+        channels,
+        kernel_size,
+        stride,
+        padding=dilation * (kernel_size // 2),
+        dilation=dilation,
+        groups=channels,
+        bias=False,
+    )
+    return conv_dw, nn.Conv2d(channels, channels, 1, bias=False)

@@ -1,0 +1,28 @@
+"""What stands on an edge without weights: pooling and nothing at all."""
+
+from torch import Tensor, nn
+
+
+class Zero(nn.Module):
+    """Multiply by zero, at the resolution that the stride asks for.
+
+    (N, C, H, W) -> zeros of (N, C, ceil(H / stride), ceil(W / stride)).
+    """
+
+    def __init__(self, stride: int):
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return zeros that still depend on x, with a gradient of zero."""
+        return x[:, :, :: self.stride, :: self.stride] * 0
+
+
+def max_pool(stride: int) -> nn.MaxPool2d:
+    """Build a 3x3 max pooling with padding 1."""
+    return nn.MaxPool2d(3, stride, padding=1)
+
+
+def avg_pool(stride: int) -> nn.AvgPool2d:
+    """Build a 3x3 average pooling with padding 1 that averages over the real pixels only."""
+    return nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)

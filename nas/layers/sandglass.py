@@ -1,0 +1,98 @@
+"""The sandglass block: depthwise convolutions where the channels are many, a bottleneck between.
+
+Source: MobileNeXt (arXiv:2007.02269), Sec. 3.2, Table 1 and Eq. 4.
+"""
+
+from fractions import Fraction
+
+from torch import Tensor, nn
+
+
+def sandglass_hidden_channels(channels: int, reduction_ratio: int) -> int:
+    """Return the width of the bottleneck: max(1, channels // reduction_ratio).
+
+    Table 1 writes M / t. For widths that t does not divide it is rounded down, so that 16 channels
+    at ratio 6 have 2, and it never falls below one channel: for fewer channels than
+    `reduction_ratio` the bottleneck is a single channel.
+    """
+    return max(1, channels // reduction_ratio)
+
+
+def identity_channels(channels: int, identity_ratio: float | Fraction) -> int:
+    """Return floor(channels * identity_ratio), exactly also for 1/3 and 1/6 given as floats."""
+    # 1/3 as a float is a little less than a third: 192 * (1/3) may floor to 63.
+    return int(channels * Fraction(identity_ratio).limit_denominator(1000))
+
+
+class Sandglass(nn.Module):
+    """The four layers of Table 1 and the shortcut.
+
+    dw 3x3 + BN + ReLU6 | pw M -> M/t + BN | pw M/t -> N + BN + ReLU6 | dw 3x3 stride s + BN,
+    and x is added where M = N and s = 1. There is no activation before the first layer and none
+    after the bottleneck or the last layer, so that the shortcut and the bottleneck are linear.
+
+    Eq. 4: with an `identity_ratio` below 1 only the first floor(M * identity_ratio) channels get
+    the sum; the others take no shortcut.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        *,
+        reduction_ratio: int = 6,
+        identity_ratio: float | Fraction = 1,
+        affine: bool = True,
+    ):
+        """Build the block.
+
+        Args:
+            in_channels: M.
+            out_channels: N.
+            stride: Of the last depthwise convolution.
+            reduction_ratio: t; the bottleneck has `sandglass_hidden_channels(M, t)` channels.
+            identity_ratio: The identity tensor multiplier, in [0, 1]; 1 is the plain shortcut.
+            affine: Whether the BatchNorms have a scale and a shift.
+
+        Raises:
+            ValueError: A ratio is out of range.
+        """
+        super().__init__()
+        if reduction_ratio < 1:
+            raise ValueError(f"reduction_ratio is {reduction_ratio}; it must be at least 1")
+        if not 0 <= identity_ratio <= 1:
+            raise ValueError(f"identity_ratio is {identity_ratio}; it must be in [0, 1]")
+        hidden = sandglass_hidden_channels(in_channels, reduction_ratio)
+        self.conv = nn.Sequential(
+            _depthwise(in_channels, 1),
+            nn.BatchNorm2d(in_channels, affine=affine),
+            nn.ReLU6(),
+            nn.Conv2d(in_channels, hidden, 1, bias=False),
+            nn.BatchNorm2d(hidden, affine=affine),
+            nn.Conv2d(hidden, out_channels, 1, bias=False),
+            nn.BatchNorm2d(out_channels, affine=affine),
+            nn.ReLU6(),
+            _depthwise(out_channels, stride),
+            nn.BatchNorm2d(out_channels, affine=affine),
+        )
+        has_shortcut = stride == 1 and in_channels == out_channels
+        self.shortcut_channels = (
+            identity_channels(in_channels, identity_ratio) if has_shortcut else 0
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, M, H, W) -> (N, N, ceil(H / stride), ceil(W / stride))."""
+        residual = self.conv(x)
+        if self.shortcut_channels == x.shape[1]:
+            return residual + x
+        if self.shortcut_channels:
+            # In place on the fresh output of a BatchNorm, whose backward pass does not read it:
+            # no copy of the tensor, and autograd and torch.compile both follow it.
+            shared = slice(0, self.shortcut_channels)
+            residual[:, shared] += x[:, shared]
+        return residual
+
+
+def _depthwise(channels: int, stride: int) -> nn.Conv2d:
+    return nn.Conv2d(channels, channels, 3, stride, padding=1, groups=channels, bias=False)

@@ -1,0 +1,5 @@
+"""Discrete networks."""
+
+from nas.models.network import GenotypeNetwork
+
+__all__ = ["GenotypeNetwork"]

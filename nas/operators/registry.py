@@ -1,0 +1,138 @@
+"""The operator registry: what may stand on an edge, by name.
+
+An operator is built by `(channels, stride, *, affine) -> nn.Module` and maps
+(N, C, H, W) to (N, C, ceil(H / stride), ceil(W / stride)). What the search has to know about it is
+a flag of its record, never a test on its name, so that a user's own operator works like ours.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from nas.errors import OperatorError, close_matches
+from nas.primitives import BUILT_IN, Primitive
+from nas.space import list_spaces
+
+Factory = Callable[..., nn.Module]
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One registered operator."""
+
+    name: str
+    factory: Factory
+    """`(channels, stride, *, affine) -> nn.Module`."""
+    label: str
+    """What a diagram writes on its edge."""
+    family: str
+    """Which of `nas.primitives.FAMILIES` a diagram colours it as."""
+    source: str = ""
+    """The paper, section or table it follows."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Ratios and rules that a retrain must not guess; they go into genotype.json."""
+    is_zero: bool = False
+    """It passes nothing on, and is never decoded."""
+    is_identity: bool = False
+    """At stride 1 it passes its input on as it is: a skip connection, exempt from drop path."""
+    norm_in_search: bool = False
+    """In a search a BatchNorm without scale and shift follows it (DARTS: pooling)."""
+
+    def description(self) -> dict[str, Any]:
+        """Return what genotype.json stores of it: label, family and settings."""
+        return {"label": self.label, "family": self.family, "settings": dict(self.settings)}
+
+
+_REGISTRY: dict[str, Operator] = {}
+
+
+def register_operator(
+    name: str,
+    *,
+    label: str | None = None,
+    family: str | None = None,
+    source: str = "",
+    settings: Mapping[str, Any] | None = None,
+    is_zero: bool = False,
+    is_identity: bool = False,
+    norm_in_search: bool = False,
+) -> Callable[[Factory], Factory]:
+    """Register the decorated factory as the operator `name`.
+
+    Args:
+        name: The primitive that spaces and genotypes use.
+        label: What a diagram writes; None takes the name with spaces.
+        family: One of `nas.primitives.FAMILIES`; None is "other".
+        source: The paper it follows.
+        settings: Ratios and rules to store in genotype.json (plain JSON values).
+        is_zero: It passes nothing on.
+        is_identity: At stride 1 it passes its input on.
+        norm_in_search: A BatchNorm follows it in the search.
+
+    Raises:
+        OperatorError: The name is taken.
+    """
+    known = BUILT_IN.get(name, Primitive(name, name.replace("_", " ")))
+
+    def register(factory: Factory) -> Factory:
+        if name in _REGISTRY:
+            taken_by = getattr(_REGISTRY[name].factory, "__module__", "another module")
+            raise OperatorError(
+                f"operator {name!r} is already registered by {taken_by}; choose another name"
+            )
+        _REGISTRY[name] = Operator(
+            name=name,
+            factory=factory,
+            label=label or known.label,
+            family=family or known.family,
+            source=source,
+            settings=dict(settings or {}),
+            is_zero=is_zero,
+            is_identity=is_identity,
+            norm_in_search=norm_in_search,
+        )
+        return factory
+
+    return register
+
+
+def list_operators() -> list[str]:
+    """Return the names of all registered operators, sorted."""
+    return sorted(_REGISTRY)
+
+
+def get_operator(name: str, asked_by: str = "") -> Operator:
+    """Return the record of an operator.
+
+    Args:
+        name: Its name.
+        asked_by: The file or setting that uses the name, for the message.
+
+    Raises:
+        OperatorError: It is not registered; the message names close matches.
+    """
+    if name in _REGISTRY:
+        return _REGISTRY[name]
+    where = f"{asked_by}: " if asked_by else ""
+    known = [*list_operators(), *list_spaces()] if asked_by else list_operators()
+    raise OperatorError(
+        f"{where}unknown operator {name!r}; {close_matches(name, known)} "
+        "(`plugins:` in a space file or --plugins lists modules that register more)"
+    )
+
+
+def build_operator(name: str, channels: int, stride: int = 1, *, affine: bool = True) -> nn.Module:
+    """Build an operator.
+
+    Args:
+        name: A registered name.
+        channels: C, of the input and of the output.
+        stride: 1 or 2.
+        affine: Whether its BatchNorms have a scale and a shift.
+
+    Raises:
+        OperatorError: The name is not registered.
+    """
+    return get_operator(name).factory(channels, stride, affine=affine)

@@ -1,0 +1,102 @@
+"""From the names in a space to operators: plug-ins imported, every name checked, once."""
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from nas.errors import OperatorError, SearchSpaceError
+from nas.operators import registry
+from nas.operators.contract import check_contract
+from nas.operators.registry import get_operator, list_operators
+from nas.space import CELL_TYPES, NUM_INPUTS, SearchSpace
+
+NUM_DECODED_EDGES = 2
+"""Incoming edges that a decoded node keeps (DARTS, Sec. 2.2)."""
+
+
+def resolve(space: SearchSpace, plugins: Iterable[str] = ()) -> None:
+    """Import a space's plug-ins and check that it can be searched.
+
+    Args:
+        space: The space.
+        plugins: More modules or .py files to import, such as those of `--plugins`.
+
+    Raises:
+        OperatorError: A plug-in does not import, registers a taken name or breaks the contract
+            of an operator, or a primitive is unknown.
+        SearchSpaceError: A node has fewer than two incoming edges that can be decoded.
+    """
+    load_plugins([*plugins, *space.plugins])
+    for name in space.primitives:
+        get_operator(name, space.origins.get(name, f"space {space.name!r}"))
+    for cell_type in CELL_TYPES:
+        on_edges = getattr(space, cell_type)
+        for target in range(NUM_INPUTS, NUM_INPUTS + space.num_nodes):
+            usable = sum(
+                any(not get_operator(name).is_zero for name in on_edges[edge])
+                for edge in space.incoming(target)
+            )
+            if usable < NUM_DECODED_EDGES:
+                raise SearchSpaceError(
+                    f"space {space.name!r}: {cell_type} cell, node {target}: {usable} of its "
+                    "incoming edges have a primitive that passes something on; "
+                    f"{NUM_DECODED_EDGES} are needed"
+                )
+
+
+def load_plugins(plugins: Iterable[str]) -> None:
+    """Import modules and .py files that register operators, each once.
+
+    Raises:
+        OperatorError: One fails; what it had registered until then is taken back.
+    """
+    for plugin in plugins:
+        before = dict(registry._REGISTRY)
+        try:
+            _import(plugin)
+            for name in sorted(set(list_operators()) - set(before)):
+                check_contract(get_operator(name))
+        except BaseException as cause:
+            registry._REGISTRY.clear()
+            registry._REGISTRY.update(before)
+            sys.modules.pop(_module_name(plugin), None)
+            if not isinstance(cause, Exception | SystemExit):
+                raise
+            reason = str(cause) if isinstance(cause, OperatorError) else _reason(cause)
+            raise OperatorError(f"plug-in {plugin!r}: {reason}") from cause
+
+
+def _import(plugin: str) -> None:
+    name = _module_name(plugin)
+    if not plugin.endswith(".py"):
+        importlib.import_module(name)
+        return
+    if name in sys.modules:
+        return
+    path = Path(plugin)
+    if not path.is_file():
+        raise OperatorError("there is no such file")
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+
+
+def _module_name(plugin: str) -> str:
+    if not plugin.endswith(".py"):
+        return plugin
+    path = Path(plugin).resolve()
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+    return f"nas_plugin_{path.stem}_{digest}"
+
+
+def _reason(cause: BaseException) -> str:
+    if isinstance(cause, ModuleNotFoundError):
+        return (
+            f"cannot be imported: {cause}; give the path of a .py file or a module that "
+            "`python -c 'import ...'` finds"
+        )
+    return f"cannot be imported: {type(cause).__name__}: {cause}"

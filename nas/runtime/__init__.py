@@ -1,0 +1,1 @@
+"""What a program needs around the mathematics: files, logs, checkpoints, devices, counts."""

@@ -1,0 +1,216 @@
+"""The architect: the gradient of the validation loss with respect to the alphas.
+
+Bilevel problem: min over alpha of L_val(w*(alpha), alpha), w*(alpha) = argmin over w of
+L_train(w, alpha). One virtual SGD step w' stands in for w*.
+
+Every pass is a functional call on tensors handed in, so that weights, BatchNorm buffers and
+momentum stay as they are, bit for bit, with nothing to restore.
+
+Source: DARTS (arXiv:1806.09055), Sec. 2.3, Eq. 5 to 8.
+Deviation: the reference lets the passes of the architect update the running statistics of the
+BatchNorms; here only the weight step does, because measuring an alpha should not move a weight's
+state. In training mode the statistics are written and never read, so no gradient differs.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.utils import get_total_norm
+
+from nas.supernet import Alphas
+
+ORDERS = ("first_order", "second_order", "second_order_exact")
+
+Batch = tuple[Tensor, Tensor]
+"""Images (N, C, H, W) and class indices (N,)."""
+Weights = dict[str, Tensor]
+
+
+class AlphaGradient(NamedTuple):
+    """What one call of the architect found."""
+
+    normal: Tensor
+    """(E, P)."""
+    reduce: Tensor
+    """(E, P)."""
+    val_loss: Tensor
+    """The validation loss at w (first order) or w' (second order)."""
+
+
+class Architect:
+    """Computes alpha gradients; owns no parameter and no optimiser step.
+
+    The loss and the optimiser of the weights are given to it: the second order reads learning
+    rate, momentum, weight decay and momentum buffers from the optimiser, so that the virtual step
+    is the step that SGD would take.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        alphas: Alphas,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        weight_optimizer: torch.optim.SGD,
+        *,
+        order: str = "first_order",
+        xi: float | None = None,
+        epsilon: float = 0.01,
+    ):
+        """Prepare.
+
+        Args:
+            net: The supernet, called as `net(images, arch_weights)`; in training mode.
+            alphas: The architecture parameters.
+            loss: `loss(logits, targets)`, a mean over the batch.
+            weight_optimizer: SGD over the parameters of `net`.
+            order: "first_order", "second_order" (Hessian term by a central difference) or
+                "second_order_exact" (by double backward).
+            xi: Step of the virtual weights; None takes the current learning rate.
+            epsilon: The central difference moves w by epsilon / ||v|| along v (DARTS: 0.01).
+
+        Raises:
+            ValueError: An unknown order, or an SGD with dampening, Nesterov or maximize, which
+                the virtual step does not follow.
+        """
+        if order not in ORDERS:
+            raise ValueError(f"order is {order!r}; it must be one of {ORDERS}")
+        for group in weight_optimizer.param_groups:
+            if group["dampening"] or group["nesterov"] or group["maximize"]:
+                raise ValueError("the virtual step follows SGD without dampening and Nesterov")
+        self.net = net
+        self.alphas = alphas
+        self.loss = loss
+        self.weight_optimizer = weight_optimizer
+        self.order = order
+        self.xi = xi
+        self.epsilon = epsilon
+
+    def step(self, val_batch: Batch, train_batch: Batch | None = None) -> Tensor:
+        """Set `alpha.grad`; nothing else changes.
+
+        Args:
+            val_batch: Of the half of the training set that updates alpha.
+            train_batch: The batch of the weight step that follows; the second order needs it.
+
+        Returns:
+            The validation loss, a detached scalar.
+        """
+        gradient = self.gradient(val_batch, train_batch)
+        self.alphas.normal.grad = gradient.normal
+        self.alphas.reduce.grad = gradient.reduce
+        return gradient.val_loss
+
+    def gradient(self, val_batch: Batch, train_batch: Batch | None = None) -> AlphaGradient:
+        """Return the alpha gradient that `step` would set; the arguments are the same."""
+        if self.order == "first_order":
+            return self._first_order(val_batch)
+        if train_batch is None:
+            raise ValueError(f"{self.order} needs the training batch")
+        if self.order == "second_order_exact":
+            return self._second_order_exact(val_batch, train_batch)
+        return self._second_order(val_batch, train_batch)
+
+    def _first_order(self, val_batch: Batch) -> AlphaGradient:
+        """Eq. 6 with xi = 0: dL_val(w, alpha)/d alpha, without gradients for w."""
+        val_loss = self._loss(self._weights(), val_batch)
+        return AlphaGradient(*torch.autograd.grad(val_loss, self._alphas()), val_loss.detach())
+
+    def _second_order(self, val_batch: Batch, train_batch: Batch) -> AlphaGradient:
+        """Eq. 7 and 8: dL_val(w')/d alpha - xi * [dL_train(w+) - dL_train(w-)] / (2 step)."""
+        weights = self._weights()
+        names = list(weights)
+        w = list(weights.values())
+
+        leaves = _as_leaves(weights)
+        train_loss = self._loss(leaves, train_batch)
+        gradient = torch.autograd.grad(
+            train_loss, list(leaves.values()), materialize_grads=True, allow_unused=True
+        )
+        with torch.no_grad():
+            virtual = self._virtual_step(w, gradient)
+        leaves = _as_leaves(dict(zip(names, virtual, strict=True)))
+        val_loss = self._loss(leaves, val_batch)
+        normal, reduce, *v = torch.autograd.grad(
+            val_loss,
+            [*self._alphas(), *leaves.values()],
+            materialize_grads=True,
+            allow_unused=True,
+        )
+        del leaves, virtual, gradient, train_loss
+
+        norm = get_total_norm(v)
+        if norm == 0:  # H v = 0 for v = 0: the first term is all there is
+            return AlphaGradient(normal, reduce, val_loss.detach())
+        step = self.epsilon / norm
+        with torch.no_grad():
+            displacement = torch._foreach_mul(v, step)
+        sides = []
+        for move in (torch._foreach_add, torch._foreach_sub):
+            with torch.no_grad():
+                moved = dict(zip(names, move(w, displacement), strict=True))
+            sides.append(torch.autograd.grad(self._loss(moved, train_batch), self._alphas()))
+        hessian_v = [(plus - minus) / (2 * step) for plus, minus in zip(*sides, strict=True)]
+        scale = self._correction_scale()
+        return AlphaGradient(
+            normal - scale * hessian_v[0], reduce - scale * hessian_v[1], val_loss.detach()
+        )
+
+    def _second_order_exact(self, val_batch: Batch, train_batch: Batch) -> AlphaGradient:
+        """Eq. 6 as it stands: differentiate L_val(w'(alpha), alpha) through the virtual step."""
+        leaves = _as_leaves(self._weights())
+        w = list(leaves.values())
+        gradient = torch.autograd.grad(
+            self._loss(leaves, train_batch),
+            w,
+            create_graph=True,
+            materialize_grads=True,
+            allow_unused=True,
+        )
+        virtual = dict(zip(leaves, self._virtual_step(w, gradient), strict=True))
+        val_loss = self._loss(virtual, val_batch)
+        return AlphaGradient(*torch.autograd.grad(val_loss, self._alphas()), val_loss.detach())
+
+    def _virtual_step(self, w: list[Tensor], gradient: tuple[Tensor, ...]) -> list[Tensor]:
+        """Return w' = w - xi * (momentum * buffer + dL_train/dw + weight_decay * w)."""
+        settings = {
+            parameter: group
+            for group in self.weight_optimizer.param_groups
+            for parameter in group["params"]
+        }
+        virtual = []
+        for parameter, value, slope in zip(self.net.parameters(), w, gradient, strict=True):
+            group = settings[parameter]
+            direction = slope + group["weight_decay"] * value
+            buffer = self.weight_optimizer.state[parameter].get("momentum_buffer")
+            if buffer is not None:
+                direction = direction + group["momentum"] * buffer
+            virtual.append(value - self._xi(group) * direction)
+        return virtual
+
+    def _xi(self, group: dict) -> float:
+        return group["lr"] if self.xi is None else self.xi
+
+    def _correction_scale(self) -> float:
+        return self._xi(self.weight_optimizer.param_groups[0])
+
+    def _loss(self, weights: Weights, batch: Batch) -> Tensor:
+        """Return the loss at given weights; the net's buffers are written on a scratch copy."""
+        images, targets = batch
+        scratch = {name: buffer.clone() for name, buffer in self.net.named_buffers()}
+        inputs = (images, self.alphas.weights())
+        logits = functional_call(self.net, {**weights, **scratch}, inputs)
+        return self.loss(logits, targets)
+
+    def _weights(self) -> Weights:
+        """Return w without gradients: the tensors are shared, not copied."""
+        return {name: parameter.detach() for name, parameter in self.net.named_parameters()}
+
+    def _alphas(self) -> tuple[Tensor, Tensor]:
+        return self.alphas.normal, self.alphas.reduce
+
+
+def _as_leaves(weights: Weights) -> Weights:
+    return {name: tensor.detach().requires_grad_() for name, tensor in weights.items()}

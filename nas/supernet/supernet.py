@@ -1,0 +1,75 @@
+"""The weight-sharing network that a search trains.
+
+Source: DARTS (arXiv:1806.09055), Sec. 2.2 and 3.1.
+"""
+
+from torch import Tensor, nn
+
+from nas.space import SearchSpace
+from nas.supernet.cell import SupernetCell
+
+STEM_MULTIPLIER = 3
+"""The stem has three times the channels of the first cell's nodes (DARTS code)."""
+
+
+class Supernet(nn.Module):
+    """A stack of cells in which every edge holds all its candidates.
+
+    Owns the weights w and no architecture parameter: its output is a function of the images and
+    of the arch_weights it is given. Cells num_cells // 3 and 2 * num_cells // 3 are reductions,
+    which halve the resolution and double the channels.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        in_channels: int = 3,
+        num_classes: int = 10,
+        init_channels: int = 16,
+        num_cells: int = 8,
+    ):
+        """Build the network; the operators of the space must have been resolved.
+
+        Args:
+            space: The search space.
+            in_channels: Of the images.
+            num_classes: Of the data set.
+            init_channels: C of the first cell's nodes.
+            num_cells: Cells in the stack.
+        """
+        super().__init__()
+        stem_channels = STEM_MULTIPLIER * init_channels
+        self.stem = nn.Sequential(
+            nn.Conv2d(in_channels, stem_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(stem_channels),
+        )
+        self.cells = nn.ModuleList()
+        widths = (stem_channels, stem_channels)
+        channels = init_channels
+        after_reduction = False
+        for index in range(num_cells):
+            is_reduction = index in (num_cells // 3, 2 * num_cells // 3)
+            if is_reduction:
+                channels *= 2
+            cell_type = "reduce" if is_reduction else "normal"
+            self.cells.append(SupernetCell(space, cell_type, widths, channels, after_reduction))
+            widths = (widths[1], space.num_nodes * channels)
+            after_reduction = is_reduction
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Linear(widths[1], num_classes)
+
+    def forward(self, x: Tensor, arch_weights: tuple[Tensor, Tensor]) -> Tensor:
+        """Classify.
+
+        Args:
+            x: Images, (N, in_channels, H, W).
+            arch_weights: (normal, reduce) after softmax, each (E, P).
+
+        Returns:
+            Logits, (N, num_classes).
+        """
+        weights = dict(zip(("normal", "reduce"), arch_weights, strict=True))
+        s0 = s1 = self.stem(x)
+        for cell in self.cells:
+            s0, s1 = s1, cell(s0, s1, weights[cell.cell_type])
+        return self.classifier(self.pool(s1).flatten(1))
