@@ -28,6 +28,7 @@ def parse_settings(
     prog: str,
     description: str,
     argv: Sequence[str] | None = None,
+    base: Path | None = None,
 ) -> Settings:
     """Read a dataclass of settings from flags and from the files that `--config` names.
 
@@ -38,12 +39,14 @@ def parse_settings(
         prog: The name of the program, for the help.
         description: What it does, for the help.
         argv: The arguments; None takes those of the process.
+        base: A file of settings that everything on the command line wins over.
 
     Raises:
         ConfigError: An unknown flag or key, a wrong type, or a value out of range.
     """
     hints = get_type_hints(settings)
     configs, flags = _split(sys.argv[1:] if argv is None else argv)
+    configs = [base, *configs] if base else configs
     for path in configs:
         _check_config_file(path, list(hints))
     parser = ArgumentParser(

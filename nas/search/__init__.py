@@ -1,6 +1,7 @@
 """Differentiable search: the architect, the decoder and the loop around them."""
 
 from nas.search.architect import Architect
-from nas.search.decode import decode
+from nas.search.decode import decode, with_details
+from nas.search.searcher import SearchData, Searcher
 
-__all__ = ["Architect", "decode"]
+__all__ = ["Architect", "SearchData", "Searcher", "decode", "with_details"]

@@ -1,0 +1,63 @@
+"""The data of a search: the training images, parted into the halves for w and for alpha."""
+
+import numpy
+import torch
+
+from nas.config import SearchConfig
+from nas.data import TensorLoader, TrainTransform, load_dataset, stratified_split
+from nas.errors import ConfigError
+from nas.search import SearchData
+
+
+def load_search_data(config: SearchConfig, device: torch.device) -> SearchData:
+    """Read the training images and build the loaders; the test split is not read.
+
+    Both halves are augmented as in training, for measuring too, as in the reference.
+
+    Deviation: the reference takes the first and the last 25,000 images in file order; here the
+    halves are a seeded, class-stratified permutation, because an image folder is in class order.
+
+    Raises:
+        DataError: The data cannot be read.
+        ConfigError: A half has fewer images than a batch.
+    """
+    images = load_dataset(
+        config.dataset,
+        config.data,
+        split="train",
+        image_size=config.image_size,
+        max_images=config.max_images,
+        seed=config.seed,
+    )
+    streams = numpy.random.SeedSequence(config.seed).generate_state(4)
+    split_seed, train_seed, val_seed, measure_seed = (int(stream) for stream in streams)
+    for_w, for_alpha = stratified_split(images.labels, config.train_fraction, split_seed)
+    smaller = min(len(for_w), len(for_alpha))
+    if config.batch_size > smaller:
+        raise ConfigError(
+            f"--batch_size: found {config.batch_size}, but the smaller part of the training "
+            f"images ({len(for_w)} for w, {len(for_alpha)} for alpha) has {smaller}; lower "
+            "--batch_size or use more images"
+        )
+    transform = TrainTransform(images.info, memory_format=torch.channels_last)
+
+    def loader(indices: torch.Tensor, shuffle: bool, seed: int) -> TensorLoader:
+        return TensorLoader(
+            images.images[indices],
+            images.labels[indices],
+            config.batch_size,
+            transform=transform,
+            shuffle=shuffle,
+            seed=seed,
+            device=device,
+        )
+
+    size = images.info.image_size
+    return SearchData(
+        train_loader=loader(for_w, True, train_seed),
+        val_loader=loader(for_alpha, True, val_seed),
+        measure_loader=lambda epoch: loader(for_alpha, False, measure_seed + epoch),
+        image_shape=(images.info.channels, size, size),
+        num_classes=images.info.num_classes,
+        num_images=(len(for_w), len(for_alpha)),
+    )

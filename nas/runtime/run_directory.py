@@ -1,0 +1,122 @@
+"""The run directory: the files that a search or a retrain leaves behind.
+
+config.yaml, env.json, space.yaml, genotype.json, metrics.jsonl, timing.jsonl, checkpoints/,
+tensorboard/ and the pictures. metrics.jsonl holds no wall-clock value, so that two runs can be
+compared bit for bit; those are in timing.jsonl. Documented in docs/run_directory.md.
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nas.errors import RunDirectoryError
+
+_SIGNS_OF_A_RUN = ("config.yaml", "metrics.jsonl", "genotype.json", "checkpoints")
+
+
+class RunDirectory:
+    """One run's files; every file is replaced whole or appended to by whole lines."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.tensorboard = path / "tensorboard"
+
+    @staticmethod
+    def check_free(path: Path) -> None:
+        """Check that a new run can start in a directory, which need not exist.
+
+        Raises:
+            RunDirectoryError: The directory holds a run, or is a file.
+        """
+        if path.exists() and not path.is_dir():
+            raise RunDirectoryError(f"--out {path}: this is a file; name a directory")
+        if found := [name for name in _SIGNS_OF_A_RUN if (path / name).exists()]:
+            raise RunDirectoryError(
+                f"--out {path}: holds a run already ({found[0]}); continue it with --resume, or "
+                "choose another directory"
+            )
+
+    @classmethod
+    def create(cls, path: Path, config: dict[str, Any]) -> "RunDirectory":
+        """Start a new run.
+
+        Raises:
+            RunDirectoryError: The directory holds a run, is a file, or cannot be written.
+        """
+        cls.check_free(path)
+        run = cls(path)
+        with _writing(path):
+            run.checkpoints.mkdir(parents=True)
+        run.write_config(config)
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> "RunDirectory":
+        """Open an existing run to continue it.
+
+        Raises:
+            RunDirectoryError: There is no run in the directory.
+        """
+        if not (path / "config.yaml").is_file():
+            raise RunDirectoryError(
+                f"--resume: {path} holds no run (no config.yaml); start one without --resume"
+            )
+        run = cls(path)
+        with _writing(path):
+            run.checkpoints.mkdir(exist_ok=True)
+        return run
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        """Write config.yaml, the settings as they were resolved."""
+        self.write("config.yaml", yaml.safe_dump(config, sort_keys=False))
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a whole file: a reader sees the old one or the new one, never a part."""
+        path = self.path / name
+        with _writing(path):
+            descriptor, temporary = tempfile.mkstemp(dir=self.path, prefix=f".{name}.")
+            try:
+                with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                    stream.write(text)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                Path(temporary).replace(path)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+        return path
+
+    def append(self, name: str, record: dict[str, Any]) -> None:
+        """Append one record as one line of JSON; non-finite numbers are an error."""
+        line = json.dumps(record, allow_nan=False)
+        path = self.path / name
+        with _writing(path), path.open("a", encoding="utf-8") as stream:
+            stream.write(line + "\n")
+
+    def keep_lines(self, name: str, num_lines: int) -> None:
+        """Cut a file of lines back to its first `num_lines`, as they were at a checkpoint."""
+        path = self.path / name
+        if not path.is_file():
+            return
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        if len(lines) > num_lines:
+            self.write(name, "".join(lines[:num_lines]))
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn what the file system refuses into one clear error."""
+    try:
+        yield
+    except OSError as cause:
+        raise RunDirectoryError(
+            f"{path}: cannot be written: {cause.strerror}; check the path, the rights and the "
+            "free space"
+        ) from cause

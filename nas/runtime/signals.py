@@ -1,0 +1,42 @@
+"""Stop when asked: a signal only sets a flag, and the loop stops where it can save its state."""
+
+import signal
+from types import FrameType, TracebackType
+
+HANDLED = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(Exception):  # noqa: N818  (not an error: the run was asked to stop, and did)
+    """The run stopped in order; `exit_code` is 128 + the number of the signal."""
+
+    def __init__(self, signum: int, message: str):
+        super().__init__(message)
+        self.exit_code = 128 + signum
+
+
+class StopFlag:
+    """Holds the signal that asked the run to stop; a second Ctrl-C leaves at once.
+
+    A context manager: outside of it the signals do what they did before.
+    """
+
+    def __init__(self):
+        self.signum: int | None = None
+
+    def __enter__(self) -> "StopFlag":
+        self._previous = {signum: signal.signal(signum, self._handle) for signum in HANDLED}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for signum, handler in self._previous.items():
+            signal.signal(signum, handler)
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        if self.signum is not None and signum == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signum = signum
