@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +26,15 @@ def save_checkpoint(directory: Path, step: int, state: dict[str, Any]) -> Path:
         CheckpointError: It cannot be written; the checkpoints before it are untouched.
     """
     path = directory / f"step_{step:09d}.pt"
-    temporary = None
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".step_")
-        with os.fdopen(descriptor, "wb") as stream:
+        with temporary.open("wb") as stream:
             torch.save(state, stream)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except (OSError, RuntimeError) as cause:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise CheckpointError(
             f"{path}: cannot be written: {cause}; the checkpoints before it are untouched"
         ) from cause

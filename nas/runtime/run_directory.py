@@ -8,7 +8,6 @@ compared bit for bit; those are in timing.jsonl. Documented in docs/run_director
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,16 +79,16 @@ class RunDirectory:
     def write(self, name: str, text: str) -> Path:
         """Write a whole file: a reader sees the old one or the new one, never a part."""
         path = self.path / name
+        temporary = path.with_name(f".{name}.{os.getpid()}.tmp")
         with _writing(path):
-            descriptor, temporary = tempfile.mkstemp(dir=self.path, prefix=f".{name}.")
             try:
-                with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                with temporary.open("w", encoding="utf-8") as stream:
                     stream.write(text)
                     stream.flush()
                     os.fsync(stream.fileno())
-                Path(temporary).replace(path)
+                temporary.replace(path)
             except BaseException:
-                Path(temporary).unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
                 raise
         return path
 

@@ -1,0 +1,124 @@
+"""Measure how fast the loader makes training batches on the CPU, against torchvision a sample.
+
+The set is CIFAR-sized: 10,000 drawn images of 32 x 32, batch 64 as in the search. Figures are the
+median and the best of several epochs after one to warm up.
+
+    python -m benchmarks.bench_loader
+"""
+
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+import torchvision
+from torch.utils.data import DataLoader
+from torchvision.transforms import v2
+
+from nas.data import EvalTransform, ImageSet, TensorLoader, TrainTransform, load_dataset
+
+BATCH_SIZE = 64
+EPOCHS = 7
+TARGET = 50_000
+RESULTS = Path(__file__).parent / "results"
+
+
+class PerSample(torch.utils.data.Dataset):
+    """The same work one image at a time, as the reference code does it."""
+
+    def __init__(self, data: ImageSet) -> None:
+        self.data = data
+        self.transform = v2.Compose(
+            [
+                v2.RandomCrop(32, padding=4),
+                v2.RandomHorizontalFlip(),
+                v2.ToDtype(torch.float32, scale=True),
+                v2.Normalize(data.info.mean, data.info.std),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        return self.transform(self.data.images[index]), int(self.data.labels[index])
+
+
+def rates(loader: Iterable, num_images: int, epochs: int = EPOCHS) -> tuple[float, float]:
+    """Return (median, best) images per second over whole epochs."""
+    times = []
+    for _ in range(epochs + 1):
+        start = time.perf_counter()
+        for _batch in loader:
+            pass
+        times.append(time.perf_counter() - start)
+    return num_images / statistics.median(times[1:]), num_images / min(times[1:])
+
+
+def main() -> int:
+    start = time.perf_counter()
+    data = load_dataset("shapes", split="train")
+    drawing_s = time.perf_counter() - start
+    cases = {
+        "TensorLoader, crop + flip + normalise": TrainTransform(data.info),
+        "TensorLoader, the same and cutout 16": TrainTransform(data.info, cutout=16),
+        "TensorLoader, the same, channels last": TrainTransform(
+            data.info, cutout=16, memory_format=torch.channels_last
+        ),
+        "TensorLoader, evaluation": EvalTransform(data.info),
+    }
+    figures = {}
+    for name, transform in cases.items():
+        loader = TensorLoader(
+            data.images, data.labels, BATCH_SIZE, transform=transform, shuffle=True, seed=0
+        )
+        figures[name] = rates(loader, len(data))
+    reference = DataLoader(PerSample(data), BATCH_SIZE, shuffle=True)
+    figures["torchvision v2 a sample, DataLoader, no workers"] = rates(reference, len(data), 1)
+    summary = {
+        "command": "python -m benchmarks.bench_loader",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "threads": torch.get_num_threads(),
+        "processors": os.cpu_count(),
+        "load_average_1min": round(os.getloadavg()[0], 2),
+        "batch_size": BATCH_SIZE,
+        "n": EPOCHS,
+        "drawing_10000_images_s": round(drawing_s, 2),
+        "images_per_s": {name: {"median": m, "best": b} for name, (m, b) in figures.items()},
+    }
+    (RESULTS / "loader.json").write_text(json.dumps(summary, indent=2) + "\n")
+    (RESULTS / "loader.md").write_text(report(summary))
+    print((RESULTS / "loader.md").read_text())
+    return 0 if next(iter(figures.values()))[1] > TARGET else 1
+
+
+def report(summary: dict) -> str:
+    """Write the figures as Markdown."""
+    rows = "\n".join(
+        f"| {name} | {rate['median']:,.0f} | {rate['best']:,.0f} |"
+        for name, rate in summary["images_per_s"].items()
+    )
+    return f"""# The loader on the CPU
+
+Command: `{summary["command"]}`.
+Python {summary["python"]}, torch {summary["torch"]}, torchvision {summary["torchvision"]};
+{summary["threads"]} threads on {summary["processors"]} processors that other work shares (load
+average {summary["load_average_1min"]} at the end); 32 x 32 x 3, batch {summary["batch_size"]},
+n = {summary["n"]} epochs of 10,000 images (the last row: 1).
+Drawing those images took {summary["drawing_10000_images_s"]} s.
+
+| what | images/s, median | images/s, best |
+|---|---|---|
+{rows}
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

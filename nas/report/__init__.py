@@ -1,0 +1,4 @@
+"""Pictures of what a search found, made from files alone (no torch).
+
+Nothing is imported here, so that `python -m nas.report.diagram` runs its module once.
+"""

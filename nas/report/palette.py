@@ -1,0 +1,62 @@
+"""One colour for each family of operators, the same in diagrams and in plots.
+
+The colours stay apart for readers with a colour vision deficiency, and no picture relies on them
+alone: a diagram writes every operator's label, a plot gives each line of a family its own dashes.
+
+Source: P. Tol, "Colour schemes" (SRON technical note), the "light" scheme for fills under black
+text and the "vibrant" one for lines, with the two blues moved further apart in lightness.
+"""
+
+from dataclasses import dataclass
+
+from nas.primitives import FAMILIES
+
+
+@dataclass(frozen=True)
+class FamilyStyle:
+    """How the operators of one family look."""
+
+    fill: str
+    """Behind a label."""
+    line: str
+    """The border of a label, an edge or a line of a plot."""
+    text: str = "#000000"
+    """The label on `fill`."""
+    width: float = 1.5
+    """Of an edge or a line, in points."""
+    bold: bool = False
+    mark: str = ""
+    """Numeric character references put before the label in a diagram."""
+
+
+# The sandglass is the one dark, bold and heavy family, so that the eye finds it first. Its mark is
+# the block lying on its side, wide - narrow - wide; the two triangles are in every common font.
+_STYLES = {
+    "separable conv": FamilyStyle(fill="#77AADD", line="#0055A4"),
+    "dilated conv": FamilyStyle(fill="#BBE6FF", line="#4FC3E8"),
+    "conv": FamilyStyle(fill="#66CCAA", line="#009988"),
+    "sandglass": FamilyStyle(
+        fill="#CC3311",
+        line="#CC3311",
+        text="#FFFFFF",
+        width=3.0,
+        bold=True,
+        mark="&#9658;&#9668; ",
+    ),
+    "inverted residual": FamilyStyle(fill="#CCDD55", line="#888800"),
+    "pooling": FamilyStyle(fill="#FFE699", line="#DDAA33"),
+    "skip": FamilyStyle(fill="#E4E4E4", line="#777777"),
+    "none": FamilyStyle(fill="#FFFFFF", line="#BBBBBB"),
+    "other": FamilyStyle(fill="#FFBBCC", line="#EE3377"),
+}
+assert tuple(_STYLES) == FAMILIES, "every family of nas.primitives has its colours here"
+
+
+def known_family(family: str) -> str:
+    """Return the family itself, or 'other' for one that has no colours here."""
+    return family if family in _STYLES else "other"
+
+
+def style_of(family: str) -> FamilyStyle:
+    """Return the style of a family; one that is not known looks like 'other'."""
+    return _STYLES[known_family(family)]

@@ -1,0 +1,109 @@
+import json
+
+import pytest
+
+from nas.errors import ReportError
+from nas.report.metrics import read_metrics
+
+
+def _change(run_dir, line: int, change) -> None:
+    """Rewrite one line (counted from 1) of metrics.jsonl through its record."""
+    path = run_dir / "metrics.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    record = json.loads(lines[line - 1])
+    change(record)
+    lines[line - 1] = json.dumps(record) + "\n"
+    path.write_text("".join(lines))
+
+
+def test_records_come_back_as_written(make_run_dir):
+    """Each line is one record, in order, with its numbers and its nulls."""
+    run_dir = make_run_dir(3, "mixed_edges")
+    records = read_metrics(run_dir)
+    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
+    assert records == [json.loads(line) for line in lines]
+    assert [record["epoch"] for record in records] == [0, 1, 2]
+    assert None in records[0]["alphas"]["normal"][0]
+
+
+@pytest.mark.parametrize("kept", [1, 10, 300, -2])
+def test_last_line_cut_short_is_left_out(make_run_dir, kept):
+    """A last line that a killed run left half written is left out."""
+    run_dir = make_run_dir(3)
+    path = run_dir / "metrics.jsonl"
+    *lines, last = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines) + last[:kept])
+    assert [record["epoch"] for record in read_metrics(run_dir)] == [0, 1]
+
+
+def test_last_line_cut_inside_a_character_is_left_out(make_run_dir):
+    """Half of a UTF-8 character at the end does not stop the reading."""
+    run_dir = make_run_dir(2)
+    with (run_dir / "metrics.jsonl").open("ab") as file:
+        file.write(b'{"note": "\xc3')
+    assert len(read_metrics(run_dir)) == 2
+
+
+def test_last_line_that_lacks_only_its_newline_counts(make_run_dir):
+    """A whole record without its newline is read."""
+    run_dir = make_run_dir(2)
+    path = run_dir / "metrics.jsonl"
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    assert len(read_metrics(run_dir)) == 2
+
+
+@pytest.mark.parametrize(
+    "broken", [b"{", b"", b"[1, 2]", b"\xff\xfe", b'{"epoch": 1', b"[" * 100_000]
+)
+@pytest.mark.parametrize("line", [1, 2, 3])
+def test_any_other_broken_line_is_named(make_run_dir, broken, line):
+    """A broken line that ends in a newline is an error with the file and the line."""
+    run_dir = make_run_dir(3)
+    path = run_dir / "metrics.jsonl"
+    lines = path.read_bytes().splitlines()
+    lines[line - 1] = broken
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    with pytest.raises(ReportError, match=rf"metrics\.jsonl: line {line}: "):
+        read_metrics(run_dir)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"epoch": 0, "trai'])
+def test_metrics_without_an_epoch_are_an_error(make_run_dir, content):
+    """A file that holds no finished epoch is an error that names it."""
+    run_dir = make_run_dir(1)
+    (run_dir / "metrics.jsonl").write_bytes(content)
+    with pytest.raises(ReportError, match=r"metrics\.jsonl: no finished epoch"):
+        read_metrics(run_dir)
+
+
+def test_missing_file_asks_for_a_run_directory(tmp_path):
+    """A folder without metrics.jsonl is an error that asks for a run directory."""
+    with pytest.raises(ReportError, match=r"metrics\.jsonl: cannot be read: .*run directory"):
+        read_metrics(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda record: record.pop("val_loss"), "without 'val_loss'"),
+        (lambda record: record.pop("alphas"), "without 'alphas'"),
+        (lambda record: record.update(epoch="one"), "epoch: expected a whole number"),
+        (lambda record: record.update(epoch=True), "epoch: expected a whole number"),
+        (lambda record: record.update(epoch=0), "epoch 0 after epoch 0"),
+        (lambda record: record.update(train_loss="low"), "train_loss: expected a number"),
+        (lambda record: record.update(train_loss=None), "train_loss: expected a number"),
+        (lambda record: record.update(madds=float("nan")), "madds: expected a number"),
+        (lambda record: record.update(entropy=2.0), "entropy.normal: expected a number"),
+        (lambda record: record["num_skips"].pop("reduce"), "num_skips.reduce: expected a number"),
+        (lambda record: record["alphas"].update(reduce=[1]), "alphas.reduce: expected a list"),
+        (lambda record: record["alphas"].update(normal=[["a"]]), "alphas.normal: expected a list"),
+    ],
+)
+def test_record_of_another_form_is_named(make_run_dir, change, said):
+    """A record that lacks a key or has a wrong value is an error with its line and key."""
+    run_dir = make_run_dir(3)
+    _change(run_dir, 2, change)
+    with pytest.raises(ReportError) as error:
+        read_metrics(run_dir)
+    assert "metrics.jsonl: line 2: " in str(error.value)
+    assert said in str(error.value)

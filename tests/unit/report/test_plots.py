@@ -1,0 +1,211 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from matplotlib import colormaps
+from PIL import Image
+
+from nas.errors import ReportError, SearchSpaceError
+from nas.report.alpha_figures import alphas_figure, weights_over_epochs
+from nas.report.curves import curves_figure
+from nas.report.metrics import read_metrics
+from nas.report.palette import style_of
+from nas.report.plots import alpha_heat_map, plot_alphas, plot_search
+from nas.space import load_space
+
+PANELS = ("loss", "accuracy", "entropy", "num_skips", "size", "learning_rate", "madds")
+
+
+def _curves(run_dir) -> dict:
+    figure = curves_figure(read_metrics(run_dir), load_space(run_dir / "space.yaml"))
+    return dict(zip(PANELS, figure.axes, strict=True))
+
+
+@pytest.mark.parametrize("num_epochs", [1, 50])
+def test_pictures_of_a_run_are_written(make_run_dir, num_epochs):
+    """curves.png and alphas.png are whole pictures of a readable size, for 1 and 50 epochs."""
+    run_dir = make_run_dir(num_epochs)
+    paths = plot_search(run_dir), plot_alphas(run_dir)
+    assert paths == (run_dir / "curves.png", run_dir / "alphas.png")
+    for path in paths:
+        with Image.open(path) as picture:
+            picture.load()
+            assert picture.format == "PNG"
+            assert 800 <= picture.width <= 3000 and 600 <= picture.height <= 3000
+            assert len(picture.convert("RGB").getcolors(1 << 20)) > 50
+    names = {"space.yaml", "metrics.jsonl", "curves.png", "alphas.png"}
+    assert {path.name for path in run_dir.iterdir()} == names
+
+
+def test_curves_show_the_numbers_of_the_metrics(make_run_dir):
+    """Every line of curves.png holds the numbers of metrics.jsonl over their epochs."""
+    run_dir = make_run_dir(50)
+    records = read_metrics(run_dir)
+    panels = _curves(run_dir)
+    expected = {
+        ("loss", 0): [record["train_loss"] for record in records],
+        ("loss", 1): [record["val_loss"] for record in records],
+        ("accuracy", 0): [record["train_accuracy"] for record in records],
+        ("accuracy", 1): [record["val_accuracy"] for record in records],
+        ("entropy", 0): [record["entropy"]["normal"] for record in records],
+        ("entropy", 1): [record["entropy"]["reduce"] for record in records],
+        ("num_skips", 0): [record["num_skips"]["normal"] for record in records],
+        ("num_skips", 1): [record["num_skips"]["reduce"] for record in records],
+        ("size", 0): [record["num_parameters"] / 1e6 for record in records],
+        ("madds", 0): [record["madds"] / 1e6 for record in records],
+        ("learning_rate", 0): [record["learning_rate"] for record in records],
+    }
+    for (panel, index), values in expected.items():
+        line = panels[panel].lines[index]
+        assert list(line.get_xdata()) == list(range(50))
+        assert list(line.get_ydata()) == values
+        low, high = panels[panel].get_ylim()
+        assert low < min(values) and max(values) < high
+    assert [line.get_label() for line in panels["loss"].lines] == ["train", "val"]
+    assert [line.get_label() for line in panels["num_skips"].lines] == ["normal", "reduce"]
+
+
+def test_entropy_of_uniform_weights_is_marked(make_run_dir):
+    """The entropy panel marks ln(P), which uniform weights over P primitives have."""
+    uniform = _curves(make_run_dir(2, "darts"))["entropy"].lines[2]
+    assert uniform.get_label() == "uniform"
+    assert list(uniform.get_ydata()) == pytest.approx([math.log(8)] * 2)
+
+
+def test_one_epoch_is_visible(make_run_dir):
+    """A single epoch is drawn as a marker over one whole number of the axis."""
+    for axes in _curves(make_run_dir(1)).values():
+        assert axes.lines[0].get_marker() not in (None, "None", "")
+        assert axes.get_xlim() == (-0.5, 0.5)
+        inside = [tick for tick in axes.get_xticks() if -0.5 <= tick <= 0.5]
+        assert inside == [0]
+
+
+@pytest.mark.parametrize("space_name", ["darts+sandglass", "mixed_edges", "s2"])
+def test_alphas_show_the_softmax_of_each_edge(make_run_dir, space_name):
+    """A panel an edge and cell, a line a primitive of that edge: its softmax over the epochs."""
+    run_dir = make_run_dir(5, space_name)
+    space = load_space(space_name)
+    records = read_metrics(run_dir)
+    panels = {axes.get_label(): axes for axes in alphas_figure(records, space).axes}
+    assert len(panels) == 2 * space.num_edges
+    for cell_type in ("normal", "reduce"):
+        for row, (edge, primitives) in enumerate(
+            zip(space.edges, getattr(space, cell_type), strict=True)
+        ):
+            lines = {
+                line.get_label(): list(line.get_ydata())
+                for line in panels[f"{cell_type} {edge[0]}->{edge[1]}"].lines
+            }
+            assert set(lines) == set(primitives)
+            for epoch, record in enumerate(records):
+                logits = record["alphas"][cell_type][row]
+                total = sum(math.exp(logit) for logit in logits if logit is not None)
+                for name in primitives:
+                    expected = math.exp(logits[space.primitives.index(name)]) / total
+                    assert lines[name][epoch] == pytest.approx(expected)
+
+
+def test_lines_of_a_family_share_its_colour_and_differ_in_dashes(make_run_dir):
+    """Each primitive has a look of its own, in the colour that the diagrams give its family."""
+    space = load_space("darts+sandglass")
+    figure = alphas_figure(read_metrics(make_run_dir(2)), space)
+    looks = {line.get_label(): line for line in figure.axes[0].lines}
+    assert looks["sep_conv_3x3"].get_color() == style_of("separable conv").line
+    assert looks["sep_conv_5x5"].get_color() == style_of("separable conv").line
+    assert looks["sandglass_3x3"].get_color() == style_of("sandglass").line
+    pairs = {(line.get_color(), line.get_linestyle()) for line in looks.values()}
+    assert len(pairs) == len(space.primitives) == 9
+
+
+def test_large_logits_do_not_overflow():
+    """Logits of a thousand give the weights of their differences."""
+    space = load_space("s2")
+    logits = [[1000.0, 1000.0 - math.log(3)]] * space.num_edges
+    records = [{"epoch": 0, "alphas": {"normal": logits, "reduce": logits}}]
+    weights = weights_over_epochs(records, space, "normal")
+    assert weights == pytest.approx(np.tile([0.75, 0.25], (1, space.num_edges, 1)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda table: table.pop(),
+        lambda table: table[0].pop(),
+        lambda table: table[3].__setitem__(1, None),
+    ],
+)
+def test_alphas_of_another_space_are_an_error(make_run_dir, change):
+    """Alphas that do not fit space.yaml are an error, and no picture is written."""
+    run_dir = make_run_dir(2)
+    path = run_dir / "metrics.jsonl"
+    first, second = (json.loads(line) for line in path.read_text().splitlines())
+    change(second["alphas"]["reduce"])
+    path.write_text(f"{json.dumps(first)}\n{json.dumps(second)}\n")
+    with pytest.raises(ReportError, match=r"epoch 1: alphas\.reduce: expected 14 edges of 9"):
+        plot_alphas(run_dir)
+    assert not (run_dir / "alphas.png").exists()
+
+
+@pytest.mark.parametrize("plot", [plot_search, plot_alphas])
+def test_missing_or_broken_files_are_errors(make_run_dir, plot):
+    """Without space.yaml or metrics.jsonl, or with a broken one, the error names the file."""
+    run_dir = make_run_dir(2)
+    (run_dir / "space.yaml").write_text("primitives: 3\n")
+    with pytest.raises(SearchSpaceError, match=r"space\.yaml"):
+        plot(run_dir)
+    (run_dir / "space.yaml").unlink()
+    with pytest.raises(ReportError, match=r"space\.yaml: there is no such file"):
+        plot(run_dir)
+    (run_dir / "metrics.jsonl").write_text("{\n")
+    with pytest.raises(ReportError, match=r"metrics\.jsonl: line 1"):
+        plot(run_dir)
+    assert [path.name for path in run_dir.iterdir()] == ["metrics.jsonl"]
+
+
+def test_text_of_a_space_is_not_read_as_mathematics(make_run_dir):
+    """A space whose name has dollar signs is drawn all the same."""
+    run_dir = make_run_dir(1, "s2")
+    path = run_dir / "space.yaml"
+    path.write_text(path.read_text().replace("name: s2", 'name: "$\\\\frac{$ $"'))
+    assert "frac" in load_space(path).name
+    assert plot_search(run_dir).is_file()
+
+
+def test_heat_map_is_an_image():
+    """The heat map is an RGB image of a readable size, taller for more edges."""
+    space = load_space("darts+sandglass")
+    weights = np.full((14, 9), 1 / 9)
+    image = alpha_heat_map(weights, space.primitives, space.edges, "normal, epoch 3")
+    assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
+    assert 300 <= image.shape[0] <= 1500 and 300 <= image.shape[1] <= 1500
+    few = alpha_heat_map(weights[:2], space.primitives, space.edges[:2], "normal, epoch 3")
+    assert few.shape[0] < image.shape[0]
+
+
+def test_heat_map_shows_the_weights():
+    """Cells of weight 0 and 1 have the two ends of the colour map, a missing pair neither."""
+    low, high = (colormaps["cividis"](end, bytes=True)[:3] for end in (0.0, 1.0))
+    edges = ((0, 2), (1, 2))
+
+    def column_of(colour, image) -> float:
+        found = np.argwhere((image == colour).all(-1))
+        assert len(found) > 500
+        return float(np.median(found[:, 1]))
+
+    weights = np.array([[0.0, 1.0], [np.nan, 1.0]])
+    image = alpha_heat_map(weights, ("a", "b"), edges, "t")
+    mirrored = alpha_heat_map(weights[:, ::-1], ("a", "b"), edges, "t")
+    assert column_of(low, image) < column_of(high, image)
+    assert column_of(high, mirrored) < column_of(low, mirrored)
+
+    full = alpha_heat_map(np.nan_to_num(weights), ("a", "b"), edges, "t")
+    assert (image == low).all(-1).sum() < 0.7 * (full == low).all(-1).sum()
+    assert (image == 255).all(-1).sum() > (full == 255).all(-1).sum()
+
+
+def test_heat_map_of_another_shape_is_an_error():
+    """Weights that do not fit the edges and primitives are an error that states both shapes."""
+    with pytest.raises(ReportError, match=r"shape \(3, 2\); expected \(1, 2\)"):
+        alpha_heat_map(np.ones((3, 2)), ("a", "b"), ((0, 2),), "t")
