@@ -77,7 +77,12 @@ def render(source: str, picture_format: str) -> bytes:
         command.append(f"-Gdpi={DPI}")  # on the others it would only rescale the coordinates
     try:
         done = subprocess.run(
-            command, input=source.encode(), capture_output=True, timeout=TIMEOUT_S, check=False
+            command,
+            input=source.encode(),
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
+            start_new_session=True,  # a Ctrl-C that stops a search in order must not kill it
         )
     except subprocess.TimeoutExpired as cause:
         raise ReportError(

@@ -1,0 +1,23 @@
+"""Data: a data set as one uint8 tensor, augmented and normalised by the batch.
+
+`load_dataset` reads a split, `stratified_split` divides it, and a `TensorLoader` with a
+`TrainTransform` or an `EvalTransform` hands out its batches.
+"""
+
+from nas.data.datasets import dataset_names, load_dataset
+from nas.data.loaders import TensorLoader
+from nas.data.records import DatasetInfo, ImageSet
+from nas.data.splits import stratified_split, stratified_subset
+from nas.data.transforms import EvalTransform, TrainTransform
+
+__all__ = [
+    "DatasetInfo",
+    "EvalTransform",
+    "ImageSet",
+    "TensorLoader",
+    "TrainTransform",
+    "dataset_names",
+    "load_dataset",
+    "stratified_split",
+    "stratified_subset",
+]

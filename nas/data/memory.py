@@ -1,0 +1,31 @@
+"""A guard against data sets that would fill the memory."""
+
+import os
+
+from nas.errors import DataError
+
+
+def check_fits(num_images: int, channels: int, image_size: int) -> None:
+    """Check that decoded images take no more than half of the physical memory.
+
+    Args:
+        num_images: N.
+        channels: C, one byte each.
+        image_size: Height and width, pixels.
+
+    Raises:
+        DataError: They would take more.
+    """
+    needed = num_images * channels * image_size**2
+    allowed = physical_memory() // 2
+    if needed > allowed:
+        raise DataError(
+            f"{num_images} images of {image_size} x {image_size} take {needed / 2**30:.1f} GiB; "
+            f"allowed is half of this machine's memory, {allowed / 2**30:.1f} GiB; "
+            "lower --image_size or --max_images"
+        )
+
+
+def physical_memory() -> int:
+    """Return the machine's memory in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
