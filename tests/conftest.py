@@ -1,0 +1,5 @@
+"""One thread a process: the suite runs one worker a core, and small tensors gain nothing by more."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
