@@ -2,6 +2,7 @@
 
 from nas.layers.auxiliary import AuxiliaryHeadCIFAR, AuxiliaryHeadImageNet
 from nas.layers.conv import DilConv, FactorizedConv, FactorizedReduce, ReLUConvBN, SepConv
+from nas.layers.depthwise import DepthwiseConv2d
 from nas.layers.drop_path import drop_path
 from nas.layers.inverted_residual import inverted_residual
 from nas.layers.pool import Zero, avg_pool, max_pool
@@ -10,6 +11,7 @@ from nas.layers.sandglass import Sandglass, identity_channels, sandglass_hidden_
 __all__ = [
     "AuxiliaryHeadCIFAR",
     "AuxiliaryHeadImageNet",
+    "DepthwiseConv2d",
     "DilConv",
     "FactorizedConv",
     "FactorizedReduce",

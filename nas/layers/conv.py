@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas.layers.depthwise import DepthwiseConv2d
+
 
 class ReLUConvBN(nn.Sequential):
     """ReLU, convolution, BatchNorm."""
@@ -33,7 +35,8 @@ class DilConv(nn.Sequential):
     ):
         super().__init__(
             nn.ReLU(),
-            *_depthwise_pointwise(channels, kernel_size, stride, dilation),
+            DepthwiseConv2d(channels, kernel_size, stride, dilation),
+            nn.Conv2d(channels, channels, 1, bias=False),
             nn.BatchNorm2d(channels, affine=affine),
         )
 
@@ -61,8 +64,19 @@ class FactorizedConv(nn.Sequential):
         )
 
 
-class FactorizedReduce(nn.Module):
-    """Halve height and width without losing pixels: two strided 1x1 convolutions side by side.
+class FactorizedReduce(nn.Sequential):
+    """ReLU, `InterleavedConv`, BatchNorm: halve height and width without losing pixels."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, affine: bool):
+        super().__init__(
+            nn.ReLU(),
+            InterleavedConv(in_channels, out_channels),
+            nn.BatchNorm2d(out_channels, affine=affine),
+        )
+
+
+class InterleavedConv(nn.Module):
+    """Two strided 1x1 convolutions side by side, each with half of the output channels.
 
     The first reads the pixels with even row and column, the second those with odd ones.
 
@@ -71,33 +85,14 @@ class FactorizedReduce(nn.Module):
     reference breaks on both. On even sizes the two are equal.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, affine: bool):
+    def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
         half = out_channels // 2
-        self.relu = nn.ReLU()
         self.conv_even = nn.Conv2d(in_channels, half, 1, stride=2, bias=False)
         self.conv_odd = nn.Conv2d(in_channels, out_channels - half, 1, stride=2, bias=False)
-        self.bn = nn.BatchNorm2d(out_channels, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) -> (N, C_out, ceil(H / 2), ceil(W / 2))."""
-        x = self.relu(x)
         height, width = x.shape[-2:]
         odd = F.pad(x, (0, width % 2, 0, height % 2)) if height % 2 or width % 2 else x
-        return self.bn(torch.cat([self.conv_even(x), self.conv_odd(odd[:, :, 1:, 1:])], dim=1))
-
-
-def _depthwise_pointwise(
-    channels: int, kernel_size: int, stride: int, dilation: int
-) -> tuple[nn.Conv2d, nn.Conv2d]:
-    conv_dw = nn.Conv2d(
-        channels,
-        channels,
-        kernel_size,
-        stride,
-        padding=dilation * (kernel_size // 2),
-        dilation=dilation,
-        groups=channels,
-        bias=False,
-    )
-    return conv_dw, nn.Conv2d(channels, channels, 1, bias=False)
+        return torch.cat([self.conv_even(x), self.conv_odd(odd[:, :, 1:, 1:])], dim=1)

@@ -7,6 +7,8 @@ from fractions import Fraction
 
 from torch import Tensor, nn
 
+from nas.layers.depthwise import DepthwiseConv2d
+
 
 def sandglass_hidden_channels(channels: int, reduction_ratio: int) -> int:
     """Return the width of the bottleneck: max(1, channels // reduction_ratio).
@@ -65,7 +67,7 @@ class Sandglass(nn.Module):
             raise ValueError(f"identity_ratio is {identity_ratio}; it must be in [0, 1]")
         hidden = sandglass_hidden_channels(in_channels, reduction_ratio)
         self.conv = nn.Sequential(
-            _depthwise(in_channels, 1),
+            DepthwiseConv2d(in_channels, 3),
             nn.BatchNorm2d(in_channels, affine=affine),
             nn.ReLU6(),
             nn.Conv2d(in_channels, hidden, 1, bias=False),
@@ -73,7 +75,7 @@ class Sandglass(nn.Module):
             nn.Conv2d(hidden, out_channels, 1, bias=False),
             nn.BatchNorm2d(out_channels, affine=affine),
             nn.ReLU6(),
-            _depthwise(out_channels, stride),
+            DepthwiseConv2d(out_channels, 3, stride),
             nn.BatchNorm2d(out_channels, affine=affine),
         )
         has_shortcut = stride == 1 and in_channels == out_channels
@@ -92,7 +94,3 @@ class Sandglass(nn.Module):
             shared = slice(0, self.shortcut_channels)
             residual[:, shared] += x[:, shared]
         return residual
-
-
-def _depthwise(channels: int, stride: int) -> nn.Conv2d:
-    return nn.Conv2d(channels, channels, 3, stride, padding=1, groups=channels, bias=False)

@@ -21,63 +21,66 @@ from nas.layers import (
 from nas.operators.registry import register_operator
 
 _DARTS = "DARTS (arXiv:1806.09055), Sec. 3.1"
+_RELU_TO_NORM = {"relu_first": True, "norm_last": True}
 _REDUCTION_RATIO = 6
 _EXPANSION_RATIO = 6
 
 
-@register_operator("none", source=_DARTS, is_zero=True)
+@register_operator("none", source=_DARTS, is_zero=True, parameter_free=True)
 def _none(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return Zero(stride)
 
 
-@register_operator("skip_connect", source=_DARTS, is_identity=True)
+@register_operator(
+    "skip_connect", source=_DARTS, is_identity=True, parameter_free=True, **_RELU_TO_NORM
+)
 def _skip_connect(channels: int, stride: int, *, affine: bool) -> nn.Module:
     if stride == 1:
         return nn.Identity()
     return FactorizedReduce(channels, channels, affine=affine)
 
 
-@register_operator("max_pool_3x3", source=_DARTS, norm_in_search=True)
+@register_operator("max_pool_3x3", source=_DARTS, norm_in_search=True, parameter_free=True)
 def _max_pool_3x3(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return max_pool(stride)
 
 
-@register_operator("avg_pool_3x3", source=_DARTS, norm_in_search=True)
+@register_operator("avg_pool_3x3", source=_DARTS, norm_in_search=True, parameter_free=True)
 def _avg_pool_3x3(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return avg_pool(stride)
 
 
-@register_operator("sep_conv_3x3", source=_DARTS)
+@register_operator("sep_conv_3x3", source=_DARTS, **_RELU_TO_NORM)
 def _sep_conv_3x3(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return SepConv(channels, 3, stride, affine=affine)
 
 
-@register_operator("sep_conv_5x5", source=_DARTS)
+@register_operator("sep_conv_5x5", source=_DARTS, **_RELU_TO_NORM)
 def _sep_conv_5x5(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return SepConv(channels, 5, stride, affine=affine)
 
 
-@register_operator("sep_conv_7x7", source=_DARTS)
+@register_operator("sep_conv_7x7", source=_DARTS, **_RELU_TO_NORM)
 def _sep_conv_7x7(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return SepConv(channels, 7, stride, affine=affine)
 
 
-@register_operator("dil_conv_3x3", source=_DARTS)
+@register_operator("dil_conv_3x3", source=_DARTS, **_RELU_TO_NORM)
 def _dil_conv_3x3(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return DilConv(channels, 3, stride, affine=affine)
 
 
-@register_operator("dil_conv_5x5", source=_DARTS)
+@register_operator("dil_conv_5x5", source=_DARTS, **_RELU_TO_NORM)
 def _dil_conv_5x5(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return DilConv(channels, 5, stride, affine=affine)
 
 
-@register_operator("conv_7x1_1x7", source=_DARTS)
+@register_operator("conv_7x1_1x7", source=_DARTS, **_RELU_TO_NORM)
 def _conv_7x1_1x7(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return FactorizedConv(channels, 7, stride, affine=affine)
 
 
-@register_operator("conv_3x3", source="MobileNeXt (arXiv:2007.02269), Appendix B")
+@register_operator("conv_3x3", source="MobileNeXt (arXiv:2007.02269), Appendix B", **_RELU_TO_NORM)
 def _conv_3x3(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return ReLUConvBN(channels, channels, 3, stride, affine=affine)
 

@@ -39,6 +39,12 @@ class Operator:
     """At stride 1 it passes its input on as it is: a skip connection, exempt from drop path."""
     norm_in_search: bool = False
     """In a search a BatchNorm without scale and shift follows it (DARTS: pooling)."""
+    parameter_free: bool = False
+    """Without weights and without chance: the supernet evaluates it once a state, not an edge."""
+    relu_first: bool = False
+    """An nn.Sequential that starts with nn.ReLU, which the supernet then evaluates once a state."""
+    norm_last: bool = False
+    """An nn.Sequential that ends with nn.BatchNorm2d, which can carry the architecture weight."""
 
     def description(self) -> dict[str, Any]:
         """Return what genotype.json stores of it: label, family and settings."""
@@ -58,6 +64,9 @@ def register_operator(
     is_zero: bool = False,
     is_identity: bool = False,
     norm_in_search: bool = False,
+    parameter_free: bool = False,
+    relu_first: bool = False,
+    norm_last: bool = False,
 ) -> Callable[[Factory], Factory]:
     """Register the decorated factory as the operator `name`.
 
@@ -70,6 +79,12 @@ def register_operator(
         is_zero: It passes nothing on.
         is_identity: At stride 1 it passes its input on.
         norm_in_search: A BatchNorm follows it in the search.
+        parameter_free: It has no weights and no chance in it.
+        relu_first: It is an nn.Sequential that starts with nn.ReLU.
+        norm_last: It is an nn.Sequential that ends with nn.BatchNorm2d.
+
+    The last three only make a search faster; they hold wherever the module is built that way
+    (a skip connection is parameter-free at stride 1 only).
 
     Raises:
         OperatorError: The name is taken.
@@ -92,6 +107,9 @@ def register_operator(
             is_zero=is_zero,
             is_identity=is_identity,
             norm_in_search=norm_in_search,
+            parameter_free=parameter_free,
+            relu_first=relu_first,
+            norm_last=norm_last,
         )
         return factory
 

@@ -6,8 +6,10 @@ Source: DARTS (arXiv:1806.09055), Sec. 2.1 and 2.2.
 import torch
 from torch import Tensor, nn
 
+from nas.errors import SearchSpaceError
 from nas.layers import FactorizedReduce, ReLUConvBN
 from nas.space import NUM_INPUTS, SearchSpace
+from nas.supernet.by_source import SourceState, add_edge, share_operators
 from nas.supernet.mixed import MixedEdge
 
 
@@ -21,6 +23,7 @@ class SupernetCell(nn.Module):
         in_channels: tuple[int, int],
         channels: int,
         after_reduction: bool,
+        by_source: bool = True,
     ):
         """Build the cell.
 
@@ -30,6 +33,10 @@ class SupernetCell(nn.Module):
             in_channels: Of the outputs of the two cells before, c_{k-2} and c_{k-1}.
             channels: C, of every node.
             after_reduction: Whether c_{k-2} has twice the resolution of c_{k-1}.
+            by_source: Whether to share work between the edges that leave a state.
+
+        Raises:
+            SearchSpaceError: No primitive on the incoming edges of a node passes anything on.
         """
         super().__init__()
         self.cell_type = cell_type
@@ -47,7 +54,20 @@ class SupernetCell(nn.Module):
             )
             for (source, _), on_edge in zip(space.edges, getattr(space, cell_type), strict=True)
         )
-        self.num_nodes = space.num_nodes
+        self.ends = space.edges
+        self.num_states = NUM_INPUTS + space.num_nodes
+        self.by_source = by_source
+        if by_source:
+            share_operators(list(self.edges), [source for source, _ in self.ends])
+        for target in range(NUM_INPUTS, self.num_states):
+            records = [
+                record for edge in space.incoming(target) for record in self.edges[edge].records
+            ]
+            if all(record.is_zero for record in records):
+                raise SearchSpaceError(
+                    f"space {space.name!r}: {cell_type} cell: nothing reaches node {target}; give "
+                    "its incoming edges a primitive that passes something on"
+                )
 
     def forward(self, s0: Tensor, s1: Tensor, weights: Tensor) -> Tensor:
         """Evaluate the cell.
@@ -60,14 +80,30 @@ class SupernetCell(nn.Module):
         Returns:
             The nodes concatenated, (N, num_nodes * C, H / stride, W / stride).
         """
-        states = [self.preprocess0(s0), self.preprocess1(s1)]
-        first_edge = 0
-        for _ in range(self.num_nodes):
-            incoming = range(first_edge, first_edge + len(states))
-            state = sum(
-                self.edges[edge](state, weights[edge])
-                for edge, state in zip(incoming, states, strict=True)
+        inputs = [self.preprocess0(s0), self.preprocess1(s1)]
+        evaluate = self._by_source if self.by_source else self._by_edge
+        return torch.cat(evaluate(inputs, weights)[NUM_INPUTS:], dim=1)
+
+    def _by_edge(self, inputs: list[Tensor], weights: Tensor) -> list[Tensor]:
+        """Each node is the sum of its mixed edges: the definition."""
+        states = list(inputs)
+        for target in range(NUM_INPUTS, self.num_states):
+            states.append(
+                sum(
+                    edge(states[source], row)
+                    for edge, row, (source, end) in zip(self.edges, weights, self.ends, strict=True)
+                    if end == target
+                )
             )
-            first_edge = incoming.stop
-            states.append(state)
-        return torch.cat(states[NUM_INPUTS:], dim=1)
+        return states
+
+    def _by_source(self, inputs: list[Tensor], weights: Tensor) -> list[Tensor]:
+        """Each state adds to the nodes after it; when its turn comes its own sum is complete."""
+        rows = [row.unbind() for row in weights.unbind()]
+        states: list[Tensor | None] = [*inputs, *[None] * (self.num_states - NUM_INPUTS)]
+        for source in range(self.num_states):
+            state = SourceState(states[source])
+            for edge, row, (start, target) in zip(self.edges, rows, self.ends, strict=True):
+                if start == source:
+                    states[target] = add_edge(states[target], edge, state, row)
+        return states

@@ -27,6 +27,7 @@ class Supernet(nn.Module):
         num_classes: int = 10,
         init_channels: int = 16,
         num_cells: int = 8,
+        by_source: bool = True,
     ):
         """Build the network; the operators of the space must have been resolved.
 
@@ -36,6 +37,8 @@ class Supernet(nn.Module):
             num_classes: Of the data set.
             init_channels: C of the first cell's nodes.
             num_cells: Cells in the stack.
+            by_source: Whether the edges that leave a state share work (see `by_source.py`), with
+                the same results; False evaluates edge by edge, as the paper writes it.
         """
         super().__init__()
         stem_channels = STEM_MULTIPLIER * init_channels
@@ -52,7 +55,9 @@ class Supernet(nn.Module):
             if is_reduction:
                 channels *= 2
             cell_type = "reduce" if is_reduction else "normal"
-            self.cells.append(SupernetCell(space, cell_type, widths, channels, after_reduction))
+            self.cells.append(
+                SupernetCell(space, cell_type, widths, channels, after_reduction, by_source)
+            )
             widths = (widths[1], space.num_nodes * channels)
             after_reduction = is_reduction
         self.pool = nn.AdaptiveAvgPool2d(1)

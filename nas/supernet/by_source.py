@@ -1,0 +1,122 @@
+"""A cell evaluated state by state instead of edge by edge: the same sum, less work.
+
+Everything that leaves a state reads the same tensor. So, for each state (and stride), once instead
+of once an edge: the operators without weights, and the ReLU that the convolutions start with.
+Where an operator ends with a BatchNorm, that BatchNorm multiplies by the architecture weight, which
+saves a pass over the tensor and the memory of its input. What an operator allows is declared in
+its record; one that declares nothing is evaluated as it is.
+
+The results are those of `MixedEdge.forward`, up to the order of summation.
+"""
+
+from collections import defaultdict
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nas.operators import Operator
+from nas.supernet.mixed import MixedEdge
+
+
+class SourceState:
+    """One state of a cell, with what its outgoing edges share."""
+
+    def __init__(self, x: Tensor):
+        self.x = x
+        self._relu: Tensor | None = None
+        self._shared: dict[nn.Module, Tensor] = {}
+
+    @property
+    def relu(self) -> Tensor:
+        """max(x, 0)."""
+        if self._relu is None:
+            self._relu = F.relu(self.x)
+        return self._relu
+
+    def output_of(self, operator: nn.Module) -> Tensor:
+        """Return operator(x), computed once."""
+        if operator not in self._shared:
+            self._shared[operator] = operator(self.x)
+        return self._shared[operator]
+
+
+def share_operators(edges: list[MixedEdge], sources: list[int]) -> None:
+    """Let the edges that leave one state hold the same module for each parameter-free operator."""
+    shared: dict[int, dict[str, nn.Module]] = defaultdict(dict)
+    for edge, source in zip(edges, sources, strict=True):
+        for index, record in enumerate(edge.records):
+            if _is_shared(record, edge.operators[index]):
+                edge.operators[index] = shared[source].setdefault(
+                    record.name, edge.operators[index]
+                )
+
+
+def add_edge(
+    total: Tensor | None, edge: MixedEdge, state: SourceState, weights: tuple[Tensor, ...]
+) -> Tensor | None:
+    """Add what an edge passes on to the sum of a node.
+
+    Args:
+        total: The sum so far, (N, C, H, W), which is changed in place; None at the start.
+        edge: The edge.
+        state: Where it starts.
+        weights: P scalars, the arch_weights of the edge.
+
+    Returns:
+        total + sum over primitives p of weights[p] * op_p(x); None where nothing is passed on.
+    """
+    for column, record, operator in zip(edge.columns, edge.records, edge.operators, strict=True):
+        weight = weights[column]
+        if record.is_zero:
+            continue  # weight * 0: neither the sum nor a gradient changes
+        if _is_shared(record, operator):
+            output = state.output_of(operator)
+            total = output * weight if total is None else total.addcmul_(output, weight)
+        else:
+            output = _weighted(record, operator, state, weight)
+            total = output if total is None else total.add_(output)
+    return total
+
+
+def _weighted(record: Operator, operator: nn.Module, state: SourceState, weight: Tensor) -> Tensor:
+    """Return weight * operator(x)."""
+    if not isinstance(operator, nn.Sequential):
+        return weight * operator(state.x)
+    layers = list(operator)
+    x = state.x
+    if record.relu_first and type(layers[0]) is nn.ReLU:
+        x = state.relu
+        layers = layers[1:]
+    norm = layers.pop() if record.norm_last and _can_weigh(layers[-1]) else None
+    for layer in layers:
+        x = layer(x)
+    return weight * x if norm is None else _weighted_norm(norm, x, weight)
+
+
+def _can_weigh(layer: nn.Module) -> bool:
+    """Whether a layer is a BatchNorm that has no scale of its own and keeps running statistics."""
+    return (
+        type(layer) is nn.BatchNorm2d
+        and not layer.affine
+        and layer.track_running_stats
+        and layer.momentum is not None
+    )
+
+
+def _weighted_norm(norm: nn.BatchNorm2d, x: Tensor, weight: Tensor) -> Tensor:
+    """Return weight * norm(x); the weight is the scale of all channels."""
+    if norm.training:
+        norm.num_batches_tracked.add_(1)
+    return F.batch_norm(
+        x,
+        norm.running_mean,
+        norm.running_var,
+        weight=weight.expand(x.shape[1]),
+        training=norm.training,
+        momentum=norm.momentum,
+        eps=norm.eps,
+    )
+
+
+def _is_shared(record: Operator, operator: nn.Module) -> bool:
+    return record.parameter_free and next(operator.parameters(), None) is None
