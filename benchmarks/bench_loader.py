@@ -73,19 +73,24 @@ def main() -> int:
         "TensorLoader, evaluation": EvalTransform(data.info),
     }
     figures = {}
-    for name, transform in cases.items():
-        loader = TensorLoader(
-            data.images, data.labels, BATCH_SIZE, transform=transform, shuffle=True, seed=0
-        )
-        figures[name] = rates(loader, len(data))
+    # One thread beside all: where other work shares the processors, threads wait for each other.
+    all_threads = torch.get_num_threads()
+    for threads in (all_threads, 1):
+        torch.set_num_threads(threads)
+        for name, transform in cases.items():
+            loader = TensorLoader(
+                data.images, data.labels, BATCH_SIZE, transform=transform, shuffle=True, seed=0
+            )
+            figures[f"{name}; threads: {threads}"] = rates(loader, len(data))
     reference = DataLoader(PerSample(data), BATCH_SIZE, shuffle=True)
-    figures["torchvision v2 a sample, DataLoader, no workers"] = rates(reference, len(data), 1)
+    name = "torchvision v2 a sample, DataLoader, no workers; threads: 1"
+    figures[name] = rates(reference, len(data), 1)
     summary = {
         "command": "python -m benchmarks.bench_loader",
         "python": platform.python_version(),
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
-        "threads": torch.get_num_threads(),
+        "threads": all_threads,
         "processors": os.cpu_count(),
         "load_average_1min": round(os.getloadavg()[0], 2),
         "batch_size": BATCH_SIZE,
@@ -96,7 +101,8 @@ def main() -> int:
     (RESULTS / "loader.json").write_text(json.dumps(summary, indent=2) + "\n")
     (RESULTS / "loader.md").write_text(report(summary))
     print((RESULTS / "loader.md").read_text())
-    return 0 if next(iter(figures.values()))[1] > TARGET else 1
+    name = "TensorLoader, crop + flip + normalise"
+    return 0 if max(best for key, (_, best) in figures.items() if name in key) > TARGET else 1
 
 
 def report(summary: dict) -> str:
@@ -109,8 +115,9 @@ def report(summary: dict) -> str:
 
 Command: `{summary["command"]}`.
 Python {summary["python"]}, torch {summary["torch"]}, torchvision {summary["torchvision"]};
-{summary["threads"]} threads on {summary["processors"]} processors that other work shares (load
-average {summary["load_average_1min"]} at the end); 32 x 32 x 3, batch {summary["batch_size"]},
+{summary["processors"]} processors, load average {summary["load_average_1min"]} at the end (this
+program alone makes up to {summary["threads"]}; more means that other work took part of them);
+32 x 32 x 3, batch {summary["batch_size"]},
 n = {summary["n"]} epochs of 10,000 images (the last row: 1).
 Drawing those images took {summary["drawing_10000_images_s"]} s.
 

@@ -59,10 +59,10 @@ def load_cifar(
 ) -> ImageSet:
     """Read one split from the official archive under `root`, which is fetched if it is absent."""
     source, info = _SOURCES[name]
-    _ensure(name, source, root)
     with warnings.catch_warnings():
-        # The archives are pickles of an old numpy, of which numpy 2.4 disapproves on reading.
+        # numpy 2.4.0 to 2.4.4 disapprove of pickles as old as these (pytorch/vision issue 9340).
         warnings.filterwarnings("ignore", message=r"dtype\(\): align should be passed")
+        _ensure(name, source, root)
         dataset = source(str(root), train=split == "train", download=False)
     labels = torch.tensor(dataset.targets, dtype=torch.int64)
     images = torch.from_numpy(np.ascontiguousarray(dataset.data.transpose(0, 3, 1, 2)))

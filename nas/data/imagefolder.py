@@ -67,7 +67,7 @@ def _find_split(root: Path, split: str) -> tuple[tuple[str, ...], Path]:
     if not _is_folder(train):
         raise DataError(f"{root}: has no folder `train`; {_LAYOUT}")
     class_names = _list_classes(train)
-    test = next((root / name for name in ("val", "test") if _is_folder(root / name)), None)
+    test = next((root / name for name in ("test", "val") if _is_folder(root / name)), None)
     if test is not None:
         test_names = _list_classes(test)
         differences = [
