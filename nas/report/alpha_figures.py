@@ -84,6 +84,10 @@ def alphas_figure(records: Sequence[dict[str, Any]], space: SearchSpace) -> Figu
         figure.subfigures(2, 1), CELL_TYPES, ("normal cell", "reduction cell"), strict=True
     ):
         part.suptitle(name, fontsize=14, fontweight="bold")
+        # One scale for all panels of a cell, and no wider than the weights are: after a short
+        # search they lie close together.
+        low, high = float(np.nanmin(weights[cell_type])), float(np.nanmax(weights[cell_type]))
+        margin = 0.05 * (high - low) or 0.05
         grid = part.add_gridspec(
             space.num_nodes,
             max(sources, 4),
@@ -107,7 +111,7 @@ def alphas_figure(records: Sequence[dict[str, Any]], space: SearchSpace) -> Figu
             axes.set_title(edge_name((source, target)), fontsize=10)
             if len(epochs) == 1:
                 axes.set_xlim(epochs[0] - 0.5, epochs[0] + 0.5)
-            axes.set_ylim(-0.02, max(0.5, float(np.nanmax(weights[cell_type])) * 1.05))
+            axes.set_ylim(low - margin, high + margin)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4, min_n_ticks=1))
             axes.tick_params(labelsize=8)
             axes.grid(alpha=0.3)

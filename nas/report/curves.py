@@ -46,7 +46,7 @@ def curves_figure(records: Sequence[dict[str, Any]], space: SearchSpace) -> Figu
     for index, value in enumerate(_uniform_entropies(space)):
         entropy.axhline(value, label="uniform" if index == 0 else None, **_REFERENCE)
     _label(entropy, "entropy of the architecture weights", "mean over edges (nats)")
-    _from_zero(entropy)
+    entropy.ticklabel_format(useOffset=False)
     _label(skips, "skip connections of the current cells", "number")
     skips.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     _from_zero(skips)

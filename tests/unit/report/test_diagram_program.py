@@ -51,7 +51,7 @@ def test_run_directory_text_and_file_are_read(tmp_path):
         (("--genotype", "DARTS_V2", "--out", "{out}", "--formats", "[]"), "at least one of png"),
         (("--genotype", "DARTS_V2", "--out", "{file}"), "cannot be written"),
         (("--genotype", "DARTS_V2", "--out", "{file}/figures"), "cannot be written"),
-        (("--genotype", "DARTS_V2", "--output", "{out}"), "unknown flag --output"),
+        (("--genotype", "DARTS_V2", "--output", "{out}"), "unknown flag '--output'"),
         (("--genotype", "{file}", "--out", "{out}"), "not a whole JSON document"),
         (
             (
