@@ -91,11 +91,11 @@ def alphas_figure(records: Sequence[dict[str, Any]], space: SearchSpace) -> Figu
         grid = part.add_gridspec(
             space.num_nodes,
             max(sources, 4),
-            left=0.06,
+            left=0.09,
             right=0.98,
             bottom=0.5 / height,
             top=1 - 0.75 / height,
-            wspace=0.28,
+            wspace=0.12,
             hspace=0.5,
         )
         for edge_index, (source, target) in enumerate(space.edges):
@@ -113,7 +113,7 @@ def alphas_figure(records: Sequence[dict[str, Any]], space: SearchSpace) -> Figu
                 axes.set_xlim(epochs[0] - 0.5, epochs[0] + 0.5)
             axes.set_ylim(low - margin, high + margin)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4, min_n_ticks=1))
-            axes.tick_params(labelsize=8)
+            axes.tick_params(labelsize=8, labelleft=source == 0)
             axes.grid(alpha=0.3)
             axes.set_xlabel("epoch" if target == space.edges[-1][1] else "", fontsize=9)
             axes.set_ylabel("weight" if source == 0 else "", fontsize=9)
