@@ -1,4 +1,4 @@
-"""One thread a process: the suite runs one worker a core, and small tensors gain nothing by more."""
+"""One thread a process: the suite runs one worker a core, and small tensors want no more."""
 
 import os
 

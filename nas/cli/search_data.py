@@ -2,6 +2,7 @@
 
 import numpy
 import torch
+from torch import Tensor
 
 from nas.config import SearchConfig
 from nas.data import TensorLoader, TrainTransform, load_dataset, stratified_split
@@ -40,11 +41,14 @@ def load_search_data(config: SearchConfig, device: torch.device) -> SearchData:
             "--batch_size or use more images"
         )
     transform = TrainTransform(images.info, memory_format=torch.channels_last)
+    w_half, alpha_half = (
+        (images.images[indices].to(device), images.labels[indices].to(device))
+        for indices in (for_w, for_alpha)
+    )
 
-    def loader(indices: torch.Tensor, shuffle: bool, seed: int) -> TensorLoader:
+    def loader(half: tuple[Tensor, Tensor], shuffle: bool, seed: int) -> TensorLoader:
         return TensorLoader(
-            images.images[indices],
-            images.labels[indices],
+            *half,
             config.batch_size,
             transform=transform,
             shuffle=shuffle,
@@ -54,9 +58,9 @@ def load_search_data(config: SearchConfig, device: torch.device) -> SearchData:
 
     size = images.info.image_size
     return SearchData(
-        train_loader=loader(for_w, True, train_seed),
-        val_loader=loader(for_alpha, True, val_seed),
-        measure_loader=lambda epoch: loader(for_alpha, False, measure_seed + epoch),
+        train_loader=loader(w_half, True, train_seed),
+        val_loader=loader(alpha_half, True, val_seed),
+        measure_loader=lambda epoch: loader(alpha_half, False, measure_seed + epoch),
         image_shape=(images.info.channels, size, size),
         num_classes=images.info.num_classes,
         num_images=(len(for_w), len(for_alpha)),
