@@ -6,7 +6,9 @@ of ours and keeps its traceback.
 """
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+from typing import Any
 
 
 class NasError(Exception):
@@ -47,6 +49,21 @@ class ReportError(NasError):
 
 class TrainingError(NasError):
     """A search or a training run went wrong in its numbers."""
+
+
+class _Short(reprlib.Repr):
+    def __init__(self):
+        super().__init__()
+        self.maxstring = self.maxother = 200  # long enough for the paths that users type
+
+    def repr_int(self, x, level):
+        # Python refuses to write an integer of more than 4300 digits.
+        return repr(x) if x.bit_length() <= 128 else f"a number of {x.bit_length()} bits"
+
+
+def shown(value: Any) -> str:
+    """Write a value that the user gave as an error message quotes it: `repr`, but never long."""
+    return _Short().repr(value)
 
 
 def close_matches(name: str, known: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nas.config import SearchConfig, parse_settings, run_program
 from nas.errors import ConfigError
+from nas.strict_yaml import is_file
 
 _DESCRIPTION = (
     "Search for a cell by differentiable architecture search (DARTS). Ends with genotype.json "
@@ -44,7 +45,12 @@ def read_config(argv: Sequence[str]) -> SearchConfig:
     config = parse_settings(SearchConfig, "search.py", _DESCRIPTION, argv)
     out = config.out or _default_out(config)
     saved_path = Path(out) / "config.yaml"
-    if config.resume and saved_path.is_file():
+    if config.resume:
+        if not is_file(saved_path):
+            raise ConfigError(
+                f"--resume: {out} holds no run (no config.yaml); start one without --resume, or "
+                "name the run's directory with --out"
+            )
         saved = parse_settings(SearchConfig, "search.py", _DESCRIPTION, [], base=saved_path)
         config = parse_settings(SearchConfig, "search.py", _DESCRIPTION, argv, base=saved_path)
         _check_unchanged(saved, config, out)

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Any
 
-from nas.errors import ConfigError
+from nas.errors import ConfigError, shown
 
 
 def bounded(
@@ -37,19 +37,27 @@ def check_ranges(settings: Any) -> None:
             continue
         for number in value if isinstance(value, tuple | list) else (value,):
             if not _is_within(number, **limits):
+                allowed = _describe(**limits)
                 raise ConfigError(
-                    f"--{field.name}: expected a number {_describe(**limits)}, found {number}"
+                    f"--{field.name}: expected a number {allowed}, found {shown(number)}"
                 )
 
 
 def _is_within(number, minimum, maximum, above, below) -> bool:
     return (
-        math.isfinite(number)
+        _is_finite(number)
         and (minimum is None or number >= minimum)
         and (maximum is None or number <= maximum)
         and (above is None or number > above)
         and (below is None or number < below)
     )
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an integer beyond the largest float
+        return False
 
 
 def _describe(minimum, maximum, above, below) -> str:

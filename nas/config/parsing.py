@@ -15,8 +15,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
-from nas.errors import ConfigError, NasError, close_matches
-from nas.strict_yaml import read_yaml
+from nas.errors import ConfigError, NasError, close_matches, shown
+from nas.strict_yaml import is_file, read_yaml
 
 Settings = TypeVar("Settings")
 
@@ -47,8 +47,7 @@ def parse_settings(
     hints = get_type_hints(settings)
     configs, flags = _split(sys.argv[1:] if argv is None else argv)
     configs = [base, *configs] if base else configs
-    for path in configs:
-        _check_config_file(path, list(hints))
+    documents = {path: _read_config_file(path, hints) for path in configs}
     parser = ArgumentParser(
         prog=prog, description=description, allow_abbrev=False, exit_on_error=False
     )
@@ -60,7 +59,9 @@ def parse_settings(
     try:
         parsed = parser.parse_args(arguments)
     except ArgumentError as cause:
-        raise ConfigError(_one_line(cause, configs, flags, hints)) from cause
+        raise ConfigError(_one_line(cause, documents, flags, hints)) from cause
+    except OverflowError as cause:  # of float(...)
+        raise ConfigError(f"a number is too large in {shown(' '.join(flags))}") from cause
     return settings(**{field.name: parsed[field.name] for field in dataclasses.fields(settings)})
 
 
@@ -99,15 +100,18 @@ def _split(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
     return configs, flags
 
 
-def _check_config_file(path: Path, names: list[str]) -> None:
-    if not path.is_file():
-        raise ConfigError(f"--config: there is no file {str(path)!r}")
+def _read_config_file(path: Path, hints: dict[str, Any]) -> dict[str, Any]:
+    if not is_file(path):
+        raise ConfigError(f"--config: there is no file {shown(str(path))}")
     document = read_yaml(path, ConfigError)
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected a mapping of settings such as `epochs: 50`")
-    for key in document:
-        if key not in names:
-            raise ConfigError(f"{path}: unknown setting {key!r}; {close_matches(str(key), names)}")
+    for key, value in document.items():
+        if key not in hints:
+            raise ConfigError(f"{path}: unknown setting {shown(key)}; {close_matches(key, hints)}")
+        if value is None and type(None) not in get_args(hints[key]):
+            raise ConfigError(f"{path}: {key}: expected {_describe(hints[key])}, found null")
+    return document
 
 
 def _spelled_out(flags: list[str], hints: dict[str, Any]) -> list[str]:
@@ -118,11 +122,11 @@ def _spelled_out(flags: list[str], hints: dict[str, Any]) -> list[str]:
         following = flags[index + 1] if index + 1 < len(flags) else "--"
         previous = flags[index - 1] if index else ""
         if flag.startswith("--") and hints.get(name) is bool and "=" not in flag:
-            spelled.append(flag if following in ("true", "false") else f"{flag}=true")
+            spelled.append(flag if following.lower() in ("true", "false") else f"{flag}=true")
         elif flag.startswith("--") and _is_list(hints.get(name)) and value[:1] not in ("", "["):
             spelled.append(f"--{name}=[{value}]")
-        elif previous.startswith("--") and _is_list(hints.get(previous[2:])) and flag[:1] != "[":
-            spelled.append(f"[{flag}]")
+        elif previous.startswith("--") and _is_list(hints.get(previous[2:])):
+            spelled.append(flag if flag.startswith(("[", "--")) else f"[{flag}]")
         else:
             spelled.append(flag)
     return spelled
@@ -132,19 +136,33 @@ def _is_list(hint: Any) -> bool:
     return get_origin(hint) is tuple
 
 
-def _one_line(cause: ArgumentError, configs: list[Path], flags: list[str], hints: dict) -> str:
+def _one_line(
+    cause: ArgumentError,
+    documents: dict[Path, dict[str, Any]],
+    flags: list[str],
+    hints: dict[str, Any],
+) -> str:
     """Say which flag or file is wrong, what was found and what is allowed."""
+    known = [f"--{name}" for name in (*hints, "config", "print_config", "help")]
     given = [flag.split("=")[0] for flag in flags if flag.startswith("--")]
     for flag in given:
-        if flag[2:] not in [*hints, "help", "print_config"]:
-            return f"unknown flag {flag}; {close_matches(flag, [f'--{name}' for name in hints])}"
+        if flag not in known:
+            return f"unknown flag {shown(flag)}; {close_matches(flag, known)}"
     message = " ".join(str(cause).split())
-    found = re.search(r'Parser key "(\w+)":.*?(?:Got|Given) value: (.*)$', message)
-    if found and found[1] in hints:
-        name = found[1]
-        where = f"--{name}" if f"--{name}" in given else f"{', '.join(map(str, configs))}: {name}"
-        return f"{where}: expected {_describe(hints[name])}, found {found[2]}"
-    return message
+    if found := re.match(r"unrecognized arguments: (.*)", message):
+        return f"found {shown(found[1])} where a flag is expected; flags are --NAME VALUE"
+    if found := re.match(r"argument --(\w+): expected one argument", message):
+        return f"--{found[1]}: expected {_describe(hints[found[1]])} after it, found nothing"
+    found = re.match(r'Parser key "(\w+)":.*?(?:Got|Given) value: ?(.*)', message)
+    if not found or found[1] not in hints:
+        return re.sub(r'^Parser key "(\w+)"', r"--\1", message)
+    name, value = found.groups()
+    where = f"--{name}"
+    in_files = [path for path, document in documents.items() if name in document]
+    at_fault = [path for path in in_files if str(documents[path][name]) == value]
+    if at_fault or (in_files and where not in given):
+        where = f"{(at_fault or in_files)[-1]}: {name}"
+    return f"{where}: expected {_describe(hints[name])}, found {shown(value)}"
 
 
 def _describe(hint: Any) -> str:

@@ -75,6 +75,8 @@ class SearchConfig:
 
     def __post_init__(self):
         check_ranges(self)
+        if self.out == "":
+            raise ConfigError("--out: expected the path of a directory, found ''")
         if self.learning_rate_min > self.learning_rate:
             raise ConfigError(
                 f"--learning_rate_min: expected at most --learning_rate {self.learning_rate}, "

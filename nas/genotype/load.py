@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from nas.errors import GenotypeError, close_matches
-from nas.genotype.record import Genotype
+from nas.errors import GenotypeError, close_matches, shown
+from nas.genotype.record import MAX_BYTES, Genotype
+from nas.strict_yaml import is_directory, is_file, read_text
 
 _PUBLISHED = Path(__file__).with_name("published.json")
 
@@ -26,31 +27,29 @@ def load_genotype(text: str | Path) -> Genotype:
         GenotypeError: There is no such name or file, or it does not hold a genotype.
     """
     text = str(text).strip()
-    if text.startswith("{"):
-        return Genotype.from_json(text)
-    if "(" in text:
-        return Genotype.from_text(text)
     published = published_genotypes()
     if text in published:
         return published[text]
     path = Path(text)
-    if path.is_dir():
+    if text and is_directory(path):
         path = path / "genotype.json"
-        if not path.is_file():
+        if not is_file(path):
             raise GenotypeError(
                 f"{path}: there is no such file; a search writes it at its end, so has the "
                 "search of this run directory finished?"
             )
-    if not path.is_file():
-        raise GenotypeError(
-            f"genotype {text!r}: no published genotype and no file has this name; "
-            f"{close_matches(text, published)}"
-        )
-    try:
-        content = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as cause:
-        reason = getattr(cause, "strerror", None) or "is not UTF-8 text"
-        raise GenotypeError(f"{path}: cannot be read: {reason}") from cause
-    if content.lstrip().startswith("Genotype"):
-        return Genotype.from_text(content, str(path))
-    return Genotype.from_json(content, str(path))
+    if is_file(path):
+        return _parse(read_text(path, GenotypeError, MAX_BYTES), str(path))
+    if text.startswith("{") or "(" in text:
+        return _parse(text, "genotype")
+    raise GenotypeError(
+        f"genotype {shown(text)}: no published genotype and no file has this name; "
+        f"{close_matches(text, published)}"
+    )
+
+
+def _parse(content: str, where: str) -> Genotype:
+    """Read JSON or the text form; an empty file is JSON that was cut short."""
+    if content.strip()[:1] in ("", "{"):
+        return Genotype.from_json(content, where)
+    return Genotype.from_text(content, where)

@@ -9,12 +9,13 @@ Source: DARTS (arXiv:1806.09055), Sec. 2.1 and Fig. 4.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from nas.errors import GenotypeError
+from nas.errors import GenotypeError, close_matches, shown
 from nas.genotype.checks import check_concat, check_nodes
 from nas.space import CELL_TYPES
 
@@ -62,7 +63,11 @@ class Genotype:
         return tuple(dict.fromkeys(names))
 
     def to_json(self) -> str:
-        """Write the versioned JSON document of genotype.json."""
+        """Write the versioned JSON document of genotype.json.
+
+        Raises:
+            GenotypeError: A number among the details is not finite, which JSON cannot say.
+        """
         document = {
             "format": FORMAT,
             "version": VERSION,
@@ -74,7 +79,7 @@ class Genotype:
         for key in ("operators", "space", "search"):
             if getattr(self, key):
                 document[key] = getattr(self, key)
-        rows = [f"{json.dumps(key)}: {_dumps(value)}" for key, value in document.items()]
+        rows = [f"{json.dumps(key)}: {_dumps(value, key)}" for key, value in document.items()]
         return "{\n " + ",\n ".join(rows) + "\n}\n"
 
     @classmethod
@@ -92,7 +97,14 @@ class Genotype:
         if len(text) > MAX_BYTES:
             raise GenotypeError(f"{where}: {len(text)} characters; a genotype is under {MAX_BYTES}")
         try:
-            document = json.loads(text)
+            document = json.loads(
+                text,
+                object_pairs_hook=_without_repeats,
+                parse_float=_finite,
+                parse_constant=_finite,
+            )
+        except GenotypeError as cause:
+            raise GenotypeError(f"{where}: {cause}") from cause
         except (ValueError, RecursionError) as cause:
             raise GenotypeError(
                 f"{where}: not a whole JSON document ({cause}); was the file cut short? "
@@ -101,20 +113,21 @@ class Genotype:
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise GenotypeError(f'{where}: expected a JSON object with "format": "{FORMAT}"')
         version = document.get("version")
-        if version != VERSION:
+        if type(version) is not int or version != VERSION:
             raise GenotypeError(
-                f"{where}: version {version!r}; this release reads version {VERSION}"
+                f"{where}: version {shown(version)}; this release reads version {VERSION}"
             )
         known = {"format", "version", "operators", "space", "search"}
         cells = {key for kind in CELL_TYPES for key in (kind, f"{kind}_concat")}
         if missing := sorted(cells - document.keys()):
             raise GenotypeError(f"{where}: without {', '.join(missing)}")
         if unknown := sorted(document.keys() - cells - known):
-            raise GenotypeError(f"{where}: unknown key {unknown[0]!r}")
+            near = close_matches(unknown[0], sorted(cells | known))
+            raise GenotypeError(f"{where}: unknown key {shown(unknown[0])}; {near}")
         details = {key: document.get(key, {}) for key in ("operators", "space", "search")}
         for key, value in details.items():
             if not isinstance(value, dict):
-                raise GenotypeError(f"{where}: {key}: expected an object, found {value!r}")
+                raise GenotypeError(f"{where}: {key}: expected an object, found {shown(value)}")
         for name, description in details["operators"].items():
             if not isinstance(description, dict) or not all(
                 isinstance(description.get(key), str) for key in ("label", "family")
@@ -158,8 +171,26 @@ class Genotype:
             raise GenotypeError(f"{where}: {cause}") from cause
 
 
-def _dumps(value: Any) -> str:
-    return json.dumps(value, allow_nan=False)
+def _dumps(value: Any, key: str) -> str:
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError as cause:
+        raise GenotypeError(f"{key}: cannot be written as JSON: {cause}") from cause
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = {}
+    for key, value in pairs:
+        if key in document:
+            raise GenotypeError(f"the key {shown(key)} stands there twice")
+        document[key] = value
+    return document
+
+
+def _finite(number: str) -> float:
+    if not math.isfinite(float(number)):
+        raise GenotypeError(f"{number} is not a finite number")
+    return float(number)
 
 
 def _concat_text(concat: tuple[int, ...]) -> str:

@@ -4,7 +4,7 @@ import ast
 import warnings
 from typing import Any
 
-from nas.errors import GenotypeError
+from nas.errors import GenotypeError, shown
 
 MAX_BYTES = 1 << 16
 MAX_DEPTH = 16
@@ -42,7 +42,9 @@ def parse_text(text: str) -> dict[str, list]:
     fields = {}
     for keyword in call.keywords:
         if keyword.arg not in _FIELDS or keyword.arg in fields:
-            raise GenotypeError(f"unexpected keyword {keyword.arg!r}; expected {_FORM}")
+            raise GenotypeError(
+                f"unexpected keyword {shown(keyword.arg or '**')}; expected {_FORM}"
+            )
         fields[keyword.arg] = _plain(keyword.value)
     if missing := [name for name in _FIELDS if name not in fields]:
         raise GenotypeError(f"without {', '.join(missing)}; expected {_FORM}")

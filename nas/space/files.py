@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.errors import SearchSpaceError, close_matches
+from nas.errors import SearchSpaceError, close_matches, shown
 from nas.space.record import CELL_TYPES, SearchSpace, edge_name, edges_of
-from nas.strict_yaml import read_yaml
+from nas.strict_yaml import is_file, read_yaml
 
 DEFAULT_NUM_NODES = 4
 """Intermediate nodes of a cell where no file says otherwise (DARTS, Sec. 3.1)."""
@@ -40,7 +40,7 @@ def load_space(text: str | Path) -> SearchSpace:
         SearchSpaceError: A file is missing, malformed or contradicts another part.
     """
     text = str(text)
-    names = [text] if Path(text).is_file() else text.split("+")
+    names = [text] if is_file(Path(text)) else text.split("+")
     parts = [_load_part(name.strip(), text) for name in names]
     num_nodes = _agreed_num_nodes(parts)
     space_name = parts[0].name if len(parts) == 1 else "+".join(part.name for part in parts)
@@ -72,7 +72,7 @@ def check_name(name: Any, where: str) -> str:
     """Return `name` if it can be the name of a primitive, else raise SearchSpaceError."""
     if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
         raise SearchSpaceError(
-            f"{where}: {name!r} is not the name of a primitive (letters, digits and _)"
+            f"{where}: {shown(name)} is not the name of a primitive (letters, digits and _)"
         )
     return name
 
@@ -104,19 +104,19 @@ def _spaces_dir() -> Path:
 def _load_part(name: str, whole: str) -> _Part:
     looks_like_path = name.endswith((".yaml", ".yml")) or "/" in name or "\\" in name
     path = Path(name) if looks_like_path else _spaces_dir() / f"{name}.yaml"
-    if path.is_file():
+    if is_file(path):
         return _parse_part(read_yaml(path, SearchSpaceError), path)
     if looks_like_path:
         raise SearchSpaceError(
-            f"space {whole!r}: there is no file {name!r}; give the path of a YAML file or one of "
-            f"the names {', '.join(list_spaces())}"
+            f"space {shown(whole)}: there is no file {shown(name)}; give the path of a "
+            f"YAML file or one of the names {', '.join(list_spaces())}"
         )
     if not NAME_PATTERN.fullmatch(name):
         raise SearchSpaceError(
-            f"space {whole!r}: {name!r} is neither a space nor the name of an operator; "
+            f"space {shown(whole)}: {shown(name)} is neither a space nor the name of an operator; "
             f"{close_matches(name, list_spaces())}"
         )
-    return _Part(name, f"space {whole!r}", None, (name,), {}, ())
+    return _Part(name, f"space {shown(whole)}", None, (name,), {}, ())
 
 
 def _parse_part(document: Any, path: Path) -> _Part:
@@ -129,7 +129,7 @@ def _parse_part(document: Any, path: Path) -> _Part:
     for key in document:
         if key not in _KEYS:
             raise SearchSpaceError(
-                f"{where}: unknown key {key!r}; {close_matches(str(key), sorted(_KEYS))}"
+                f"{where}: unknown key {shown(key)}; {close_matches(key, sorted(_KEYS))}"
             )
     for key in ("name", "description"):
         if key in document and not isinstance(document[key], str):
@@ -142,7 +142,7 @@ def _parse_part(document: Any, path: Path) -> _Part:
     ):
         raise SearchSpaceError(
             f"{where}: num_nodes: expected a whole number from 1 to {MAX_NUM_NODES} "
-            f"(intermediate nodes), found {num_nodes!r}"
+            f"(intermediate nodes), found {shown(num_nodes)}"
         )
     if "edges" in document and num_nodes is None:
         num_nodes = DEFAULT_NUM_NODES
@@ -168,12 +168,12 @@ def _parse_edges(table: Any, num_nodes: int, where: str):
         if cell_type not in CELL_TYPES or not isinstance(on_edges, dict):
             raise SearchSpaceError(
                 f"{where}: expected `normal:` and `reduce:`, each a mapping of edges such as "
-                f"'0->2', found {cell_type!r}: {_kind(on_edges)}"
+                f"'0->2', found {shown(cell_type)}: {_kind(on_edges)}"
             )
         for edge in on_edges:
             if edge not in allowed:
                 raise SearchSpaceError(
-                    f"{where}.{cell_type}: there is no edge {edge!r} in a cell of {num_nodes} "
+                    f"{where}.{cell_type}: there is no edge {shown(edge)} in a cell of {num_nodes} "
                     f"intermediate nodes; edges: {', '.join(allowed)}"
                 )
         parsed[cell_type] = {
@@ -206,9 +206,11 @@ def _names(names: Any, where: str, at_least_one: bool = False) -> tuple[str, ...
     checked = tuple(
         check_name(name, f"{where}[{index}]") for index, name in enumerate(_list(names, where))
     )
+    seen = set()
     for name in checked:
-        if checked.count(name) > 1:
-            raise SearchSpaceError(f"{where}: {name!r} stands there twice; name it once")
+        if name in seen:
+            raise SearchSpaceError(f"{where}: {shown(name)} stands there twice; name it once")
+        seen.add(name)
     if at_least_one and not checked:
         raise SearchSpaceError(f"{where}: an edge needs at least one primitive")
     return checked
@@ -219,7 +221,7 @@ def _plugin(plugin: Any, path: Path) -> str:
     if not isinstance(plugin, str) or not plugin:
         raise SearchSpaceError(
             f"{path}: plugins: expected the name of a module or the path of a .py file, "
-            f"found {plugin!r}"
+            f"found {shown(plugin)}"
         )
     return str((path.parent / plugin).resolve()) if plugin.endswith(".py") else plugin
 
@@ -232,7 +234,7 @@ def _list(value: Any, where: str) -> list:
 
 def _kind(value: Any) -> str:
     names = {dict: "a mapping", list: "a list", str: "text", type(None): "nothing"}
-    return names.get(type(value), f"{value!r}")
+    return names.get(type(value)) or shown(value)
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:
