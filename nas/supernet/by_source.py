@@ -9,8 +9,6 @@ its record; one that declares nothing is evaluated as it is.
 The results are those of `MixedEdge.forward`, up to the order of summation.
 """
 
-from collections import defaultdict
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -21,10 +19,11 @@ from nas.supernet.mixed import MixedEdge
 class SourceState:
     """One state of a cell, with what its outgoing edges share."""
 
-    def __init__(self, x: Tensor):
+    def __init__(self, x: Tensor, operators: "SharedOperators"):
         self.x = x
+        self._operators = operators
         self._relu: Tensor | None = None
-        self._shared: dict[nn.Module, Tensor] = {}
+        self._outputs: dict[str, Tensor] = {}
 
     @property
     def relu(self) -> Tensor:
@@ -33,22 +32,41 @@ class SourceState:
             self._relu = F.relu(self.x)
         return self._relu
 
-    def output_of(self, operator: nn.Module) -> Tensor:
-        """Return operator(x), computed once."""
-        if operator not in self._shared:
-            self._shared[operator] = operator(self.x)
-        return self._shared[operator]
+    def shares(self, name: str) -> bool:
+        """Whether the operator of this name is evaluated here and not on the edges."""
+        return name in self._operators.names
+
+    def output_of(self, name: str) -> Tensor:
+        """Return what a shared operator makes of x, computed once."""
+        if name not in self._outputs:
+            self._outputs[name] = self._operators[name](self.x)
+        return self._outputs[name]
 
 
-def share_operators(edges: list[MixedEdge], sources: list[int]) -> None:
-    """Let the edges that leave one state hold the same module for each parameter-free operator."""
-    shared: dict[int, dict[str, nn.Module]] = defaultdict(dict)
-    for edge, source in zip(edges, sources, strict=True):
-        for index, record in enumerate(edge.records):
-            if _is_shared(record, edge.operators[index]):
-                edge.operators[index] = shared[source].setdefault(
-                    record.name, edge.operators[index]
-                )
+class SharedOperators(nn.Module):
+    """The operators without weights that a state needs, one of each.
+
+    They move here from the edges: a module must not be registered in two places, because
+    torch.func.functional_call would leave its stand-ins behind in one of them.
+    """
+
+    def __init__(self, edges: list[MixedEdge]):
+        """Take the operators out of the edges that leave the state, all of one stride."""
+        super().__init__()
+        self.names: list[str] = []
+        self.operators = nn.ModuleList()
+        for edge in edges:
+            for index, (record, operator) in enumerate(
+                zip(edge.records, edge.operators, strict=True)
+            ):
+                if record.parameter_free and next(operator.parameters(), None) is None:
+                    if record.name not in self.names:
+                        self.names.append(record.name)
+                        self.operators.append(operator)
+                    edge.operators[index] = nn.Identity()  # holds the place, is never called
+
+    def __getitem__(self, name: str) -> nn.Module:
+        return self.operators[self.names.index(name)]
 
 
 def add_edge(
@@ -69,8 +87,8 @@ def add_edge(
         weight = weights[column]
         if record.is_zero:
             continue  # weight * 0: neither the sum nor a gradient changes
-        if _is_shared(record, operator):
-            output = state.output_of(operator)
+        if state.shares(record.name):
+            output = state.output_of(record.name)
             total = output * weight if total is None else total.addcmul_(output, weight)
         else:
             output = _weighted(record, operator, state, weight)
@@ -116,7 +134,3 @@ def _weighted_norm(norm: nn.BatchNorm2d, x: Tensor, weight: Tensor) -> Tensor:
         momentum=norm.momentum,
         eps=norm.eps,
     )
-
-
-def _is_shared(record: Operator, operator: nn.Module) -> bool:
-    return record.parameter_free and next(operator.parameters(), None) is None

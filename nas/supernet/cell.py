@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nas.errors import SearchSpaceError
 from nas.layers import FactorizedReduce, ReLUConvBN
 from nas.space import NUM_INPUTS, SearchSpace
-from nas.supernet.by_source import SourceState, add_edge, share_operators
+from nas.supernet.by_source import SharedOperators, SourceState, add_edge
 from nas.supernet.mixed import MixedEdge
 
 
@@ -58,7 +58,9 @@ class SupernetCell(nn.Module):
         self.num_states = NUM_INPUTS + space.num_nodes
         self.by_source = by_source
         if by_source:
-            share_operators(list(self.edges), [source for source, _ in self.ends])
+            self.shared = nn.ModuleList(
+                SharedOperators(self._outgoing(source)) for source in range(self.num_states)
+            )
         for target in range(NUM_INPUTS, self.num_states):
             records = [
                 record for edge in space.incoming(target) for record in self.edges[edge].records
@@ -84,6 +86,11 @@ class SupernetCell(nn.Module):
         evaluate = self._by_source if self.by_source else self._by_edge
         return torch.cat(evaluate(inputs, weights)[NUM_INPUTS:], dim=1)
 
+    def _outgoing(self, source: int) -> list[MixedEdge]:
+        return [
+            edge for edge, (start, _) in zip(self.edges, self.ends, strict=True) if start == source
+        ]
+
     def _by_edge(self, inputs: list[Tensor], weights: Tensor) -> list[Tensor]:
         """Each node is the sum of its mixed edges: the definition."""
         states = list(inputs)
@@ -102,7 +109,7 @@ class SupernetCell(nn.Module):
         rows = [row.unbind() for row in weights.unbind()]
         states: list[Tensor | None] = [*inputs, *[None] * (self.num_states - NUM_INPUTS)]
         for source in range(self.num_states):
-            state = SourceState(states[source])
+            state = SourceState(states[source], self.shared[source])
             for edge, row, (start, target) in zip(self.edges, rows, self.ends, strict=True):
                 if start == source:
                     states[target] = add_edge(states[target], edge, state, row)
