@@ -87,6 +87,8 @@ class InterleavedConv(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
+        if out_channels < 2:
+            raise ValueError(f"out_channels is {out_channels}; each half needs one")
         half = out_channels // 2
         self.conv_even = nn.Conv2d(in_channels, half, 1, stride=2, bias=False)
         self.conv_odd = nn.Conv2d(in_channels, out_channels - half, 1, stride=2, bias=False)

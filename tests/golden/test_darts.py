@@ -27,9 +27,7 @@ def close(found, expected, rtol=TOLERANCE, atol=TOLERANCE):
 def setup():
     """The filled supernet, alphas and both batches of the golden file."""
     space = load_space("darts")
-    net = Supernet(
-        space, init_channels=SUPERNET["init_channels"], num_cells=SUPERNET["num_cells"]
-    )
+    net = Supernet(space, init_channels=SUPERNET["init_channels"], num_cells=SUPERNET["num_cells"])
     num = SUPERNET["batch"]
     return (
         fill.fill_weights(net).train(),
