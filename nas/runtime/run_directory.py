@@ -34,9 +34,12 @@ class RunDirectory:
         Raises:
             RunDirectoryError: The directory holds a run, or is a file.
         """
-        if path.exists() and not path.is_dir():
+        with _writing(path):  # a name that is too long, a folder that may not be entered
+            is_file = path.exists() and not path.is_dir()
+            found = [] if is_file else [n for n in _SIGNS_OF_A_RUN if (path / n).exists()]
+        if is_file:
             raise RunDirectoryError(f"--out {path}: this is a file; name a directory")
-        if found := [name for name in _SIGNS_OF_A_RUN if (path / name).exists()]:
+        if found:
             raise RunDirectoryError(
                 f"--out {path}: holds a run already ({found[0]}); continue it with --resume, or "
                 "choose another directory"

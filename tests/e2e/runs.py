@@ -1,0 +1,23 @@
+"""Searches small enough for a test."""
+
+from nas.cli.search import main
+
+TINY = {
+    "space": "s2",
+    "dataset": "shapes",
+    "max_images": 48,
+    "init_channels": 2,
+    "num_cells": 3,
+    "batch_size": 8,
+    "epochs": 2,
+}
+STEPS = 3  # an epoch of TINY: 24 images for w in batches of 8
+
+
+def flags(**settings):
+    return [f"--{name}={value}" for name, value in {**TINY, **settings}.items()]
+
+
+def search(out, **settings):
+    """Run the program in this process; returns its exit code."""
+    return main(flags(out=out, **settings))

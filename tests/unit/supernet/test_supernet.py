@@ -1,0 +1,185 @@
+"""The supernet against its definition: the weighted sum of the operators on each edge."""
+
+import pytest
+import torch
+from torch import nn
+
+from nas.errors import SearchSpaceError
+from nas.operators import get_operator, register_operator, registry, resolve
+from nas.space import CELL_TYPES, load_space
+from nas.supernet import Alphas, Supernet
+from nas.supernet.mixed import MixedEdge
+
+SPACES = ["darts+sandglass", "darts+ir", "darts+ir+sandglass+conv_3x3", "s2", "s3", "mixed_edges"]
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def make(space, **settings):
+    """A small supernet, alphas that are far from uniform, and a batch; all float64."""
+    resolve(space)
+    settings = {"init_channels": 4, "num_cells": 3, **settings}
+    torch.manual_seed(1)
+    net = Supernet(space, **settings).double()
+    alphas = Alphas(space, init_std=1.0).double()
+    channels = settings.get("in_channels", 3)
+    return net, alphas, torch.randn(3, channels, 8, 8, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_by_source_equals_the_plain_form(name):
+    """Outputs, all gradients and the running statistics are those of edge-by-edge evaluation."""
+    space = load_space(name)
+    results = []
+    for by_source in (True, False):
+        net, alphas, x = make(space, by_source=by_source)
+        loss = net(x, alphas.weights()).square().sum()
+        parameters = [*alphas.parameters(), *net.parameters()]
+        gradients = torch.autograd.grad(loss, parameters, materialize_grads=True, allow_unused=True)
+        in_eval = net.eval()(x, alphas.weights())
+        results.append((loss, gradients, in_eval))
+    torch.testing.assert_close(results[0], results[1], rtol=1e-9, atol=1e-9)
+
+
+def test_an_operator_that_declares_nothing_is_the_same_in_both_forms():
+    """A plug-in with weights, randomless but undeclared, works as it is."""
+    before = dict(registry._REGISTRY)
+    try:
+
+        @register_operator("undeclared")
+        def build(channels, stride, *, affine):
+            return nn.Sequential(nn.Conv2d(channels, channels, 3, stride, 1), nn.Tanh())
+
+        space = load_space("s3+undeclared")
+        outputs = []
+        for by_source in (True, False):
+            net, alphas, x = make(space, by_source=by_source)
+            outputs.append(net(x, alphas.weights()))
+        torch.testing.assert_close(*outputs)
+    finally:
+        registry._REGISTRY.clear()
+        registry._REGISTRY.update(before)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_one_hot_weights_are_the_operator_alone(stride):
+    """A weight of 1 on one primitive makes the mixed edge that operator."""
+    primitives = load_space("darts+ir+sandglass").primitives
+    edge = MixedEdge(primitives, primitives, 4, stride).double()
+    x = torch.randn(2, 4, 8, 8, dtype=torch.float64)
+    for column, operator in enumerate(edge.operators):
+        weights = torch.zeros(len(primitives), dtype=torch.float64)
+        weights[column] = 1
+        torch.testing.assert_close(edge(x, weights), operator(x))
+
+
+def test_pooling_is_followed_by_a_norm_without_scale():
+    """In a search a BatchNorm without parameters stands behind operators that ask for it."""
+    primitives = load_space("darts").primitives
+    edge = MixedEdge(primitives, primitives, 4, 1)
+    for name, operator in zip(primitives, edge.operators, strict=True):
+        if get_operator(name).norm_in_search:
+            assert type(operator[1]) is nn.BatchNorm2d and not operator[1].affine
+    norms = [m for m in edge.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert norms and not any(norm.affine for norm in norms)
+
+
+def test_permuting_the_primitives_permutes_the_result(tmp_path):
+    """The order of the columns is a name for them and nothing else."""
+    space = load_space("darts+sandglass")
+    order = torch.randperm(len(space.primitives)).tolist()
+    path = tmp_path / "permuted.yaml"
+    path.write_text(f"primitives: [{', '.join(space.primitives[i] for i in order)}]\n")
+    other = load_space(path)
+    net, alphas, x = make(space, by_source=False)
+    permuted, others, _ = make(other, by_source=False)
+    state = net.state_dict()
+    for key in permuted.state_dict():
+        parts = key.split(".")
+        if "operators" in parts:
+            place = parts.index("operators") + 1
+            parts[place] = str(order[int(parts[place])])
+        permuted.state_dict()[key].copy_(state[".".join(parts)])
+    with torch.no_grad():
+        others.normal.copy_(alphas.normal[:, order])
+        others.reduce.copy_(alphas.reduce[:, order])
+    torch.testing.assert_close(permuted(x, others.weights()), net(x, alphas.weights()))
+
+
+class TestMaskedPairs:
+    """Pairs that a space does not have: no weight, no gradient, no module."""
+
+    @pytest.fixture
+    def space(self):
+        return load_space("mixed_edges")
+
+    def test_weights(self, space):
+        """Present pairs share the whole mass; absent ones weigh exactly nothing."""
+        for cell_type, weights in zip(CELL_TYPES, Alphas(space).weights(), strict=True):
+            mask = torch.tensor(space.mask(cell_type))
+            assert not mask.all() and (weights[~mask] == 0).all() and (weights[mask] > 0).all()
+            torch.testing.assert_close(weights.sum(dim=1), torch.ones(space.num_edges))
+
+    def test_gradients_and_logits(self, space):
+        """An absent pair has a zero gradient and shows as None."""
+        net, alphas, x = make(space)
+        net(x, alphas.weights()).square().sum().backward()
+        for cell_type in CELL_TYPES:
+            mask = torch.tensor(space.mask(cell_type))
+            gradient = getattr(alphas, cell_type).grad
+            assert gradient.isfinite().all() and (gradient[~mask] == 0).all()
+            shown = alphas.logits()[cell_type]
+            assert [[value is not None for value in row] for row in shown] == mask.tolist()
+
+    def test_modules(self, space):
+        """Each edge builds the operators of its own list."""
+        net, _, _ = make(space, by_source=False)
+        for cell in net.cells:
+            on_edges = getattr(space, cell.cell_type)
+            assert [len(edge.operators) for edge in cell.edges] == [len(e) for e in on_edges]
+
+
+def test_entropy_of_uniform_weights():
+    """Equal logits have ln(number of primitives on the edge), mean over the edges."""
+    space = load_space("mixed_edges")
+    alphas = Alphas(space, init_std=0.0)
+    for cell_type, entropy in zip(CELL_TYPES, alphas.entropy(), strict=True):
+        sizes = torch.tensor([float(len(on_edge)) for on_edge in getattr(space, cell_type)])
+        assert entropy == pytest.approx(sizes.log().mean().item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("num_nodes", [1, 5])
+@pytest.mark.parametrize(("in_channels", "size"), [(1, 8), (3, 17)])
+def test_other_forms(tmp_path, num_nodes, in_channels, size):
+    """Other numbers of nodes, channels and image sizes work, odd ones too."""
+    path = tmp_path / "space.yaml"
+    path.write_text(f"num_nodes: {num_nodes}\nprimitives: [none, skip_connect, dil_conv_3x3]\n")
+    net, alphas, _ = make(load_space(path), in_channels=in_channels, num_classes=7)
+    x = torch.randn(2, in_channels, size, size, dtype=torch.float64)
+    assert net(x, alphas.weights()).shape == (2, 7)
+
+
+def test_reductions_and_widths():
+    """Cells n // 3 and 2n // 3 are reductions and double the channels; the stem has 3 C."""
+    net = Supernet(load_space("s2"), init_channels=4, num_cells=8)
+    assert [i for i, cell in enumerate(net.cells) if cell.cell_type == "reduce"] == [2, 5]
+    assert net.stem[0].out_channels == 12
+    assert net.classifier.in_features == 4 * 16
+
+
+def test_a_node_that_nothing_reaches_is_an_error(tmp_path):
+    """A space of `none` alone cannot be built."""
+    path = tmp_path / "nothing.yaml"
+    path.write_text("primitives: [none]\n")
+    with pytest.raises(SearchSpaceError, match="nothing reaches node 2"):
+        Supernet(load_space(path), init_channels=4, num_cells=3)
+
+
+def test_a_module_is_registered_once():
+    """functional_call leaves stand-ins behind in modules that are registered twice."""
+    net, _, _ = make(load_space("darts"))
+    names = [name for name, _ in net.named_modules(remove_duplicate=False)]
+    assert len(names) == len(list(net.named_modules()))
