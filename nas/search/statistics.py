@@ -1,5 +1,6 @@
 """What an epoch of a search says about the architecture."""
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -35,15 +36,7 @@ def describe_epoch(
     """
     genotype = decode(alphas, space)
     entropy = dict(zip(CELL_TYPES, alphas.entropy(), strict=True))
-    with torch.device("meta"):
-        network = GenotypeNetwork(
-            genotype,
-            in_channels=image_shape[0],
-            num_classes=num_classes,
-            init_channels=EVALUATION_CHANNELS,
-            num_cells=EVALUATION_CELLS,
-            auxiliary=False,
-        )
+    num_parameters, madds = _evaluation_cost(genotype, image_shape, num_classes)
     return {
         "alphas": alphas.logits(),
         "entropy": entropy,
@@ -53,8 +46,8 @@ def describe_epoch(
             for cell_type in CELL_TYPES
             for key in (cell_type, f"{cell_type}_concat")
         },
-        "num_parameters": count_parameters(network),
-        "madds": count_madds(network, image_shape),
+        "num_parameters": num_parameters,
+        "madds": madds,
     }
 
 
@@ -63,3 +56,19 @@ def count_skips(genotype: Genotype, cell_type: str) -> int:
     return sum(
         get_operator(name).is_identity for node in getattr(genotype, cell_type) for name, _ in node
     )
+
+
+@lru_cache(maxsize=8)  # a genotype often stays for many epochs
+def _evaluation_cost(
+    genotype: Genotype, image_shape: tuple[int, int, int], num_classes: int
+) -> tuple[int, int]:
+    with torch.device("meta"):
+        network = GenotypeNetwork(
+            genotype,
+            in_channels=image_shape[0],
+            num_classes=num_classes,
+            init_channels=EVALUATION_CHANNELS,
+            num_cells=EVALUATION_CELLS,
+            auxiliary=False,
+        )
+    return count_parameters(network), count_madds(network, image_shape)

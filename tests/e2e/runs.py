@@ -1,9 +1,12 @@
 """Searches small enough for a test."""
 
+from pathlib import Path
+
 from nas.cli.search import main
 
+SPACE = Path(__file__).with_name("tiny.yaml").resolve()
 TINY = {
-    "space": "s2",
+    "space": SPACE,
     "dataset": "shapes",
     "max_images": 48,
     "init_channels": 2,

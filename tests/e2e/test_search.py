@@ -18,7 +18,7 @@ from nas.runtime.checkpoint import load_newest
 from nas.search.architect import Architect
 from nas.space import load_space
 from nas.supernet import Alphas, Supernet
-from tests.e2e.runs import STEPS, TINY, search
+from tests.e2e.runs import SPACE, STEPS, TINY, search
 
 FILES = {
     *("config.yaml", "env.json", "space.yaml", "genotype.json", "metrics.jsonl", "timing.jsonl"),
@@ -57,7 +57,7 @@ def test_metrics(run):
     assert [record["epoch"] for record in records] == [0, 1]
     for record in records:
         assert record.keys() == METRICS
-        assert numpy.shape(record["alphas"]["normal"]) == (14, 2)
+        assert numpy.shape(record["alphas"]["normal"]) == (5, 2)
         assert math.isfinite(record["train_loss"]) and 0 <= record["val_accuracy"] <= 100
     assert [record["learning_rate"] for record in records] == [0.025, pytest.approx(0.013)]
 
@@ -66,7 +66,7 @@ def test_genotype_carries_what_a_retrain_must_not_guess(run):
     """Space, primitives, nodes, seed, commit, final alphas, labels; and it is the last one logged."""
     genotype = load_genotype(run)
     last = metrics_of(run)[-1]
-    assert genotype.space["name"] == "s2" and genotype.space["num_nodes"] == 4
+    assert genotype.space["name"] == "tiny" and genotype.space["num_nodes"] == 2
     assert genotype.search["seed"] == 0 and genotype.search["alphas"] == last["alphas"]
     assert {"commit", "epochs", "dataset", "architect"} <= genotype.search.keys()
     assert genotype.operators["sep_conv_3x3"]["family"] == "separable conv"
@@ -114,7 +114,7 @@ def test_the_loop_is_the_documented_recipe(run):
         for half, seed in zip(halves, seeds[1:3], strict=True)
     )
     torch.manual_seed(0)
-    space = load_space("s2")
+    space = load_space(SPACE)
     net = Supernet(space, init_channels=TINY["init_channels"], num_cells=TINY["num_cells"])
     net = net.to(memory_format=torch.channels_last).train()
     alphas = Alphas(space)

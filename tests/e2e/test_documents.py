@@ -1,0 +1,56 @@
+"""What the documents tell a reader to do works when done."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from nas.cli.search import main
+from nas.genotype import load_genotype
+from nas.operators import registry
+from tests.e2e.runs import TINY
+
+PAGE = Path("docs/add_an_operator.md").resolve()
+SMALL = [f"--{key}={value}" for key, value in TINY.items() if key != "space"] + ["--epochs=1"]
+
+
+def blocks(language):
+    """The fenced blocks of a language, in order."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+@pytest.fixture
+def own_registry():
+    """Operators registered in a test are taken back."""
+    before = dict(registry._REGISTRY)
+    yield
+    registry._REGISTRY.clear()
+    registry._REGISTRY.update(before)
+
+
+def test_add_an_operator(tmp_path, monkeypatch, own_registry):
+    """The page's files and commands, at a small size; nothing on it is left out."""
+    monkeypatch.chdir(tmp_path)
+    operator, short_test = blocks("python")
+    (space,) = blocks("yaml")
+    commands = blocks("sh")
+    Path("ghost_conv.py").write_text(operator)
+    Path("my_space.yaml").write_text(space)
+    names = {}
+    exec("import torch\n" + short_test, names)
+    for command in commands:
+        python, script, *arguments = shlex.split(command)
+        assert (python, script) == ("python", "search.py")
+        assert main([*SMALL, *arguments]) == 0
+    genotype = load_genotype("runs/ghost")
+    assert "ghost_3x3" in genotype.space["primitives"]
+    assert len(genotype.space["plugins"]) == 1
+
+
+def test_links_of_the_documents_lead_somewhere():
+    """Every relative link in README and docs names a file of the project."""
+    root = PAGE.parent.parent
+    for document in [*root.glob("*.md"), *root.glob("docs/*.md"), *root.glob("*/README.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
