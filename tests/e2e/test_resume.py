@@ -48,7 +48,7 @@ def assert_same(a, b):
             assert torch.equal(value, second[part][key]), key
 
 
-# An epoch looks for a signal after each of its 3 steps, each of 3 measuring batches, and at its end.
+# An epoch looks for a signal after each of its 3 steps and 3 measuring batches, and at its end.
 @pytest.mark.parametrize("number", [2, STEPS, STEPS + 2, 2 * STEPS + 1, 2 * STEPS + 3])
 def test_resumed_equals_never_stopped(whole, tmp_path, monkeypatch, capsys, number):
     """Stopped inside an epoch, while measuring, at its end, in the next one: the same bytes."""
