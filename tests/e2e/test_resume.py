@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from nas.runtime.checkpoint import list_checkpoints, load_newest
-from nas.runtime.signals import StopFlag
 from nas.search.searcher import Searcher
 from tests.e2e.runs import STEPS, flags, search
 
@@ -25,17 +24,17 @@ def whole(request, tmp_path_factory):
 
 def stop_at_check(monkeypatch, number):
     """Let a SIGTERM arrive just before the n-th place at which the search looks for one."""
-    original = Searcher._check_stop
+    original = Searcher.check_stop
     count = 0
 
-    def check(self, stop: StopFlag):
+    def check(self):
         nonlocal count
         count += 1
         if count == number:
             signal.raise_signal(signal.SIGTERM)
-        original(self, stop)
+        original(self)
 
-    monkeypatch.setattr(Searcher, "_check_stop", check)
+    monkeypatch.setattr(Searcher, "check_stop", check)
 
 
 def assert_same(a, b):
