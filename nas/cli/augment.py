@@ -31,7 +31,7 @@ def _augment(argv: Sequence[str]) -> int:
     if config.evaluate is not None:
         from nas.cli.run_evaluate import run_evaluate
 
-        return run_evaluate(argv, config.evaluate)
+        return run_evaluate(argv, PROG, config.evaluate)
     from nas.cli.run_augment import run_augment  # torch comes in here
 
     return run_augment(config)
