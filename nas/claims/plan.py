@@ -13,7 +13,7 @@ from nas.errors import ConfigError
 State = Literal["missing", "unfinished", "finished"]
 _RESULTS = {"search": "genotype.json", "augment": "evaluation.json"}
 _SETTINGS = {"search": SearchConfig, "augment": AugmentConfig}
-_DO_NOT_COUNT = {"out", "resume", "data", "device"}
+_DO_NOT_COUNT = {"out", "resume", "data", "device", "workers"}
 """Settings that do not change what a run means."""
 
 

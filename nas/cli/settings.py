@@ -11,7 +11,7 @@ from nas.errors import ConfigError
 from nas.strict_yaml import is_file
 
 Settings = TypeVar("Settings")
-_MAY_CHANGE = {"out", "resume"}
+_MAY_CHANGE = {"out", "resume", "workers"}
 
 
 def read_settings(

@@ -23,11 +23,11 @@ class AugmentConfig:
     evaluate: str | None = None
     """Measure this checkpoint, or the newest one of this run directory, and train nothing."""
     dataset: str = "cifar10"
-    """cifar10, cifar100, imagefolder or shapes (drawn by the program, no files needed)."""
+    """cifar10, cifar100, imagenet, imagefolder or shapes (drawn by the program, needs no files)."""
     data: str = "data"
     """Folder of the data set."""
     image_size: int | None = bounded(None, minimum=8, maximum=1024)
-    """Height and width in pixels; null is the data set's own."""
+    """Height and width in pixels; null is the data set's own, 224 for imagenet."""
     max_images: int | None = bounded(None, minimum=2)
     """Use only so many training images, the same share of every class; null uses all."""
     val_fraction: float = bounded(0.0, minimum=0, below=1)
@@ -60,8 +60,13 @@ class AugmentConfig:
     """Images in a batch of measuring; changes memory and speed, not results."""
     eval_interval: int = bounded(1, minimum=1)
     """Epochs between measurements on the test images; the last epoch is always measured."""
-    cutout: int = bounded(16, minimum=0, maximum=1024)
-    """Side of the square that is blanked in training images, pixels; 0 is off."""
+    cutout: int | None = bounded(None, minimum=0, maximum=1024)
+    """Side of the square that is blanked in training images, pixels; 0 is off; null is 16, for
+    imagenet 0."""
+    color_jitter: float = bounded(0.0, minimum=0, maximum=1)
+    """Range of brightness, contrast and saturation; the hue has half of it; only for imagenet."""
+    workers: int | None = bounded(None, minimum=0, maximum=256)
+    """Processes that decode images; null is 4; only for imagenet, other sets are in memory."""
     label_smoothing: float = bounded(0.0, minimum=0, below=1)
     """Share of the target that is spread over all classes."""
 
@@ -95,7 +100,17 @@ class AugmentConfig:
                 raise ConfigError(f"--{name}: expected a value, found ''")
         if self.evaluate is not None and self.resume:
             raise ConfigError("--resume has no effect with --evaluate; leave one of them out")
+        self._check_data()
         self._check_schedule()
+
+    def _check_data(self) -> None:
+        if self.dataset == "imagenet":
+            if self.cutout:
+                raise ConfigError("--cutout: imagenet is trained with random resized crops only")
+            return
+        for name, unset in (("color_jitter", 0.0), ("workers", None)):
+            if getattr(self, name) != unset:
+                raise ConfigError(f"--{name} has an effect only with --dataset imagenet")
 
     def _check_schedule(self) -> None:
         if self.learning_rate_min > self.learning_rate:

@@ -225,3 +225,48 @@ def test_random_cells_and_the_imagenet_form(tmp_path):
         load_checkpoint(list_checkpoints(out / "checkpoints")[0])["description"]["model"]["stem"]
         == "imagenet"
     )
+
+
+def test_imagenet_from_files(tmp_path, monkeypatch):
+    """Image files, workers, the ImageNet recipe's parts; stopped in an epoch and resumed."""
+    for split in ("train", "val"):
+        for label, name in enumerate(("n01", "n02")):
+            folder = tmp_path / "images" / split / name
+            folder.mkdir(parents=True)
+            for index in range(6):
+                color = (40 * index, 255 * label, 9)
+                Image.new("RGB", (90, 70 + index), color).save(folder / f"{index}.JPEG")
+    settings = {"dataset": "imagenet", "data": tmp_path / "images", "image_size": 64}
+    settings |= {"stem": "imagenet", "auxiliary_weight": 0, "batch_size": 4, "max_images": 10}
+    settings |= {"schedule": "exponential", "label_smoothing": 0.1, "color_jitter": 0.4}
+    settings |= {"workers": 1, "learning_rate": 0.1}
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert main(flags(out=whole, **settings)) == 0
+    original, count = Trainer.step_done, 0
+
+    def step_done(self):
+        nonlocal count
+        count += 1
+        if count == 2:
+            signal.raise_signal(signal.SIGTERM)
+        original(self)
+
+    with monkeypatch.context() as context:
+        context.setattr(Trainer, "step_done", step_done)
+        assert main(flags(out=stopped, **settings)) == 143
+    assert main(["--resume", f"--out={stopped}", "--workers=0"]) == 0
+    for name in ("metrics.jsonl", "evaluation.json"):
+        assert (whole / name).read_bytes() == (stopped / name).read_bytes()
+    found = read(whole / "evaluation.json")
+    assert found["classes"] == ["n01", "n02"] and found["num_images"] == 12
+
+
+def test_options_that_would_have_no_effect(tmp_path, capsys):
+    """Each is refused instead of ignored."""
+    for settings, message in (
+        ({"color_jitter": 0.1}, "--color_jitter has an effect only with --dataset imagenet"),
+        ({"workers": 2}, "--workers has an effect only with --dataset imagenet"),
+        ({"dataset": "imagenet", "cutout": 8}, "--cutout"),
+    ):
+        assert main(flags(out=tmp_path / "run", **settings)) == 2
+        assert message in capsys.readouterr().err
