@@ -33,24 +33,46 @@ def read_settings(
     Raises:
         ConfigError: A setting is wrong, or differs from that of the run to be resumed.
     """
-    config = parse_settings(settings, prog, description, argv)
-    out = config.out or default_out(config)
-    if config.resume:
-        saved_path = Path(out) / "config.yaml"
-        if not is_file(saved_path):
-            raise ConfigError(
-                f"--resume: {out} holds no run (no config.yaml); start one without --resume, or "
-                "name the run's directory with --out"
-            )
-        saved = parse_settings(settings, prog, description, [], base=saved_path)
-        config = parse_settings(settings, prog, description, argv, base=saved_path)
-        _check_unchanged(saved, config, out)
+    out = _value_of("--out", argv)
+    if out is None or not _is_set("--resume", argv):
+        config = parse_settings(settings, prog, description, argv)
+        out = config.out or default_out(config)
+        if not config.resume:
+            return dataclasses.replace(config, out=out)
+    # From here on what the command line leaves out is what the run has; settings are checked
+    # together with those, not with the defaults.
+    saved_path = Path(out) / "config.yaml"
+    if not is_file(saved_path):
+        raise ConfigError(
+            f"--resume: {out} holds no run (no config.yaml); start one without --resume, or "
+            "name the run's directory with --out"
+        )
+    saved = parse_settings(settings, prog, description, [], base=saved_path)
+    config = parse_settings(settings, prog, description, argv, base=saved_path)
+    _check_unchanged(saved, config, out)
     return dataclasses.replace(config, out=out)
 
 
 def file_name(text: str) -> str:
     """Turn what a user typed into a part of a file's name."""
     return re.sub(r"[^\w.+-]+", "_", text).strip("_")[:80]
+
+
+def _value_of(flag: str, argv: Sequence[str]) -> str | None:
+    """Return the last value that the command line gives a flag."""
+    found = None
+    for argument, following in zip(argv, [*argv[1:], None], strict=True):
+        if argument == flag:
+            found = following
+        elif argument.startswith(f"{flag}="):
+            found = argument.removeprefix(f"{flag}=")
+    return found or None
+
+
+def _is_set(flag: str, argv: Sequence[str]) -> bool:
+    """Whether the command line turns a switch on; settings that are wrong are found later."""
+    switches = [argument for argument in argv if argument.split("=")[0] == flag]
+    return bool(switches) and not switches[-1].lower().endswith("=false")
 
 
 def _check_unchanged(saved: Settings, config: Settings, out: str) -> None:
