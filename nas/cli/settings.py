@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,7 +62,7 @@ def file_name(text: str) -> str:
 def _value_of(flag: str, argv: Sequence[str]) -> str | None:
     """Return the last value that the command line gives a flag."""
     found = None
-    for argument, following in zip(argv, [*argv[1:], None], strict=True):
+    for argument, following in zip_longest(argv, argv[1:]):
         if argument == flag:
             found = following
         elif argument.startswith(f"{flag}="):
@@ -71,8 +72,8 @@ def _value_of(flag: str, argv: Sequence[str]) -> str | None:
 
 def _is_set(flag: str, argv: Sequence[str]) -> bool:
     """Whether the command line turns a switch on; settings that are wrong are found later."""
-    switches = [argument for argument in argv if argument.split("=")[0] == flag]
-    return bool(switches) and not switches[-1].lower().endswith("=false")
+    is_given = any(argument.split("=")[0] == flag for argument in argv)
+    return is_given and str(_value_of(flag, argv)).lower() != "false"
 
 
 def _check_unchanged(saved: Settings, config: Settings, out: str) -> None:
