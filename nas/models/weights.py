@@ -6,9 +6,9 @@ as an `argparse.Namespace`. Plain state dicts, such as torchvision's, are read t
 """
 
 import argparse
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -71,15 +71,17 @@ def _read(path: Path) -> Any:
         raise CheckpointError(
             f"{path}: cannot be read: {cause.strerror or cause}; give the path of a checkpoint"
         ) from cause
-    except UnpicklingError as cause:
-        raise CheckpointError(
-            f"{path}: is no checkpoint, or holds objects that are not loaded because they could "
-            f"run code: {_first_sentence(cause)}; only tensors, plain values and "
-            "argparse.Namespace are accepted"
-        ) from cause
     except Exception as cause:  # torch raises many kinds for a torn file
+        blocked = re.search(r"GLOBAL (\S+)", str(cause))
+        if blocked is not None:
+            raise CheckpointError(
+                f"{path}: holds {blocked[1]}, which is not loaded because it could run code; only "
+                "tensors, plain values and argparse.Namespace are accepted"
+            ) from cause
+        reason = str(cause).partition(". ")[0] if isinstance(cause, RuntimeError) else ""
         raise CheckpointError(
-            f"{path}: is damaged or no checkpoint: {_first_sentence(cause)}; fetch or copy it again"
+            f"{path}: is damaged or no checkpoint{reason and f' ({reason})'}; fetch or copy it "
+            "again"
         ) from cause
 
 
@@ -114,10 +116,3 @@ def _without_prefix(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _some(keys: list[str]) -> str:
     more = len(keys) - _MAX_KEYS
     return ", ".join(keys[:_MAX_KEYS]) + (f" and {more} more" if more > 0 else "")
-
-
-def _first_sentence(cause: Exception) -> str:
-    """Return what matters of torch's long messages, on one line."""
-    text = " ".join(str(cause).split())
-    start = text.find("WeightsUnpickler error:")
-    return text[max(start, 0) :][:200] or type(cause).__name__
