@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from fractions import Fraction
 
 import pytest
 import torch
@@ -113,9 +114,14 @@ class TestDoesNotFit:
         assert len(str(caught.value)) < 1000
 
 
-class Harmful:
+class Calls:
+    """Something whose unpickling calls a function."""
+
+    def __init__(self, function, *args):
+        self.call = (function, args)
+
     def __reduce__(self):
-        return os.system, ("exit 1",)
+        return self.call
 
 
 class TestFilesThatAreRefused:
@@ -144,11 +150,18 @@ class TestFilesThatAreRefused:
         with pytest.raises(CheckpointError, match="no checkpoint"):
             load_weights(network(), path)
 
-    def test_other_objects(self, saved, path, monkeypatch):
-        """Anything beside tensors, plain values and Namespace is not even looked at."""
-        torch.save(released(saved, extra=Harmful()), path)
-        monkeypatch.setattr(os, "system", lambda _: pytest.fail("was executed"))
-        with pytest.raises(CheckpointError, match=r"holds \S+system, .* run code; only tensors"):
+    def test_code_is_not_run(self, saved, path):
+        """A file that would make a directory when unpickled does not."""
+        made = path.with_name("made")
+        torch.save(released(saved, extra=Calls(os.mkdir, str(made))), path)
+        with pytest.raises(CheckpointError, match=r"holds \S+mkdir, .* run code; only tensors"):
+            load_weights(network(), path)
+        assert not made.exists()
+
+    def test_other_objects(self, saved, path):
+        """Nothing beside tensors, plain values and Namespace, harmless as it may be."""
+        torch.save(released(saved, extra=Fraction(1, 2)), path)
+        with pytest.raises(CheckpointError, match=r"holds fractions\.Fraction, .* only tensors"):
             load_weights(network(), path)
 
     def test_namespace_is_allowed_nowhere_else(self, saved, path):
