@@ -8,7 +8,7 @@ from torch import nn
 from nas.errors import ConfigError
 from nas.layers import SameConv2d
 from nas.models import mobilenext_se
-from nas.models.mobilenext_se import SESandglass
+from nas.models.mobilenext_se_blocks import SESandglass
 from tests.unit.models.layer_lists import layers_of
 
 
