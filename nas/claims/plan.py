@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from nas.claims.record import Claim
-from nas.config import AugmentConfig, SearchConfig, parse_settings
+from nas.config import AugmentConfig, SearchConfig, parse_settings, resolved
 from nas.errors import ConfigError
 
 State = Literal["missing", "unfinished", "finished"]
@@ -48,6 +48,8 @@ class Run:
         if self.state() == "missing":
             return
         found = parse_settings(settings, prog, "", [], base=self.path / "config.yaml")
+        if self.program == "augment":
+            found, wanted = resolved(found), resolved(wanted)
         for field in dataclasses.fields(settings):
             before, now = getattr(found, field.name), getattr(wanted, field.name)
             if before != now and field.name not in _DO_NOT_COUNT:

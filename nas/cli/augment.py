@@ -9,8 +9,9 @@ from nas.config import AugmentConfig, run_program
 
 PROG = "augment.py"
 DESCRIPTION = (
-    "Train a network from scratch: the cells of a genotype, stacked as DARTS does. Ends with the "
-    "accuracy on the test images after the last epoch. --evaluate CHECKPOINT only measures."
+    "Train a network from scratch: the cells of a genotype, stacked as DARTS does, or a network by "
+    "name (--list_models). Ends with the accuracy on the test images after the last epoch. "
+    "--evaluate CHECKPOINT only measures."
 )
 
 
@@ -28,6 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _augment(argv: Sequence[str]) -> int:
     config = read_settings(AugmentConfig, PROG, DESCRIPTION, argv, default_out)
+    if config.list_models:
+        from nas.models import list_models
+
+        print("\n".join(list_models()))
+        return 0
     if config.evaluate is not None:
         from nas.cli.run_evaluate import run_evaluate
 
@@ -39,7 +45,7 @@ def _augment(argv: Sequence[str]) -> int:
 
 def default_out(config: AugmentConfig) -> str:
     """Name the run directory of a run without --out."""
-    name = config.genotype or "none"
+    name = config.genotype or config.model or "none"
     if "(" in name or "{" in name:
         name = "text"
     elif name.endswith("genotype.json") and Path(name).parent.name:

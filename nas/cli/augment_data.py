@@ -24,12 +24,12 @@ from nas.train import TrainData
 
 Images = ImageSet | ImageFiles
 Loader = TensorLoader | FileLoader
-_CUTOUT = 16
-_WORKERS = 4
 
 
 def load_split(config: AugmentConfig, split: str) -> Images:
     """Read "train", cut to --max_images, or "test", which is always whole.
+
+    Here and below the settings are `resolved`.
 
     Raises:
         DataError: The data cannot be read.
@@ -91,8 +91,7 @@ def _train_loader(
     if isinstance(images, ImageFiles):
         transform = train_transform(images.info, config.color_jitter)
         return _file_loader(images, indices, config.batch_size, transform, seed, config, device)
-    cutout = _CUTOUT if config.cutout is None else config.cutout
-    transform = TrainTransform(images.info, cutout=cutout, memory_format=torch.channels_last)
+    transform = TrainTransform(images.info, cutout=config.cutout, memory_format=torch.channels_last)
     return _tensor_loader(images, indices, config.batch_size, transform, seed, device)
 
 
@@ -118,6 +117,6 @@ def _file_loader(images, indices, batch_size, transform, seed, config, device) -
         transform=transform,
         shuffle=seed is not None,
         seed=seed or 0,
-        num_workers=_WORKERS if config.workers is None else config.workers,
+        num_workers=config.workers,
         pin_memory=device.type == "cuda",
     )

@@ -1,37 +1,36 @@
-"""The network of a retrain: its genotype found and checked, built, described, built anew."""
+"""The network of a retrain: chosen and checked, described in plain values, built anew from them."""
 
 import re
 from typing import Any
 
-import torch
 from torch import nn
 
 from nas.config import AugmentConfig
 from nas.data import DatasetInfo
 from nas.errors import CheckpointError, ConfigError, GenotypeError
 from nas.genotype import Genotype, load_genotype
-from nas.models import GenotypeNetwork
+from nas.models import GenotypeNetwork, build_network
 from nas.operators import resolve, resolve_genotype
 from nas.search import random_genotype
 from nas.space import load_space
 
 _RANDOM = "random:"
-_SIZES = {"cifar": (36, 20), "imagenet": (48, 14)}
-"""init_channels and num_cells of DARTS (arXiv:1806.09055), Sec. 3.1 and 3.3."""
 
 
-def choose_genotype(config: AugmentConfig) -> Genotype:
-    """Find the genotype that --genotype names and check that it can be built.
+def choose_genotype(config: AugmentConfig) -> Genotype | None:
+    """Find the genotype that --genotype names and check that it can be built; None with --model.
 
     Raises:
-        ConfigError: There is none, or --space contradicts it.
+        ConfigError: There is neither, or --space contradicts the genotype.
         GenotypeError: It cannot be read or built.
         OperatorError: A plug-in fails.
     """
+    if config.model is not None:
+        return None
     if config.genotype is None:
         raise ConfigError(
             "--genotype: found none; give a published name such as DARTS_V2, a genotype.json, "
-            "the run directory of a search, or random:SEED"
+            "the run directory of a search, or random:SEED; or --model, see --list_models"
         )
     if config.genotype.startswith(_RANDOM):
         return _draw(config)
@@ -70,56 +69,47 @@ def _draw(config: AugmentConfig) -> Genotype:
     return random_genotype(space, int(seed))
 
 
-def describe_model(genotype: Genotype, config: AugmentConfig, info: DatasetInfo) -> dict[str, Any]:
-    """Return all that must be known to build the network, in plain values for a checkpoint."""
-    init_channels, num_cells = _SIZES[config.stem]
+def describe_model(
+    genotype: Genotype | None, config: AugmentConfig, info: DatasetInfo
+) -> dict[str, Any]:
+    """Return all that must be known to build the network, in plain values for a checkpoint.
+
+    Args:
+        genotype: None for a network by name.
+        config: Resolved.
+        info: Of the data set.
+    """
+    if genotype is None:
+        description = {"model": config.model, "num_classes": info.num_classes}
+        if config.identity_ratio is not None:
+            description["identity_ratio"] = config.identity_ratio
+        return description
     return {
         "genotype": genotype.to_json(),
         "in_channels": info.channels,
         "num_classes": info.num_classes,
-        "init_channels": config.init_channels or init_channels,
-        "num_cells": config.num_cells or num_cells,
+        "init_channels": config.init_channels,
+        "num_cells": config.num_cells,
         "auxiliary": config.auxiliary_weight > 0,
         "stem": config.stem,
     }
 
 
-def build_model(description: dict[str, Any]) -> GenotypeNetwork:
+def build_model(description: dict[str, Any]) -> nn.Module:
     """Build the network of a description.
 
     Raises:
         CheckpointError: The description is incomplete.
-        GenotypeError: Its genotype cannot be read or built.
+        GenotypeError: Its genotype cannot be read.
+        ConfigError: The model's name or a setting of it is unknown.
     """
+    settings = dict(description)
+    if "model" in settings:
+        return build_network(settings.pop("model"), **settings)
     try:
-        settings = dict(description)
         genotype = Genotype.from_json(settings.pop("genotype"), "genotype of the checkpoint")
         return GenotypeNetwork(genotype, **settings)
     except (KeyError, TypeError) as cause:
         raise CheckpointError(
             "the checkpoint does not say which network it is of; give one that augment.py wrote"
         ) from cause
-
-
-def load_weights(net: nn.Module, weights: dict[str, torch.Tensor], where: str) -> None:
-    """Load weights that must fit exactly.
-
-    Raises:
-        CheckpointError: They are of another architecture; the message names keys.
-    """
-    own = net.state_dict()
-    wrong = {
-        "missing": sorted(own.keys() - weights.keys()),
-        "unexpected": sorted(weights.keys() - own.keys()),
-        "of another shape": sorted(
-            key for key in own.keys() & weights.keys() if own[key].shape != weights[key].shape
-        ),
-    }
-    found = "; ".join(
-        f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
-        for what, keys in wrong.items()
-        if keys
-    )
-    if found:
-        raise CheckpointError(f"{where}: is of another architecture: weights {found}")
-    net.load_state_dict(weights)

@@ -14,10 +14,11 @@ from nas.cli.augment_data import load_split, load_train_data
 from nas.cli.augment_model import build_model, choose_genotype, describe_model
 from nas.cli.run_log import RunLog
 from nas.cli.tables import cost_table, evaluation_table
-from nas.config import AugmentConfig
+from nas.config import AugmentConfig, resolved
 from nas.data import DatasetInfo
 from nas.errors import ConfigError, ReportError, RunDirectoryError
 from nas.genotype import Genotype, load_genotype
+from nas.models import load_weights
 from nas.report.diagram import draw_cells
 from nas.runtime.complexity import Cost, measure_cost
 from nas.runtime.device import select_device
@@ -39,6 +40,7 @@ _LONG_RUN_STEPS = 200
 
 def run_augment(config: AugmentConfig) -> int:
     """Train and measure; returns the exit code."""
+    config = resolved(config)
     genotype = choose_genotype(config)
     device = select_device(config.device)
     if config.precision == "fp16" and device.type != "cuda":
@@ -51,6 +53,8 @@ def run_augment(config: AugmentConfig) -> int:
     description = describe_model(genotype, config, info)
     torch.manual_seed(config.seed)
     net = build_model(description)
+    if config.weights is not None and not config.resume:
+        load_weights(net, config.weights, ema=config.ema_weights)
     _check_image_size(net, image_shape)
     cost = measure_cost(net, image_shape)
     data = load_train_data(config, images, device)
@@ -108,11 +112,17 @@ def _announce(trainer: Trainer, image_shape: tuple[int, int, int]) -> None:
 
 
 def _finish(
-    run: RunDirectory, genotype: Genotype, found: Evaluation, epoch: int, info: DatasetInfo
+    run: RunDirectory,
+    genotype: Genotype | None,
+    found: Evaluation,
+    epoch: int,
+    info: DatasetInfo,
 ) -> None:
     document = {"split": "test", "epoch": epoch, **found.to_dict(), "classes": info.class_names}
     path = run.write("evaluation.json", json.dumps(document, indent=1) + "\n")
     print(f"\ntest, after the last epoch: {evaluation_table(found, info.class_names)}\n\n{path}")
+    if genotype is None:
+        return
     try:
         for picture in draw_cells(genotype, run.path):
             print(picture)
@@ -121,12 +131,12 @@ def _finish(
 
 
 def _open_run(
-    config: AugmentConfig, genotype: Genotype, cost: Cost, device: torch.device
+    config: AugmentConfig, genotype: Genotype | None, cost: Cost, device: torch.device
 ) -> RunDirectory:
     path = Path(config.out)
     if config.resume:
         run = RunDirectory.open(path)
-        if load_genotype(path) != genotype:
+        if genotype is not None and load_genotype(path) != genotype:
             raise RunDirectoryError(
                 f"--resume: the genotype {config.genotype!r} is no longer the one of this run "
                 f"({path / 'genotype.json'}); restore it or start another run"
@@ -134,7 +144,8 @@ def _open_run(
         run.write_config(_plain(config))
         return run
     run = RunDirectory.create(path, _plain(config))
-    run.write("genotype.json", genotype.to_json())
+    if genotype is not None:
+        run.write("genotype.json", genotype.to_json())
     run.write("env.json", json.dumps(describe_environment(device), indent=1) + "\n")
     run.write("cost.json", json.dumps(cost.to_dict(), indent=1) + "\n")
     return run

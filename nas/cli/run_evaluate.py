@@ -11,12 +11,13 @@ import torch
 import yaml
 
 from nas.cli.augment_data import eval_loader, load_split
-from nas.cli.augment_model import build_model, choose_genotype, describe_model, load_weights
+from nas.cli.augment_model import build_model, choose_genotype, describe_model
 from nas.cli.tables import evaluation_table
-from nas.config import AugmentConfig, parse_settings
+from nas.config import AugmentConfig, parse_settings, resolved
 from nas.data import DatasetInfo
 from nas.errors import CheckpointError, ConfigError
 from nas.genotype import Genotype
+from nas.models import fit_weights
 from nas.operators import resolve_genotype
 from nas.runtime.checkpoint import load_checkpoint, load_newest
 from nas.runtime.device import select_device
@@ -25,11 +26,12 @@ from nas.train import evaluate
 from nas.train.trainer import AUTOCAST_DTYPES
 
 _MAY_DIFFER = {
-    *("evaluate", "genotype", "space", "plugins", "out"),
+    *("evaluate", "genotype", "space", "model", "plugins", "out"),
     *("dataset", "data", "image_size", "device", "eval_batch_size", "precision"),
 }
 _NOT_FROM_THE_CHECKPOINT = {
-    **{"evaluate": None, "genotype": None, "space": None, "out": None, "resume": False},
+    **{"evaluate": None, "out": None, "resume": False},
+    **{"genotype": None, "space": None, "model": None, "weights": None, "ema_weights": False},
     "plugins": [],  # a file from elsewhere may not choose what is executed
 }
 
@@ -52,11 +54,12 @@ def run_evaluate(argv: Sequence[str], prog: str, checkpoint: str) -> int:
     device = select_device(config.device)
     images = load_split(config, "test")
     _check_classes(images.info, model, _part(state, "classes", where, list), config, where)
-    if config.genotype is not None:
-        model = {**describe_model(choose_genotype(config), config, images.info)}
-    resolve_genotype(Genotype.from_json(str(model.get("genotype")), where), config.plugins)
+    if config.genotype is not None or config.model is not None:
+        model = describe_model(choose_genotype(config), resolved(config), images.info)
+    elif "genotype" in model:
+        resolve_genotype(Genotype.from_json(str(model["genotype"]), where), config.plugins)
     net = build_model(model)
-    load_weights(net, _weights(state, where), where)
+    fit_weights(net, _weights(state, where), where)
     found = evaluate(
         net.to(device),
         eval_loader(images, torch.arange(len(images)), config, device),

@@ -3,11 +3,22 @@
 Source: DARTS (arXiv:1806.09055), Sec. 3.1 and Appendix A.2.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
 from nas.config.fields import bounded, check_ranges
 from nas.errors import ConfigError
+
+_OF_GENOTYPES = (
+    *("genotype", "space", "stem", "init_channels", "num_cells", "auxiliary_weight"),
+    "drop_path_prob",
+)
+_GENOTYPE_DEFAULTS = {"auxiliary_weight": 0.4, "drop_path_prob": 0.2}
+_STEM_DEFAULTS = {
+    "cifar": {"init_channels": 36, "num_cells": 20},
+    "imagenet": {"init_channels": 48, "num_cells": 14},
+}
 
 
 @dataclass(frozen=True)
@@ -16,6 +27,16 @@ class AugmentConfig:
 
     genotype: str | None = None
     """Published name, genotype.json, run directory of a search, text, or random:SEED."""
+    model: str | None = None
+    """In place of a genotype a network by name, such as mobilenext_1.0."""
+    list_models: bool = False
+    """Print the names of the networks and exit."""
+    weights: str | None = None
+    """Start from the weights of this checkpoint, such as the authors'; only with --model."""
+    ema_weights: bool = False
+    """Take the moving average that the checkpoint of --weights also holds."""
+    identity_ratio: str | None = None
+    """Identity tensor multiplier, such as 1/2; only with --model mobilenext_..."""
     space: str | None = None
     """Space of random:SEED (null is darts); of another genotype, the space it must come from."""
     plugins: tuple[str, ...] = ()
@@ -41,16 +62,17 @@ class AugmentConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU when there is one."""
 
-    stem: Literal["cifar", "imagenet"] = "cifar"
-    """cifar keeps the resolution; imagenet divides it by 8 before the first cell."""
+    stem: Literal["cifar", "imagenet"] | None = None
+    """cifar, also null, keeps the resolution; imagenet divides it by 8 before the first cell."""
     init_channels: int | None = bounded(None, minimum=2)
     """C of the first cell's nodes; null is 36, with the imagenet stem 48."""
     num_cells: int | None = bounded(None, minimum=3, maximum=200)
     """Cells of the network, two of which are reductions; null is 20, with the imagenet stem 14."""
-    auxiliary_weight: float = bounded(0.4, minimum=0)
-    """Weight of the auxiliary head's loss; 0 builds no head."""
-    drop_path_prob: float = bounded(0.2, minimum=0, below=1)
-    """Probability of dropping a path, reached linearly: epoch e of E has e / E of it."""
+    auxiliary_weight: float | None = bounded(None, minimum=0)
+    """Weight of the auxiliary head's loss; 0 builds no head; null is 0.4."""
+    drop_path_prob: float | None = bounded(None, minimum=0, below=1)
+    """Probability of dropping a path, reached linearly: epoch e of E has e / E of it; null is 0.2.
+    Networks by name have their own, constant one."""
 
     epochs: int = bounded(600, minimum=1)
     """Passes over the training images."""
@@ -95,13 +117,27 @@ class AugmentConfig:
 
     def __post_init__(self):
         check_ranges(self)
-        for name in ("out", "genotype", "evaluate"):
+        for name in ("out", "genotype", "model", "weights", "evaluate"):
             if getattr(self, name) == "":
                 raise ConfigError(f"--{name}: expected a value, found ''")
         if self.evaluate is not None and self.resume:
             raise ConfigError("--resume has no effect with --evaluate; leave one of them out")
+        self._check_network()
         self._check_data()
         self._check_schedule()
+
+    def _check_network(self) -> None:
+        if self.model is None:
+            for name in ("weights", "identity_ratio"):
+                if getattr(self, name) is not None:
+                    raise ConfigError(f"--{name} has an effect only with --model")
+        if self.ema_weights and self.weights is None:
+            raise ConfigError("--ema_weights has an effect only with --weights")
+        if self.model is None:
+            return
+        for name in _OF_GENOTYPES:
+            if getattr(self, name) is not None:
+                raise ConfigError(f"--{name} has an effect only with --genotype, found --model")
 
     def _check_data(self) -> None:
         if self.dataset == "imagenet":
@@ -129,3 +165,18 @@ class AugmentConfig:
             )
         if self.nesterov and self.momentum == 0:
             raise ConfigError("--nesterov needs a --momentum above 0")
+
+
+def resolved(config: AugmentConfig) -> AugmentConfig:
+    """Fill in what a null setting stands for with the network and data of the other settings.
+
+    Source: DARTS (arXiv:1806.09055), Sec. 3.1 (CIFAR-10) and 3.3 (ImageNet).
+    """
+    values = {"cutout": 0 if config.dataset == "imagenet" else 16}
+    if config.dataset == "imagenet":
+        values["workers"] = 4
+    if config.model is None:
+        stem = config.stem or "cifar"
+        values |= {"stem": stem, **_STEM_DEFAULTS[stem], **_GENOTYPE_DEFAULTS}
+    missing = {name: value for name, value in values.items() if getattr(config, name) is None}
+    return dataclasses.replace(config, **missing)

@@ -6,11 +6,12 @@ from nas.models.mobilenext import mobilenext
 from nas.models.mobilenext_se import mobilenext_se
 from nas.models.network import GenotypeNetwork
 from nas.models.timm_models import register as _register_in_timm
-from nas.models.weights import load_weights
+from nas.models.weights import fit_weights, load_weights
 
 __all__ = [
     "GenotypeNetwork",
     "build_network",
+    "fit_weights",
     "list_models",
     "load_weights",
     "mobilenet_v2",

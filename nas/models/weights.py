@@ -37,7 +37,20 @@ def load_weights(model: nn.Module, path: str | Path, ema: bool = False) -> None:
             kind asked for, or its keys or shapes are not those of the network.
     """
     path = Path(path)
-    state = _without_prefix(_state_dict(_read(path), path, ema))
+    fit_weights(model, _without_prefix(_state_dict(_read(path), path, ema)), path)
+
+
+def fit_weights(model: nn.Module, state: Mapping[str, Tensor], where: str | Path) -> None:
+    """Copy weights into a network; every one must fit, else the network is left as it was.
+
+    Args:
+        model: The network, which is changed in place.
+        state: The weights by name.
+        where: Where they are from, for the message.
+
+    Raises:
+        CheckpointError: Keys or shapes are not those of the network.
+    """
     expected = model.state_dict()
     missing = [key for key in expected if key not in state]
     unexpected = [key for key in state if key not in expected]
@@ -57,7 +70,7 @@ def load_weights(model: nn.Module, path: str | Path, ema: bool = False) -> None:
     ]
     if problems:
         raise CheckpointError(
-            f"{path}: does not fit this {type(model).__name__}: {'; '.join(problems)}; build the "
+            f"{where}: does not fit this {type(model).__name__}: {'; '.join(problems)}; build the "
             "network that was saved (model, width, num_classes)"
         )
     model.load_state_dict(state)

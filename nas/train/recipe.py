@@ -41,6 +41,8 @@ def learning_rate_at(epoch: int, config: AugmentConfig) -> float:
     return cosine(config.learning_rate, config.learning_rate_min, progress)
 
 
-def drop_path_prob_at(epoch: int, config: AugmentConfig) -> float:
-    """Return drop_path_prob * epoch / epochs, the linear schedule of DARTS."""
+def drop_path_prob_at(epoch: int, config: AugmentConfig) -> float | None:
+    """Return drop_path_prob * epoch / epochs, linear as in DARTS; None where it is off."""
+    if config.drop_path_prob is None:
+        return None
     return config.drop_path_prob * epoch / config.epochs

@@ -62,8 +62,8 @@ class Trainer(EpochLoop):
 
         Args:
             config: The recipe.
-            net: Returns logits, or (logits, aux_logits) in training; drop path is scheduled where
-                it has the attribute `drop_path_prob`.
+            net: Returns logits, or (logits, aux_logits) in training; its attribute
+                `drop_path_prob` is set before each epoch, unless the setting is None.
             loss: Of logits (N, num_classes) and targets (N,); used in training.
             data: What to train and measure on.
             run: Takes metrics.jsonl and the checkpoints.
@@ -111,7 +111,7 @@ class Trainer(EpochLoop):
         drop_path_prob = drop_path_prob_at(self.epoch, self.config)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        if hasattr(self.net, "drop_path_prob"):
+        if drop_path_prob is not None:
             self.net.drop_path_prob = drop_path_prob
         self.net.train()
         for batch in self.train_batches():
@@ -120,10 +120,11 @@ class Trainer(EpochLoop):
         record = {
             "epoch": self.epoch,
             "learning_rate": learning_rate,
-            "drop_path_prob": drop_path_prob,
             "train_loss": self.train_meter.loss,
             "train_accuracy": self.train_meter.accuracy,
         }
+        if drop_path_prob is not None:
+            record["drop_path_prob"] = drop_path_prob
         if self.data.val_loader is not None:
             found = self._measure(self.data.val_loader)
             record |= _named("val", found)
