@@ -11,9 +11,9 @@ import torch
 import yaml
 
 from nas.cli.augment_data import eval_loader, load_split
-from nas.cli.augment_model import build_model, choose_genotype, describe_model
+from nas.cli.augment_model import build_model, choose_genotype
 from nas.cli.tables import evaluation_table
-from nas.config import AugmentConfig, parse_settings, resolved
+from nas.config import AugmentConfig, parse_settings
 from nas.data import DatasetInfo
 from nas.errors import CheckpointError, ConfigError
 from nas.genotype import Genotype
@@ -26,12 +26,11 @@ from nas.train import evaluate
 from nas.train.trainer import AUTOCAST_DTYPES
 
 _MAY_DIFFER = {
-    *("evaluate", "genotype", "space", "model", "plugins", "out"),
+    *("evaluate", "genotype", "space", "model", "plugins", "out"),  # the network is compared
     *("dataset", "data", "image_size", "device", "eval_batch_size", "precision"),
 }
 _NOT_FROM_THE_CHECKPOINT = {
     **{"evaluate": None, "out": None, "resume": False},
-    **{"genotype": None, "space": None, "model": None, "weights": None, "ema_weights": False},
     "plugins": [],  # a file from elsewhere may not choose what is executed
 }
 
@@ -47,16 +46,15 @@ def run_evaluate(argv: Sequence[str], prog: str, checkpoint: str) -> int:
         ConfigError: A setting contradicts the checkpoint, or has no effect on measuring.
     """
     state, where = _load(Path(checkpoint))
-    config = _settings(_part(state, "config", where), argv, prog, where)
+    saved, config = _settings(_part(state, "config", where), argv, prog, where)
     model = _part(state, "model", where)
     if config.out is not None:
         RunDirectory.check_free(Path(config.out))
     device = select_device(config.device)
     images = load_split(config, "test")
+    _check_network(model, config, saved, where)
     _check_classes(images.info, model, _part(state, "classes", where, list), config, where)
-    if config.genotype is not None or config.model is not None:
-        model = describe_model(choose_genotype(config), resolved(config), images.info)
-    elif "genotype" in model:
+    if "genotype" in model:
         resolve_genotype(Genotype.from_json(str(model["genotype"]), where), config.plugins)
     net = build_model(model)
     fit_weights(net, _weights(state, where), where)
@@ -105,8 +103,10 @@ def _weights(state: dict[str, Any], where: str) -> dict[str, torch.Tensor]:
     return _part(state, "measured_net" if "measured_net" in state else "net", where)
 
 
-def _settings(saved: dict[str, Any], argv: Sequence[str], prog: str, where: str) -> AugmentConfig:
-    """Let the command line win over the settings of the checkpoint, where that makes sense."""
+def _settings(
+    saved: dict[str, Any], argv: Sequence[str], prog: str, where: str
+) -> tuple[AugmentConfig, AugmentConfig]:
+    """Return the settings of the checkpoint, and with those of the command line over them."""
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "checkpoint.yaml"
         base.write_text(yaml.safe_dump(saved | _NOT_FROM_THE_CHECKPOINT), encoding="utf-8")
@@ -122,7 +122,26 @@ def _settings(saved: dict[str, Any], argv: Sequence[str], prog: str, where: str)
                 f"--{field.name}: found {new!r}, but {where} was trained with {old!r} and "
                 "--evaluate trains nothing; leave it out"
             )
-    return config
+    return before, config
+
+
+def _check_network(
+    model: dict[str, Any], config: AugmentConfig, saved: AugmentConfig, where: str
+) -> None:
+    """Raise where the command line names another network than that of the checkpoint."""
+    if config.model != saved.model:
+        raise CheckpointError(
+            f"{where}: is of another architecture: {model.get('model', 'a genotype')}, not "
+            f"{config.model}; leave --model out"
+        )
+    if (config.genotype, config.space) == (saved.genotype, saved.space):
+        return
+    named = choose_genotype(config)
+    if named != Genotype.from_json(str(model.get("genotype")), where):
+        raise CheckpointError(
+            f"{where}: is of another architecture: its genotype is not that of --genotype "
+            f"{config.genotype}; leave --genotype out"
+        )
 
 
 def _check_classes(

@@ -93,7 +93,11 @@ EVALUATE_CASES = {
     "a setting of training": (["--evaluate=CHECKPOINT", "--epochs=9"], "--epochs: found 9"),
     "another architecture": (
         ["--evaluate=CHECKPOINT", "--genotype=DARTS_V2"],
-        "another architecture: weights",
+        "is of another architecture: its genotype is not that of --genotype DARTS_V2",
+    ),
+    "another network": (
+        ["--evaluate=CHECKPOINT", "--model=mobilenext_1.0"],
+        "--genotype",
     ),
     "a random file": (["--evaluate=GARBAGE"], "not a checkpoint"),
     "of a search": (["--evaluate=SEARCH"], "does not say which network"),
@@ -270,3 +274,55 @@ def test_options_that_would_have_no_effect(tmp_path, capsys):
     ):
         assert main(flags(out=tmp_path / "run", **settings)) == 2
         assert message in capsys.readouterr().err
+
+
+def test_a_network_by_name(tmp_path, capsys):
+    """Trained, measured again, compared, started from its weights; by the same program."""
+    out = tmp_path / "run"
+    network = ["--model=mobilenext_0.35", "--identity_ratio=1/3"]
+    small = ["--dataset=shapes", "--max_images=32", "--batch_size=16", "--epochs=1"]
+    assert main([*network, *small, f"--out={out}"]) == 0
+    assert not (out / "genotype.json").exists()
+    assert "drop_path_prob" not in json.loads((out / "metrics.jsonl").read_text())
+    assert main([f"--evaluate={out}", f"--out={tmp_path / 'again'}"]) == 0
+    first, second = (read(path / "evaluation.json") for path in (out, tmp_path / "again"))
+    assert first["confusion"] == second["confusion"]
+    capsys.readouterr()
+    assert main([f"--evaluate={out}", "--model=mobilenext_0.5"]) == 2
+    assert "another architecture: mobilenext_0.35" in capsys.readouterr().err
+    state = load_newest(out / "checkpoints")["net"]
+    torch.save({"state_dict": state}, tmp_path / "weights.pt")
+    weights = f"--weights={tmp_path / 'weights.pt'}"
+    rates = ["--learning_rate=1e-12", "--max_images=16"]
+    assert main([*network, *small, *rates, weights, f"--out={tmp_path / 'tuned'}"]) == 0
+    tuned = load_newest(tmp_path / "tuned" / "checkpoints")["net"]
+    assert torch.allclose(tuned["classifier.1.weight"], state["classifier.1.weight"], atol=1e-6)
+    capsys.readouterr()
+    assert main(["--model=mobilenext_0.5", *small, weights, f"--out={tmp_path / 'no'}"]) == 2
+    assert "does not fit" in capsys.readouterr().err and not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model=mobilnext_1.0"], "did you mean 'mobilenext_1.0'"),
+        (["--model=mobilenext_99"], "width_mult"),
+        (["--model=mobilenext_1.0", "--identity_ratio=2"], "identity_ratio"),
+        (["--model=mobilenet_v2_1.0", "--identity_ratio=1/2"], "identity_ratio"),
+        (["--model=mobilenext_1.0", "--genotype=DARTS_V2"], "--genotype has an effect only"),
+        (["--genotype=DARTS_V2", "--weights=x"], "--weights has an effect only with --model"),
+        (["--model=mobilenext_1.0", "--ema_weights"], "--ema_weights has an effect only with"),
+        (["--model=mobilenext_1.0", "--image_size=24"], "32"),
+        (["--model=mobilenext_1.0", "--weights=/nowhere.pt"], "/nowhere.pt"),
+    ],
+)
+def test_networks_that_cannot_be(tmp_path, capsys, arguments, message):
+    small = ["--dataset=shapes", "--max_images=32", "--batch_size=16", "--epochs=1"]
+    assert main([*arguments, *small, f"--out={tmp_path / 'run'}"]) == 2
+    stderr = capsys.readouterr().err.strip()
+    assert message in stderr and "\n" not in stderr and not (tmp_path / "run").exists()
+
+
+def test_list_models(capsys):
+    assert main(["--list_models"]) == 0
+    assert "mobilenext_1.0" in capsys.readouterr().out.split()

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from nas.config import AugmentConfig
+from nas.config import AugmentConfig, resolved
 from nas.errors import TrainingError
 from nas.runtime.checkpoint import load_checkpoint
 from nas.runtime.run_directory import RunDirectory
@@ -54,7 +54,8 @@ def build(tmp_path):
 
     def make(val=False, **settings):
         torch.manual_seed(0)
-        config = AugmentConfig(**{"epochs": 2, "batch_size": 6, "learning_rate": 0.1, **settings})
+        settings = {"epochs": 2, "batch_size": 6, "learning_rate": 0.1} | settings
+        config = resolved(AugmentConfig(**settings))
         val_loader = Loader([batch(7)]) if val else None
         data = TrainData(
             Loader([batch(1), batch(2)]), Loader([batch(3), batch(4, 2)]), val_loader, 5, (12, 8, 6)
