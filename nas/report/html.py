@@ -96,7 +96,9 @@ def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
         "cost": run.cost,
         "search_cost": run.metrics[-1:] if run.kind == "search" else (),
         "configuration": settings_of(run.config),
-        "environment": settings_of(run.environment),
+        "environment": settings_of(
+            {name: value for name, value in run.environment.items() if name != "command"}
+        ),
         "again": repeat_command(run),
         "started": command_of(run),
         "commit": isinstance(commit, str) and commit,
@@ -161,12 +163,12 @@ def _tiles(run: Run, facts: Facts) -> list[dict[str, str | None]]:
     """Return what stands at the top: name, value and note."""
     tiles: list[tuple[str, str | None, str | None]] = []
     if facts.test_top1 is not None:
-        late = "" if facts.test_epoch is None else f", after epoch {facts.test_epoch}"
-        tiles.append(("test accuracy", percent(facts.test_top1), f"top-1{late}"))
+        late = None if facts.test_epoch is None else f"after epoch {facts.test_epoch}"
+        tiles.append(("test accuracy", percent(facts.test_top1), late or "top-1"))
     if run.evaluation:
-        tiles.append(("top-5", percent(run.evaluation.top5), f"{run.evaluation.split} split"))
+        tiles.append((f"{run.evaluation.split} top-5", percent(run.evaluation.top5), None))
     if facts.val_accuracy is not None:
-        note = "of the supernet" if run.kind == "search" else "images held out of train"
+        note = "of the supernet" if run.kind == "search" else "held out of train"
         tiles.append(("val accuracy", percent(facts.val_accuracy), note))
     of_cells = "36 channels, 20 cells" if run.kind == "search" else None
     if facts.num_parameters is not None:

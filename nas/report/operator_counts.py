@@ -14,6 +14,7 @@ from nas.report.palette import style_of
 from nas.space import CELL_TYPES
 
 _TITLES = {"normal": "normal cell", "reduce": "reduction cell"}
+_HATCHES = (None, "/////")
 
 
 def count_operators(
@@ -46,7 +47,7 @@ def operators_figure(genotype: Genotype, primitives: Sequence[str] = ()) -> Figu
         GenotypeError: A primitive of the genotype is unknown.
     """
     rows = count_operators(genotype, primitives)
-    figure = Figure(figsize=(8, 1.2 + 0.44 * len(rows)), dpi=120, layout="constrained")
+    figure = Figure(figsize=(6.4, 0.9 + 0.36 * len(rows)), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     labels = []
     for place, (name, *numbers) in enumerate(rows):
@@ -54,11 +55,11 @@ def operators_figure(genotype: Genotype, primitives: Sequence[str] = ()) -> Figu
         known = describe(genotype, name) if used else BUILT_IN.get(name)
         labels.append(printable(known.label if known and known.label.strip() else name))
         style = style_of(known.family if known else "other")
-        for number, offset, hatch in zip(numbers, (-0.2, 0.2), (None, "////"), strict=True):
-            # The hatch has the colour of the edge; it tells the cells apart without the colour.
-            axes.barh(
-                place + offset, number, 0.36, color=style.fill, edgecolor=style.line, hatch=hatch
-            )
+        # Solid and hatched tell the cells apart, so that the colour is left for the family.
+        for number, offset, fill, hatch in zip(
+            numbers, (-0.2, 0.2), (style.fill, "white"), _HATCHES, strict=True
+        ):
+            axes.barh(place + offset, number, 0.36, color=fill, edgecolor=style.line, hatch=hatch)
             axes.text(number + 0.06, place + offset, str(number), va="center", fontsize=8)
     axes.set_yticks(range(len(rows)), labels)
     for label in axes.get_yticklabels():
@@ -68,10 +69,9 @@ def operators_figure(genotype: Genotype, primitives: Sequence[str] = ()) -> Figu
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("entries in the cell")
     axes.spines[["top", "right"]].set_visible(False)
-    looks = {"facecolor": "white", "edgecolor": "#555555"}
     handles = [
-        Patch(label=_TITLES[kind], hatch=hatch, **looks)
-        for kind, hatch in zip(CELL_TYPES, (None, "////"), strict=True)
+        Patch(label=_TITLES[kind], facecolor=fill, edgecolor="#555555", hatch=hatch)
+        for kind, fill, hatch in zip(CELL_TYPES, ("#BBBBBB", "white"), _HATCHES, strict=True)
     ]
     figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False, fontsize=9)
     return figure

@@ -40,7 +40,16 @@ def percent(number: float) -> str:
 
 
 def duration(time_s: float) -> str:
-    """Write a time in its two largest units: 2 h 05 min, 3 min 20 s, 4.2 s."""
+    """Write a time in its two largest units, never broken: 2 h 05 min, 3 min 20 s, 4.2 s."""
+    return _duration(time_s).replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def shape(sizes: Sequence[int]) -> str:
+    """Write a shape: 3 x 32 x 32; a dash for none."""
+    return " \N{MULTIPLICATION SIGN} ".join(map(str, sizes)) or "\N{EN DASH}"
+
+
+def _duration(time_s: float) -> str:
     if time_s < 60:
         return f"{time_s:.1f} s"
     minutes, seconds = divmod(round(time_s), 60)
@@ -48,11 +57,6 @@ def duration(time_s: float) -> str:
         return f"{minutes} min {seconds:02d} s"
     hours, minutes = divmod(round(time_s / 60), 60)
     return f"{hours:,} h {minutes:02d} min"
-
-
-def shape(sizes: Sequence[int]) -> str:
-    """Write a shape: 3 x 32 x 32; a dash for none."""
-    return " \N{MULTIPLICATION SIGN} ".join(map(str, sizes)) or "\N{EN DASH}"
 
 
 @cache

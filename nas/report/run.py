@@ -153,7 +153,9 @@ def _current_cells(record: Mapping[str, Any], path: Path) -> Genotype | None:
         return None
     where = f"{path}: epoch {record['epoch']}: genotype"
     if not isinstance(cells, dict) or cells.keys() != _CELL_KEYS:
-        raise ReportError(f"{where}: expected {', '.join(sorted(_CELL_KEYS))}, found {shown(cells)}")
+        raise ReportError(
+            f"{where}: expected {', '.join(sorted(_CELL_KEYS))}, found {shown(cells)}"
+        )
     try:
         return Genotype(**cells)
     except GenotypeError as cause:
