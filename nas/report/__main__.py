@@ -1,8 +1,9 @@
 """Make the reports of runs anew, and compare them.
 
-    python -m nas.report RUN [RUN ...] [--out comparison.html]
+    python -m nas.report RUN [RUN ...] [--out comparison.html] [--gif]
 
-A report goes into its run directory; a comparison of several runs goes to `--out`.
+A report goes into its run directory, and so does the animation of the cells that `--gif` asks
+for; a comparison of several runs goes to `--out`.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from typing import NoReturn
 from nas.config import run_program
 from nas.errors import ConfigError, ReportError
 from nas.report.comparison import write_comparison
+from nas.report.gif import write_gif
 from nas.report.html import write_report
 from nas.report.run import read_run
 
@@ -50,6 +52,9 @@ def _report(argv: Sequence[str] | None) -> None:
         metavar="FILE",
         help=f"Where the comparison of several runs goes; {_DEFAULT_OUT} by default.",
     )
+    parser.add_argument(
+        "--gif", action="store_true", help="Write cells.gif too: the cells over the epochs."
+    )
     arguments = parser.parse_args(argv)
     if arguments.out is not None and len(arguments.runs) == 1:
         raise ConfigError(
@@ -62,6 +67,8 @@ def _report(argv: Sequence[str] | None) -> None:
         raise ReportError("a run directory is named twice; name each once")
     for path in arguments.runs:
         print(write_report(path))
+        if arguments.gif:
+            print(write_gif(path))
     if len(arguments.runs) > 1:
         print(write_comparison(arguments.runs, arguments.out or _DEFAULT_OUT))
 

@@ -95,7 +95,7 @@ def read_run(run_dir: str | Path) -> Run:
     metrics = _read(path / FILE_NAME, lambda file: read_epochs(file, check)) or []
     genotype = _read(path / "genotype.json", load_genotype)
     if genotype is None and kind == "search" and metrics:
-        genotype = _current_cells(metrics[-1], path / FILE_NAME)
+        genotype = cells_of_record(metrics[-1], path / FILE_NAME)
     missing = [
         f"{name} is not there yet: {_WRITTEN[name]}"
         for name in _EXPECTED[kind]
@@ -146,8 +146,16 @@ def _kind_of(path: Path, config: Mapping[str, Any]) -> Kind:
     )
 
 
-def _current_cells(record: Mapping[str, Any], path: Path) -> Genotype | None:
-    """Return the cells in the last record of a search, None where it has none."""
+def cells_of_record(record: Mapping[str, Any], path: Path) -> Genotype | None:
+    """Return the cells in a record of a search as decoded then, None where it has none.
+
+    Args:
+        record: One that `check_search_record` has checked.
+        path: The file it is from, for messages.
+
+    Raises:
+        ReportError: They are no cells.
+    """
     cells = record.get("genotype")
     if not cells:
         return None
@@ -157,7 +165,7 @@ def _current_cells(record: Mapping[str, Any], path: Path) -> Genotype | None:
             f"{where}: expected {', '.join(sorted(_CELL_KEYS))}, found {shown(cells)}"
         )
     try:
-        return Genotype(**cells)
+        return _with_labels(Genotype(**cells))
     except GenotypeError as cause:
         raise ReportError(f"{where}: {cause}") from cause
 
