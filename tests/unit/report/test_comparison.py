@@ -57,6 +57,7 @@ def test_runs_stand_side_by_side(retrains, make_search_dir, tmp_path):
     assert "evaluation.json is not there yet" in page.text
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_equal_cells_are_drawn_once(retrains, tmp_path):
     """Runs of one genotype share a drawing, under all their names."""
     page = Page(write_comparison(retrains, tmp_path / "c.html"))

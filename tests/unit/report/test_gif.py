@@ -30,6 +30,7 @@ def make_changing_dir(make_search_dir):
     return make
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_frame_for_every_change(make_changing_dir, capsys):
     """Epochs that leave the cells as they were have no frame; the last frame stays longest."""
     run_dir = make_changing_dir("DARTS_V1", "DARTS_V1", "DARTS_V2", "DARTS_V1")

@@ -67,6 +67,7 @@ def test_report_is_the_same_every_time(make_retrain_dir):
         ("config.yaml", {"configuration"}),
     ],
 )
+@pytest.mark.usefixtures("blank_pictures")
 def test_what_is_missing_is_left_out_and_said(make_retrain_dir, name, sections):
     """Without a file its section is gone, a line says so, and the rest is there."""
     run_dir = make_retrain_dir(2)
@@ -78,6 +79,7 @@ def test_what_is_missing_is_left_out_and_said(make_retrain_dir, name, sections):
     assert f"{name} is not there yet: " in page.text
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_run_without_genotype_and_a_search_just_begun(make_retrain_dir, make_search_dir):
     """A model has no cells to show; a search without an epoch shows its settings alone."""
     run_dir = make_retrain_dir(2, model="mobilenext")
@@ -114,6 +116,7 @@ def test_text_of_files_is_escaped(make_retrain_dir, tmp_path):
     assert "<script" not in page.source
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_labels_of_a_genotype_are_escaped(make_retrain_dir):
     """Labels of operators in genotype.json are text in the inline drawing too."""
     run_dir = make_retrain_dir(1)
@@ -127,6 +130,7 @@ def test_labels_of_a_genotype_are_escaped(make_retrain_dir):
     assert [name for name, _ in page.tags].count("svg") == 2
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_without_an_engine_all_but_the_cells_is_shown(make_retrain_dir, monkeypatch):
     """Where no graphviz engine is installed the report says so, and is written all the same."""
 
@@ -139,6 +143,7 @@ def test_without_an_engine_all_but_the_cells_is_shown(make_retrain_dir, monkeypa
     assert "curves" in page.headings and "operators" in page.headings
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_broken_files_leave_the_old_report(make_retrain_dir):
     """A broken file is an error, and a report that was there stays as it was."""
     run_dir = make_retrain_dir(1)

@@ -26,6 +26,7 @@ def test_one_run_is_reported(make_retrain_dir):
     assert (run_dir / "report.html").is_file() and (run_dir / "curves.png").is_file()
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_several_runs_are_compared(
     make_retrain_dir, make_search_dir, capsys, monkeypatch, tmp_path
 ):
@@ -67,6 +68,7 @@ def test_error_is_one_line_and_exit_code_2(arguments, said, make_retrain_dir, tm
     assert not (places["run"] / "report.html").exists()
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_comparison_goes_to_out(make_retrain_dir, tmp_path, capsys):
     """--out names the file, in a folder that is made; below a file it is exit code 2."""
     runs = [make_retrain_dir(1, "a"), make_retrain_dir(1, "b")]
