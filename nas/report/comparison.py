@@ -55,7 +55,7 @@ def comparison_page(runs: Sequence[Run]) -> bytes:
         missing=[
             (name, line)
             for name, run in zip(names, runs, strict=True)
-            for line in (*run.missing, *([] if run.genotype else ["no cells yet"]))
+            for line in (*run.missing, *_without_cells(run))
         ],
         curves=data_uri(png_bytes(figure)) if figure else None,
         groups=_cells(runs, names),
@@ -101,6 +101,13 @@ def _row(run: Run, facts: Facts) -> dict[str, str]:
         "madds": _or_blank(facts.madds, count),
         "time": _or_blank(facts.time_s, duration),
     }
+
+
+def _without_cells(run: Run) -> list[str]:
+    """Say why a retrain has no cells; of a search `missing` says it."""
+    if run.genotype or run.kind == "search":
+        return []
+    return ["it has no genotype.json, so no cells are drawn"]
 
 
 def _or_blank(value: Any, written: Any) -> str:

@@ -9,7 +9,7 @@ from nas.report.labels import printable
 
 _MAX_NUMBERED = 20
 """Up to so many classes the counts are written into the matrix."""
-_MAX_NAMED = 50
+MAX_NAMED = 50
 """Up to so many classes their names stand at the axes, else their numbers."""
 
 
@@ -28,14 +28,14 @@ def confusion_figure(confusion: Sequence[Sequence[int]], classes: Sequence[str])
     totals = counts.sum(axis=1, keepdims=True)
     shares = 100 * np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
     num_classes = len(classes)
-    side = min(2.4 + 0.38 * num_classes, 10)
+    side = min(2.4 + 0.38 * num_classes, 7 if num_classes > MAX_NAMED else 10)
     figure = Figure(figsize=(side + 0.8, side), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
     figure.colorbar(image, label="share of the true class (%)", shrink=0.8)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
-    if num_classes <= _MAX_NAMED:
+    if num_classes <= MAX_NAMED:
         names = [printable(name, 16) for name in classes]
         size = 9 if num_classes <= _MAX_NUMBERED else 7
         axes.set_xticks(range(num_classes), names, rotation=45, ha="right", fontsize=size)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from nas.errors import ReportError
 from nas.report.alpha_figures import alphas_figure
-from nas.report.confusion import confusion_figure
+from nas.report.confusion import MAX_NAMED, confusion_figure
 from nas.report.curves import curves_figure
 from nas.report.embed import cell_svg, data_uri, png_bytes
 from nas.report.facts import Facts, command_of, facts_of, model_of, repeat_command, settings_of
@@ -93,6 +93,7 @@ def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
         "evaluation": evaluation,
         "confusion": None,
         "mistakes": [],
+        "numbered": bool(evaluation and len(evaluation.classes) > MAX_NAMED),
         "cost": run.cost,
         "search_cost": run.metrics[-1:] if run.kind == "search" else (),
         "configuration": settings_of(run.config),

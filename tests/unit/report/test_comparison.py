@@ -112,6 +112,17 @@ def test_text_of_files_is_escaped(make_retrain_dir, tmp_path):
     assert evil in page.texts and "<b onclick=x>" in page.texts
 
 
+@pytest.mark.usefixtures("blank_pictures")
+def test_a_model_without_cells_is_compared(make_retrain_dir, tmp_path):
+    """A run that trained no genotype stands in the table, and a line says that it has no cells."""
+    runs = [make_retrain_dir(1, "a"), make_retrain_dir(1, "b", genotype=None, model="mobilenext")]
+    (runs[1] / "genotype.json").unlink()
+    page = Page(write_comparison(runs, tmp_path / "c.html"))
+    assert "mobilenext" in page.texts
+    assert ": it has no genotype.json, so no cells are drawn." in page.texts
+    assert [name for name, _ in page.tags].count("svg") == 2
+
+
 def test_one_run_twice_is_no_comparison(retrains, tmp_path):
     """A single run, or one that is named twice, is an error, and nothing is written."""
     for paths in (retrains[:1], [retrains[0], retrains[0] / ".." / "seed0"]):

@@ -158,3 +158,21 @@ def test_frequent_mistakes():
     """The largest entries off the diagonal come first; what never happened is left out."""
     found = frequent_mistakes(((5, 1, 0), (7, 2, 0), (0, 3, 9)), ("a", "b", "c"))
     assert found == [("b", "a", 7), ("c", "b", 3), ("a", "b", 1)]
+
+
+@pytest.mark.parametrize(("num_classes", "has_matrix"), [(60, True), (120, False)])
+@pytest.mark.usefixtures("blank_pictures")
+def test_many_classes_are_numbered_and_folded(make_retrain_dir, num_classes, has_matrix):
+    """Over 50 classes the table has the numbers of the matrix; over 100 it stands alone."""
+    run_dir = make_retrain_dir(1)
+    evaluation = json.loads((run_dir / "evaluation.json").read_text())
+    evaluation["classes"] = [f"class {number}" for number in range(num_classes)]
+    evaluation["per_class_accuracy"] = [number / 2 for number in range(num_classes)]
+    matrix = [[1] * num_classes for _ in range(num_classes)]
+    evaluation["confusion"] = matrix if has_matrix else None
+    (run_dir / "evaluation.json").write_text(json.dumps(evaluation))
+    page = Page(write_report(run_dir))
+    place = page.texts.index("class 59", page.texts.index("Accuracy of each class"))
+    assert page.texts[place - 1 : place + 2] == ["59", "class 59", "29.50 %"]
+    assert {"open"} & {key for name, a in page.tags if name == "details" for key in a} == set()
+    assert ("No confusion matrix: it is kept for up to 100 classes." in page.texts) != has_matrix
