@@ -6,10 +6,12 @@ QUICKSTART := runs/quickstart
 
 .PHONY: quickstart test test-all lint clean
 
-# A search on the embedded data: no download, no GPU. Starts afresh each time.
+# A search on the embedded data and the retrain of its cells: no download, no GPU. Starts afresh.
 quickstart: $(INSTALLED)
 	rm -rf $(QUICKSTART)
-	$(BIN)/python search.py --config experiments/quickstart/search.yaml --out $(QUICKSTART)
+	$(BIN)/python search.py --config experiments/quickstart/search.yaml --out $(QUICKSTART)/search
+	$(BIN)/python augment.py --config experiments/quickstart/augment.yaml \
+		--genotype $(QUICKSTART)/search --out $(QUICKSTART)/augment
 
 # The default suite; what takes minutes is left to test-all.
 test: lint

@@ -1,10 +1,12 @@
 """Data: a data set as one uint8 tensor, augmented and normalised by the batch.
 
 `load_dataset` reads a split, `stratified_split` divides it, and a `TensorLoader` with a
-`TrainTransform` or an `EvalTransform` hands out its batches.
+`TrainTransform` or an `EvalTransform` hands out its batches. ImageNet stays in files:
+`load_imagenet` and `FileLoader`.
 """
 
 from nas.data.datasets import dataset_names, load_dataset
+from nas.data.imagenet import FileLoader, ImageFiles, load_imagenet
 from nas.data.loaders import TensorLoader
 from nas.data.records import DatasetInfo, ImageSet
 from nas.data.splits import stratified_split, stratified_subset
@@ -13,11 +15,14 @@ from nas.data.transforms import EvalTransform, TrainTransform
 __all__ = [
     "DatasetInfo",
     "EvalTransform",
+    "FileLoader",
+    "ImageFiles",
     "ImageSet",
     "TensorLoader",
     "TrainTransform",
     "dataset_names",
     "load_dataset",
+    "load_imagenet",
     "stratified_split",
     "stratified_subset",
 ]

@@ -22,8 +22,8 @@ EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", 
 """Files with other names are ignored."""
 
 # The constants of ImageNet, which every torchvision model is trained with.
-_MEAN = (0.485, 0.456, 0.406)
-_STD = (0.229, 0.224, 0.225)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 _LAYOUT = "expected ROOT/train/<class>/*.jpg and ROOT/test/<class>/*.jpg (or ROOT/val)"
 _DECODE_ERRORS = (
@@ -44,6 +44,23 @@ def load_imagefolder(
             "--dataset imagefolder: the images may have any size, so --image_size is needed; "
             "give the side in pixels, such as --image_size 32"
         )
+    class_names, paths, labels = list_files(root, split=split, max_images=max_images, seed=seed)
+    check_fits(len(paths), 3, image_size)
+    info = DatasetInfo("imagefolder", class_names, image_size, IMAGENET_MEAN, IMAGENET_STD)
+    return ImageSet(info, _decode_all(paths, image_size), labels)
+
+
+def list_files(
+    root: Path, *, split: str, max_images: int | None, seed: int
+) -> tuple[tuple[str, ...], list[Path], Tensor]:
+    """List the images of one split, or `max_images` of them; no image is opened.
+
+    Returns:
+        The names of the classes in order, the files, and their labels, int64 (N,).
+
+    Raises:
+        DataError: A folder is missing, empty or unreadable, or the classes of the splits differ.
+    """
     class_names, folder = _find_split(root, split)
     files = [_list_images(folder / name) for name in class_names]
     labels = torch.tensor([label for label, found in enumerate(files) for _ in found])
@@ -51,9 +68,22 @@ def load_imagefolder(
     if max_images is not None:
         chosen = stratified_subset(labels, max_images, seed)
         labels, paths = labels[chosen], [paths[index] for index in chosen.tolist()]
-    check_fits(len(paths), 3, image_size)
-    info = DatasetInfo("imagefolder", class_names, image_size, _MEAN, _STD)
-    return ImageSet(info, _decode_all(paths, image_size), labels)
+    return class_names, paths, labels
+
+
+def read_image(path: Path) -> Image.Image:
+    """Decode one image to RGB.
+
+    Raises:
+        DataError: It is not an image, or a damaged one.
+    """
+    try:
+        with Image.open(path) as image:
+            return _to_rgb(image)
+    except _DECODE_ERRORS as cause:
+        raise DataError(
+            f"{path}: cannot be read as an image ({cause}); repair or remove the file"
+        ) from cause
 
 
 def _find_split(root: Path, split: str) -> tuple[tuple[str, ...], Path]:
@@ -136,13 +166,7 @@ def _decode_all(paths: Sequence[Path], size: int) -> Tensor:
 
 def _decode(path: Path, size: int) -> NDArray[np.uint8]:
     """Return one image as uint8 (3, size, size)."""
-    try:
-        with Image.open(path) as image:
-            image = _to_rgb(image)
-    except _DECODE_ERRORS as cause:
-        raise DataError(
-            f"{path}: cannot be read as an image ({cause}); repair or remove the file"
-        ) from cause
+    image = read_image(path)
     width, height = image.size
     if (width, height) != (size, size):
         # As torchvision's Resize and CenterCrop round.

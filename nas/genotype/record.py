@@ -138,21 +138,27 @@ class Genotype:
         except GenotypeError as cause:
             raise GenotypeError(f"{where}: {cause}") from cause
 
-    def to_text(self) -> str:
+    def to_text(self, *, nested: bool = False) -> str:
         """Write the one-line form that the DARTS code prints and reads.
 
+        Args:
+            nested: Write one list a node, as khanrc/pt.darts does, instead of one flat list.
+
         Raises:
-            GenotypeError: A node has not exactly two inputs, which that form cannot say.
+            GenotypeError: A node has not exactly two inputs, which the flat form cannot say.
         """
         parts = []
         for cell_type in CELL_TYPES:
             nodes = getattr(self, cell_type)
-            if any(len(node) != 2 for node in nodes):
+            if not nested and any(len(node) != 2 for node in nodes):
                 raise GenotypeError(
-                    f"{cell_type}: the DARTS text form needs two inputs a node; use JSON"
+                    f"{cell_type}: the flat DARTS text needs two inputs a node; use JSON or the "
+                    "nested text"
                 )
             concat = getattr(self, f"{cell_type}_concat")
-            parts.append(f"{cell_type}={[pair for node in nodes for pair in node]}")
+            listed = [list(node) for node in nodes]
+            flat = [pair for node in nodes for pair in node]
+            parts.append(f"{cell_type}={listed if nested else flat}")
             parts.append(f"{cell_type}_concat={_concat_text(concat)}")
         return f"Genotype({', '.join(parts)})"
 

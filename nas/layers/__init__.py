@@ -6,7 +6,9 @@ from nas.layers.depthwise import DepthwiseConv2d
 from nas.layers.drop_path import drop_path
 from nas.layers.inverted_residual import inverted_residual
 from nas.layers.pool import Zero, avg_pool, max_pool
-from nas.layers.sandglass import Sandglass, identity_channels, sandglass_hidden_channels
+from nas.layers.same_padding import SameConv2d
+from nas.layers.sandglass import Sandglass, sandglass_hidden_channels
+from nas.layers.shortcut import add_identity, identity_channels
 
 __all__ = [
     "AuxiliaryHeadCIFAR",
@@ -16,9 +18,11 @@ __all__ = [
     "FactorizedConv",
     "FactorizedReduce",
     "ReLUConvBN",
+    "SameConv2d",
     "Sandglass",
     "SepConv",
     "Zero",
+    "add_identity",
     "avg_pool",
     "drop_path",
     "identity_channels",

@@ -8,6 +8,7 @@ from fractions import Fraction
 from torch import Tensor, nn
 
 from nas.layers.depthwise import DepthwiseConv2d
+from nas.layers.shortcut import add_identity, identity_channels
 
 
 def sandglass_hidden_channels(channels: int, reduction_ratio: int) -> int:
@@ -18,12 +19,6 @@ def sandglass_hidden_channels(channels: int, reduction_ratio: int) -> int:
     `reduction_ratio` the bottleneck is a single channel.
     """
     return max(1, channels // reduction_ratio)
-
-
-def identity_channels(channels: int, identity_ratio: float | Fraction) -> int:
-    """Return floor(channels * identity_ratio), exactly also for 1/3 and 1/6 given as floats."""
-    # 1/3 as a float is a little less than a third: 192 * (1/3) may floor to 63.
-    return int(channels * Fraction(identity_ratio).limit_denominator(1000))
 
 
 class Sandglass(nn.Module):
@@ -44,6 +39,7 @@ class Sandglass(nn.Module):
         stride: int = 1,
         *,
         reduction_ratio: int = 6,
+        hidden_channels: int | None = None,
         identity_ratio: float | Fraction = 1,
         affine: bool = True,
     ):
@@ -54,7 +50,10 @@ class Sandglass(nn.Module):
             out_channels: N.
             stride: Of the last depthwise convolution.
             reduction_ratio: t; the bottleneck has `sandglass_hidden_channels(M, t)` channels.
-            identity_ratio: The identity tensor multiplier, in [0, 1]; 1 is the plain shortcut.
+            hidden_channels: The width of the bottleneck where another rule gives it; None takes
+                that of `reduction_ratio`.
+            identity_ratio: The identity tensor multiplier, in [0, 1]; 1 is the plain shortcut
+                and 0 is none.
             affine: Whether the BatchNorms have a scale and a shift.
 
         Raises:
@@ -65,7 +64,7 @@ class Sandglass(nn.Module):
             raise ValueError(f"reduction_ratio is {reduction_ratio}; it must be at least 1")
         if not 0 <= identity_ratio <= 1:
             raise ValueError(f"identity_ratio is {identity_ratio}; it must be in [0, 1]")
-        hidden = sandglass_hidden_channels(in_channels, reduction_ratio)
+        hidden = hidden_channels or sandglass_hidden_channels(in_channels, reduction_ratio)
         self.conv = nn.Sequential(
             DepthwiseConv2d(in_channels, 3),
             nn.BatchNorm2d(in_channels, affine=affine),
@@ -85,12 +84,4 @@ class Sandglass(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, M, H, W) -> (N, N, ceil(H / stride), ceil(W / stride))."""
-        residual = self.conv(x)
-        if self.shortcut_channels == x.shape[1]:
-            return residual + x
-        if self.shortcut_channels:
-            # In place on the fresh output of a BatchNorm, whose backward pass does not read it:
-            # no copy of the tensor, and autograd and torch.compile both follow it.
-            shared = slice(0, self.shortcut_channels)
-            residual[:, shared] += x[:, shared]
-        return residual
+        return add_identity(self.conv(x), x, self.shortcut_channels)

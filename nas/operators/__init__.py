@@ -8,7 +8,7 @@ from nas.operators.registry import (
     list_operators,
     register_operator,
 )
-from nas.operators.resolve import NUM_DECODED_EDGES, load_plugins, resolve
+from nas.operators.resolve import NUM_DECODED_EDGES, load_plugins, resolve, resolve_genotype
 
 __all__ = [
     "NUM_DECODED_EDGES",
@@ -19,4 +19,5 @@ __all__ = [
     "load_plugins",
     "register_operator",
     "resolve",
+    "resolve_genotype",
 ]

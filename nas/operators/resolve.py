@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from nas.errors import OperatorError, SearchSpaceError
+from nas.errors import GenotypeError, OperatorError, SearchSpaceError, close_matches
+from nas.genotype import Genotype
 from nas.operators import registry
 from nas.operators.contract import check_contract
 from nas.operators.registry import get_operator, list_operators
@@ -45,6 +46,46 @@ def resolve(space: SearchSpace, plugins: Iterable[str] = ()) -> None:
                     "incoming edges have a primitive that passes something on; "
                     f"{NUM_DECODED_EDGES} are needed"
                 )
+
+
+def resolve_genotype(genotype: Genotype, plugins: Iterable[str] = ()) -> None:
+    """Check that a genotype can be built here as it was meant.
+
+    The plug-ins that the genotype names are not imported: a file from elsewhere may not choose
+    what is executed.
+
+    Args:
+        genotype: The genotype.
+        plugins: Modules or .py files to import first.
+
+    Raises:
+        OperatorError: A plug-in fails, as in `resolve`.
+        GenotypeError: A primitive is unknown, its operator has other settings than the one that
+            the genotype was found with, or the number of nodes is not that of its space.
+    """
+    load_plugins(plugins)
+    num_nodes = genotype.space.get("num_nodes", len(genotype.normal))
+    if num_nodes != len(genotype.normal):
+        raise GenotypeError(
+            f"genotype: has {len(genotype.normal)} nodes, but says that its space has {num_nodes}; "
+            "the file was changed by hand or damaged"
+        )
+    for name in genotype.primitives:
+        if name not in list_operators():
+            named = ", ".join(genotype.space.get("plugins", ()))
+            hint = f"; it was found with --plugins {named}: pass them if you trust them" * bool(
+                named
+            )
+            close = close_matches(name, list_operators())
+            raise GenotypeError(f"genotype: unknown operator {name!r}; {close}{hint}")
+        known = dict(get_operator(name).settings)
+        recorded = dict(genotype.operators.get(name, {}).get("settings", known))
+        if recorded != known:
+            raise GenotypeError(
+                f"genotype: {name} was found with the settings {recorded}, but here it is built "
+                f"with {known}; register an operator with those settings, or remove `operators` "
+                "from the file to use what is here"
+            )
 
 
 def load_plugins(plugins: Iterable[str]) -> None:

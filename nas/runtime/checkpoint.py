@@ -26,6 +26,18 @@ def save_checkpoint(directory: Path, step: int, state: dict[str, Any]) -> Path:
         CheckpointError: It cannot be written; the checkpoints before it are untouched.
     """
     path = directory / f"step_{step:09d}.pt"
+    write_checkpoint(path, state)
+    for old in list_checkpoints(directory)[NUM_KEPT:]:
+        old.unlink()
+    return path
+
+
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write one file: a reader sees the old one or the new one, never a part.
+
+    Raises:
+        CheckpointError: It cannot be written; what was there is untouched.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as stream:
@@ -38,9 +50,25 @@ def save_checkpoint(directory: Path, step: int, state: dict[str, Any]) -> Path:
         raise CheckpointError(
             f"{path}: cannot be written: {cause}; the checkpoints before it are untouched"
         ) from cause
-    for old in list_checkpoints(directory)[NUM_KEPT:]:
-        old.unlink()
-    return path
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read one checkpoint onto the CPU, without executing anything that is in it.
+
+    Raises:
+        CheckpointError: It is not there, or is not a checkpoint.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: there is no such file; give the path of a checkpoint")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as cause:  # torch raises many kinds for a torn file
+        raise CheckpointError(
+            f"{path}: not a checkpoint that can be read ({' '.join(str(cause).split())[:200]})"
+        ) from cause
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path}: holds a {type(state).__name__}, expected a dictionary")
+    return state
 
 
 def load_newest(directory: Path) -> dict[str, Any]:
@@ -52,10 +80,10 @@ def load_newest(directory: Path) -> dict[str, Any]:
     damaged = []
     for path in list_checkpoints(directory):
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as cause:  # torch raises many kinds for a torn file
+            return load_checkpoint(path)
+        except CheckpointError as cause:
             damaged.append(path.name)
-            print(f"{path}: damaged, trying the one before it ({cause})", file=sys.stderr)
+            print(f"damaged, trying the one before it: {cause}", file=sys.stderr)
     found = f"only damaged ones ({', '.join(damaged)})" if damaged else "none"
     raise CheckpointError(
         f"{directory}: no checkpoint to continue from: found {found}; start anew in another "

@@ -5,10 +5,46 @@ activations, pooling and sums are not counted, which is how the DARTS and Mobile
 """
 
 import copy
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+
+AUXILIARY = "auxiliary"
+"""Names of the parameters of an auxiliary head start with this."""
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """What one layer costs: a module with parameters or multiply-adds and without children."""
+
+    name: str
+    kind: str
+    """Its class."""
+    output_shape: tuple[int, ...]
+    """(C, H, W), or (num_features,), of one image; () for a layer that no image passes in eval."""
+    num_parameters: int
+    madds: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a model costs, for one image, in total and by layer."""
+
+    image_shape: tuple[int, int, int]
+    num_parameters: int
+    """Without the auxiliary head."""
+    num_parameters_with_auxiliary: int
+    madds: int
+    """In eval mode, where no auxiliary head runs."""
+    layers: tuple[LayerCost, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for cost.json."""
+        return dataclasses.asdict(self)
 
 
 def count_parameters(model: nn.Module, *, auxiliary: bool = True) -> int:
@@ -22,7 +58,7 @@ def count_parameters(model: nn.Module, *, auxiliary: bool = True) -> int:
     return sum(
         parameter.numel()
         for name, parameter in model.named_parameters()
-        if auxiliary or not name.startswith("auxiliary")
+        if auxiliary or not name.startswith(AUXILIARY)
     )
 
 
@@ -35,8 +71,43 @@ def count_madds(model: nn.Module, image_shape: tuple[int, int, int]) -> int:
         model: A network called as `model(images)`.
         image_shape: (C, H, W).
     """
+    return measure_cost(model, image_shape).madds
+
+
+def measure_cost(model: nn.Module, image_shape: tuple[int, int, int]) -> Cost:
+    """Count parameters and multiply-adds, in total and by layer.
+
+    Args:
+        model: A network called as `model(images)`; it is not changed.
+        image_shape: (C, H, W).
+    """
     shadow = copy.deepcopy(model).to("meta").eval()
+    shapes: dict[nn.Module, tuple[int, ...]] = {}
+
+    def record(module: nn.Module, _: Any, output: Any) -> None:
+        if isinstance(output, Tensor):
+            shapes[module] = tuple(output.shape[1:])
+
+    leaves = {name: module for name, module in shadow.named_modules() if not [*module.children()]}
+    for module in leaves.values():
+        module.register_forward_hook(record)
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
         shadow(torch.empty((1, *image_shape), device="meta"))
-    return counter.get_total_flops() // 2  # a multiply-add is two floating point operations
+    flops = counter.get_flop_counts()
+    root = type(shadow).__name__
+    layers = []
+    for name, module in leaves.items():
+        num_parameters = sum(parameter.numel() for parameter in module.parameters())
+        # A multiply-add is two floating point operations.
+        madds = sum(flops.get(f"{root}.{name}", {}).values()) // 2
+        if num_parameters or madds:
+            kind, shape = type(module).__name__, shapes.get(module, ())
+            layers.append(LayerCost(name, kind, shape, num_parameters, madds))
+    return Cost(
+        image_shape=tuple(image_shape),
+        num_parameters=count_parameters(model, auxiliary=False),
+        num_parameters_with_auxiliary=count_parameters(model),
+        madds=counter.get_total_flops() // 2,
+        layers=tuple(layers),
+    )

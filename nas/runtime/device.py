@@ -1,4 +1,6 @@
-"""Where to compute."""
+"""Where to compute, and what that took."""
+
+import resource
 
 import torch
 
@@ -15,3 +17,10 @@ def select_device(name: str) -> torch.device:
     if name == "cuda" and not available:
         raise ConfigError("--device cuda: torch finds no GPU here; use --device cpu or auto")
     return torch.device("cuda" if name != "cpu" and available else "cpu")
+
+
+def peak_memory_mib(device: torch.device) -> float:
+    """Largest memory in use so far: of the GPU by tensors, else of the whole process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB

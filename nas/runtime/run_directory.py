@@ -60,6 +60,17 @@ class RunDirectory:
         return run
 
     @classmethod
+    def plain(cls, path: Path) -> "RunDirectory":
+        """Make a directory for results that are not those of a run, if it is not there.
+
+        Raises:
+            RunDirectoryError: It cannot be made.
+        """
+        with _writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+        return cls(path)
+
+    @classmethod
     def open(cls, path: Path) -> "RunDirectory":
         """Open an existing run to continue it.
 

@@ -20,12 +20,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils import get_total_norm
 
+from nas.runtime.loop import Batch
 from nas.supernet import Alphas
 
 ORDERS = ("first_order", "second_order", "second_order_exact")
 
-Batch = tuple[Tensor, Tensor]
-"""Images (N, C, H, W) and class indices (N,)."""
 Weights = dict[str, Tensor]
 
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from nas.runtime.checkpoint import list_checkpoints, load_newest
-from nas.runtime.signals import StopFlag
 from nas.search.searcher import Searcher
 from tests.e2e.runs import STEPS, flags, search
 
@@ -25,17 +24,17 @@ def whole(request, tmp_path_factory):
 
 def stop_at_check(monkeypatch, number):
     """Let a SIGTERM arrive just before the n-th place at which the search looks for one."""
-    original = Searcher._check_stop
+    original = Searcher.check_stop
     count = 0
 
-    def check(self, stop: StopFlag):
+    def check(self):
         nonlocal count
         count += 1
         if count == number:
             signal.raise_signal(signal.SIGTERM)
-        original(self, stop)
+        original(self)
 
-    monkeypatch.setattr(Searcher, "_check_stop", check)
+    monkeypatch.setattr(Searcher, "check_stop", check)
 
 
 def assert_same(a, b):
@@ -48,7 +47,7 @@ def assert_same(a, b):
             assert torch.equal(value, second[part][key]), key
 
 
-# An epoch looks for a signal after each of its 3 steps, each of 3 measuring batches, and at its end.
+# An epoch looks for a signal after each of its 3 steps and 3 measuring batches, and at its end.
 @pytest.mark.parametrize("number", [2, STEPS, STEPS + 2, 2 * STEPS + 1, 2 * STEPS + 3])
 def test_resumed_equals_never_stopped(whole, tmp_path, monkeypatch, capsys, number):
     """Stopped inside an epoch, while measuring, at its end, in the next one: the same bytes."""

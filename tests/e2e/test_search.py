@@ -63,7 +63,7 @@ def test_metrics(run):
 
 
 def test_genotype_carries_what_a_retrain_must_not_guess(run):
-    """Space, primitives, nodes, seed, commit, final alphas, labels; and it is the last one logged."""
+    """Space, primitives, seed, commit, final alphas, labels; and it is the last one logged."""
     genotype = load_genotype(run)
     last = metrics_of(run)[-1]
     assert genotype.space["name"] == "tiny" and genotype.space["num_nodes"] == 2

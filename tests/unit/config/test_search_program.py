@@ -237,3 +237,17 @@ def test_the_script_itself_answers_an_error_with_one_line(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"search\.py: error: unknown flag '--epoch'[^\n]*\n", done.stderr)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("off", [["--resume", "false"], ["--resume=false"]])
+def test_a_switch_can_be_turned_off(cwd, off):
+    """`--resume false` starts a new run."""
+    assert read_config([*off, "--out", "runs/new"]).resume is False
+
+
+def test_settings_are_checked_with_those_of_the_run(cwd):
+    """--xi needs second order, which the run to be resumed has."""
+    run = cwd / "runs" / "x"
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_text("architect: second_order\nxi: 0.5\n", encoding="utf-8")
+    assert read_config(["--resume", "--out", "runs/x", "--xi", "0.5"]).xi == 0.5

@@ -1,0 +1,203 @@
+"""From the finished runs of a claim to a table: mean and standard deviation, never a best of n."""
+
+import json
+import statistics
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas.claims.plan import Run
+from nas.claims.record import Claim
+from nas.errors import ReportError
+from nas.genotype import Genotype, load_genotype
+from nas.models import GenotypeNetwork
+from nas.operators import load_plugins
+from nas.runtime.complexity import count_parameters
+
+FULL_SIZE = (36, 20)
+"""Channels and cells of DARTS's evaluation network on CIFAR-10 (arXiv:1806.09055, Sec. 3.1)."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is known of the cells of one space, or of one baseline."""
+
+    name: str
+    num_cells_found: int
+    """Different searches, or 1 for a genotype that was given."""
+    num_retrains: int
+    errors: tuple[float, ...]
+    """Test error of each retrain after its last epoch, percent."""
+    num_parameters: tuple[int, ...]
+    """Of each cell, as trained here, without the auxiliary head."""
+    madds: tuple[int, ...]
+    num_parameters_full_size: tuple[int, ...]
+    """Of each cell with 36 channels and 20 cells, ten classes."""
+    search_time_s: tuple[float, ...]
+    retrain_time_s: tuple[float, ...]
+
+    @property
+    def mean_error(self) -> float | None:
+        """Mean test error, percent."""
+        return statistics.fmean(self.errors) if self.errors else None
+
+    @property
+    def std_error(self) -> float | None:
+        """Sample standard deviation (n - 1) of the test error, percent; None below two runs."""
+        return statistics.stdev(self.errors) if len(self.errors) > 1 else None
+
+
+def collect(claim: Claim, runs: list[Run]) -> list[Row]:
+    """Read what is finished, a row a space or genotype, in the claim's order.
+
+    Raises:
+        ReportError: A result file is damaged.
+    """
+    return [_row(name, runs) for name in (*claim.spaces, *claim.genotypes)]
+
+
+def write_results(claim: Claim, runs: list[Run], rows: list[Row]) -> list[Path]:
+    """Write results.md and results.json into the claim's folder.
+
+    Returns:
+        Their paths.
+    """
+    num_finished = sum(run.state() == "finished" for run in runs)
+    document = {
+        "title": claim.title,
+        "finished_runs": num_finished,
+        "planned_runs": len(runs),
+        "rows": [
+            {**asdict(row), "mean_error": row.mean_error, "std_error": row.std_error}
+            for row in rows
+        ],
+    }
+    paths = [claim.folder / "results.json", claim.folder / "results.md"]
+    paths[0].write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    paths[1].write_text(markdown(claim, runs, rows), encoding="utf-8")
+    return paths
+
+
+def markdown(claim: Claim, runs: list[Run], rows: list[Row]) -> str:
+    """Write the table of a claim."""
+    num_finished = sum(run.state() == "finished" for run in runs)
+    header = (
+        "cells",
+        "different",
+        "retrains",
+        "test error (%)",
+        "parameters (M)",
+        "multiply-adds (M)",
+        "search (min)",
+        "retrain (min)",
+        "full size (M)",
+        "paper: error (%)",
+        "paper: parameters (M)",
+    )
+    lines = [f"# {claim.title}", "", f"{num_finished} of {len(runs)} runs are finished.", ""]
+    lines.append(f"| {' | '.join(header)} |")
+    lines.append("|---|" + "---:|" * (len(header) - 1))
+    for row in rows:
+        paper = claim.paper.get(row.name, {})
+        cells = (
+            f"`{row.name}`",
+            str(row.num_cells_found),
+            str(row.num_retrains),
+            _error(row),
+            _range(row.num_parameters, 1e6, 3),
+            _range(row.madds, 1e6, 2),
+            _mean(row.search_time_s),
+            _mean(row.retrain_time_s),
+            _range(row.num_parameters_full_size, 1e6, 2),
+            str(paper.get("error", "")),
+            str(paper.get("parameters_m", "")),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += [
+        "",
+        "Test error: mean and sample standard deviation over all retrains, each after its last "
+        "epoch. Times: mean wall-clock minutes of one run. Parameters and multiply-adds: of the "
+        "network trained here, without the auxiliary head; full size: parameters of the same "
+        f"cells with {FULL_SIZE[0]} channels and {FULL_SIZE[1]} cells, which is the size of the "
+        "paper's figures.",
+    ]
+    if claim.caveat:
+        lines += ["", " ".join(claim.caveat.split())]
+    sources = dict.fromkeys(
+        entry["source"] for entry in claim.paper.values() if entry.get("source")
+    )
+    if sources:
+        lines += ["", f"Paper: {'; '.join(sources)}."]
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, runs: list[Run]) -> Row:
+    finished = [run for run in runs if run.group == name and run.state() == "finished"]
+    searches = [run for run in finished if run.program == "search"]
+    retrains = [run for run in finished if run.program == "augment"]
+    # Each cell once: by the searches that found them, or from any one retrain.
+    cells = {str(run.needs or run.group): run for run in retrains}
+    costs = [_read(run.path / "cost.json") for run in cells.values()]
+    genotypes = [load_genotype(run.path) for run in (searches or [*cells.values()])]
+    return Row(
+        name=name,
+        num_cells_found=len(searches) or len(cells),
+        num_retrains=len(retrains),
+        errors=tuple(100 - _read(run.path / "evaluation.json")["top1"] for run in retrains),
+        num_parameters=tuple(cost["num_parameters"] for cost in costs),
+        madds=tuple(cost["madds"] for cost in costs),
+        num_parameters_full_size=tuple(map(_full_size, genotypes)),
+        search_time_s=tuple(map(_time_s, searches)),
+        retrain_time_s=tuple(map(_time_s, retrains)),
+    )
+
+
+def _full_size(genotype: Genotype) -> int:
+    load_plugins(genotype.space.get("plugins", ()))
+    with torch.device("meta"):
+        network = GenotypeNetwork(
+            genotype, init_channels=FULL_SIZE[0], num_cells=FULL_SIZE[1], auxiliary=False
+        )
+    return count_parameters(network)
+
+
+def _time_s(run: Run) -> float:
+    path = run.path / "timing.jsonl"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return sum(json.loads(line)["time_s"] for line in lines)
+    except (OSError, ValueError, KeyError, TypeError) as cause:
+        raise ReportError(
+            f"{path}: cannot be read: {cause}; remove the run to repeat it"
+        ) from cause
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as cause:
+        raise ReportError(
+            f"{path}: cannot be read: {cause}; remove the run to repeat it"
+        ) from cause
+
+
+def _error(row: Row) -> str:
+    if row.mean_error is None:
+        return "-"
+    spread = "(one run)" if row.std_error is None else f"± {row.std_error:.2f}"
+    return f"{row.mean_error:.2f} {spread}"
+
+
+def _range(values: tuple[float, ...], unit: float, digits: int) -> str:
+    low, high = (
+        (f"{bound / unit:.{digits}f}" for bound in (min(values), max(values)))
+        if values
+        else ("-", "-")
+    )
+    return low if low == high else f"{low} to {high}"
+
+
+def _mean(seconds: tuple[float, ...]) -> str:
+    return f"{statistics.fmean(seconds) / 60:.1f}" if seconds else "-"

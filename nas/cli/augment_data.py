@@ -1,0 +1,123 @@
+"""The data of a retrain: training images, perhaps a part of them held out, and test images."""
+
+from pathlib import Path
+
+import numpy
+import torch
+from torch import Tensor
+
+from nas.config import AugmentConfig
+from nas.data import (
+    EvalTransform,
+    FileLoader,
+    ImageFiles,
+    ImageSet,
+    TensorLoader,
+    TrainTransform,
+    load_dataset,
+    load_imagenet,
+    stratified_split,
+)
+from nas.data.imagenet import eval_transform, train_transform
+from nas.errors import ConfigError
+from nas.train import TrainData
+
+Images = ImageSet | ImageFiles
+Loader = TensorLoader | FileLoader
+_CUTOUT = 16
+_WORKERS = 4
+
+
+def load_split(config: AugmentConfig, split: str) -> Images:
+    """Read "train", cut to --max_images, or "test", which is always whole.
+
+    Raises:
+        DataError: The data cannot be read.
+    """
+    max_images = config.max_images if split == "train" else None
+    settings = {"image_size": config.image_size, "max_images": max_images, "seed": config.seed}
+    if config.dataset == "imagenet":
+        return load_imagenet(Path(config.data).expanduser(), split=split, **settings)
+    return load_dataset(config.dataset, config.data, split=split, **settings)
+
+
+def load_train_data(config: AugmentConfig, images: Images, device: torch.device) -> TrainData:
+    """Build the loaders.
+
+    Args:
+        config: The settings.
+        images: Of the training split.
+        device: Where batches are used; images that fit into memory lie there.
+
+    Raises:
+        DataError: The test images cannot be read, or a split would be empty.
+        ConfigError: There are fewer training images than a batch has.
+    """
+    test = load_split(config, "test")
+    streams = numpy.random.SeedSequence(config.seed).generate_state(2)
+    split_seed, train_seed = (int(stream) for stream in streams)
+    kept, held_out = torch.arange(len(images)), torch.empty(0, dtype=torch.int64)
+    if config.val_fraction > 0:
+        kept, held_out = stratified_split(images.labels, 1 - config.val_fraction, split_seed)
+    if config.batch_size > len(kept):
+        raise ConfigError(
+            f"--batch_size: found {config.batch_size}, but there are {len(kept)} training images; "
+            "lower it or use more images"
+        )
+    return TrainData(
+        train_loader=_train_loader(images, kept, train_seed, config, device),
+        test_loader=eval_loader(test, torch.arange(len(test)), config, device),
+        val_loader=eval_loader(images, held_out, config, device) if len(held_out) else None,
+        num_classes=images.info.num_classes,
+        num_images=(len(kept), len(test), len(held_out)),
+    )
+
+
+def eval_loader(
+    images: Images, indices: Tensor, config: AugmentConfig, device: torch.device
+) -> Loader:
+    """Build a loader that hands out images without chance, in order, each once a pass."""
+    batch_size = min(config.eval_batch_size, len(indices))
+    if isinstance(images, ImageFiles):
+        transform = eval_transform(images.info)
+        return _file_loader(images, indices, batch_size, transform, None, config, device)
+    transform = EvalTransform(images.info, memory_format=torch.channels_last)
+    return _tensor_loader(images, indices, batch_size, transform, None, device)
+
+
+def _train_loader(
+    images: Images, indices: Tensor, seed: int, config: AugmentConfig, device: torch.device
+) -> Loader:
+    if isinstance(images, ImageFiles):
+        transform = train_transform(images.info, config.color_jitter)
+        return _file_loader(images, indices, config.batch_size, transform, seed, config, device)
+    cutout = _CUTOUT if config.cutout is None else config.cutout
+    transform = TrainTransform(images.info, cutout=cutout, memory_format=torch.channels_last)
+    return _tensor_loader(images, indices, config.batch_size, transform, seed, device)
+
+
+def _tensor_loader(images, indices, batch_size, transform, seed, device) -> TensorLoader:
+    """Build a loader of images in memory; without a seed it does not shuffle."""
+    return TensorLoader(
+        images.images[indices],
+        images.labels[indices],
+        batch_size,
+        transform=transform,
+        shuffle=seed is not None,
+        seed=seed or 0,
+        device=device,
+    )
+
+
+def _file_loader(images, indices, batch_size, transform, seed, config, device) -> FileLoader:
+    """Build a loader of image files; without a seed it does not shuffle."""
+    paths = [images.paths[index] for index in indices.tolist()]
+    return FileLoader(
+        ImageFiles(images.info, paths, images.labels[indices]),
+        batch_size,
+        transform=transform,
+        shuffle=seed is not None,
+        seed=seed or 0,
+        num_workers=_WORKERS if config.workers is None else config.workers,
+        pin_memory=device.type == "cuda",
+    )

@@ -1,0 +1,148 @@
+"""The retrain program, from its settings to the test accuracy: build the parts and run them."""
+
+import copy
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import CrossEntropyLoss
+
+from nas.cli.augment_data import load_split, load_train_data
+from nas.cli.augment_model import build_model, choose_genotype, describe_model
+from nas.cli.run_log import RunLog
+from nas.cli.tables import cost_table, evaluation_table
+from nas.config import AugmentConfig
+from nas.data import DatasetInfo
+from nas.errors import ConfigError, ReportError, RunDirectoryError
+from nas.genotype import Genotype, load_genotype
+from nas.report.diagram import draw_cells
+from nas.runtime.complexity import Cost, measure_cost
+from nas.runtime.device import select_device
+from nas.runtime.environment import describe_environment
+from nas.runtime.run_directory import RunDirectory
+from nas.runtime.signals import Stopped
+from nas.train import Evaluation, Trainer
+from nas.train.estimate import estimate
+
+_SCALARS = (
+    "learning_rate",
+    "drop_path_prob",
+    *(f"{split}_{what}" for split in ("train", "val", "test") for what in ("loss", "accuracy")),
+    *(f"{split}_top5_accuracy" for split in ("val", "test")),
+)
+_LONG_RUN_STEPS = 200
+"""A run of so many steps begins with an estimate of its time."""
+
+
+def run_augment(config: AugmentConfig) -> int:
+    """Train and measure; returns the exit code."""
+    genotype = choose_genotype(config)
+    device = select_device(config.device)
+    if config.precision == "fp16" and device.type != "cuda":
+        raise ConfigError("--precision fp16: needs a GPU; use bf16 or fp32 on a CPU")
+    if not config.resume:
+        RunDirectory.check_free(Path(config.out))
+    images = load_split(config, "train")
+    info = images.info
+    image_shape = (info.channels, info.image_size, info.image_size)
+    description = describe_model(genotype, config, info)
+    torch.manual_seed(config.seed)
+    net = build_model(description)
+    _check_image_size(net, image_shape)
+    cost = measure_cost(net, image_shape)
+    data = load_train_data(config, images, device)
+    run = _open_run(config, genotype, cost, device)
+
+    net = net.to(device, memory_format=torch.channels_last)
+    loss = CrossEntropyLoss(label_smoothing=config.label_smoothing)
+    log = RunLog(run, _SCALARS, device)
+    described = {"model": description, "classes": list(info.class_names)}
+    described["config"] = _plain(config)
+    trainer = Trainer(config, net, loss, data, run, described, [log.on_epoch])
+    if config.resume:
+        trainer.resume()
+    print(
+        f"{cost_table(cost)}\n\n{info.name}: {data.num_images[0]} training, {data.num_images[1]} "
+        f"test, {data.num_images[2]} held-out images of {image_shape}; {device}; run {run.path}"
+    )
+    try:
+        _announce(trainer, image_shape)
+        log.start(trainer.epoch)
+        found = trainer.train()
+    except Stopped as stopped:
+        print(f"augment.py: {stopped}", file=sys.stderr)
+        return stopped.exit_code
+    finally:
+        log.close()
+    _finish(run, genotype, found, config.epochs - 1, info)
+    return 0
+
+
+def _check_image_size(net: nn.Module, image_shape: tuple[int, int, int]) -> None:
+    """Run two images through the network in training mode, on the meta device."""
+    shadow = copy.deepcopy(net).to("meta").train()
+    try:
+        shadow(torch.empty((2, *image_shape), device="meta"))
+    except (RuntimeError, ValueError) as cause:
+        raise ConfigError(
+            f"--image_size: the network cannot take images of {image_shape} "
+            f"({' '.join(str(cause).split())[:120]}); use larger ones, or leave out the auxiliary "
+            "head with --auxiliary_weight 0"
+        ) from cause
+
+
+def _announce(trainer: Trainer, image_shape: tuple[int, int, int]) -> None:
+    """Say how long a long run will take, before it begins."""
+    steps_left = (trainer.epochs - trainer.epoch) * len(trainer.train_loader)
+    if steps_left < _LONG_RUN_STEPS:
+        return
+    found = estimate(trainer, image_shape)
+    hours = found.epoch_time_s * (trainer.epochs - trainer.epoch) / 3600
+    print(
+        f"estimate: {found.step_time_s:.3f} s a step, {found.epoch_time_s:.0f} s an epoch, "
+        f"{hours:.2f} h of training steps to the end; peak memory {found.peak_memory_mib:.0f} MiB"
+    )
+
+
+def _finish(
+    run: RunDirectory, genotype: Genotype, found: Evaluation, epoch: int, info: DatasetInfo
+) -> None:
+    document = {"split": "test", "epoch": epoch, **found.to_dict(), "classes": info.class_names}
+    path = run.write("evaluation.json", json.dumps(document, indent=1) + "\n")
+    print(f"\ntest, after the last epoch: {evaluation_table(found, info.class_names)}\n\n{path}")
+    try:
+        for picture in draw_cells(genotype, run.path):
+            print(picture)
+    except ReportError as error:  # a picture is not worth a training
+        print(f"augment.py: no cell diagram: {error}", file=sys.stderr)
+
+
+def _open_run(
+    config: AugmentConfig, genotype: Genotype, cost: Cost, device: torch.device
+) -> RunDirectory:
+    path = Path(config.out)
+    if config.resume:
+        run = RunDirectory.open(path)
+        if load_genotype(path) != genotype:
+            raise RunDirectoryError(
+                f"--resume: the genotype {config.genotype!r} is no longer the one of this run "
+                f"({path / 'genotype.json'}); restore it or start another run"
+            )
+        run.write_config(_plain(config))
+        return run
+    run = RunDirectory.create(path, _plain(config))
+    run.write("genotype.json", genotype.to_json())
+    run.write("env.json", json.dumps(describe_environment(device), indent=1) + "\n")
+    run.write("cost.json", json.dumps(cost.to_dict(), indent=1) + "\n")
+    return run
+
+
+def _plain(config: AugmentConfig) -> dict:
+    """Return the settings as YAML has them."""
+    settings = dataclasses.asdict(dataclasses.replace(config, resume=False))
+    return {
+        key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()
+    }

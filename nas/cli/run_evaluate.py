@@ -1,0 +1,137 @@
+"""`augment.py --evaluate`: measure a checkpoint on the test images and train nothing."""
+
+import dataclasses
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from nas.cli.augment_data import eval_loader, load_split
+from nas.cli.augment_model import build_model, choose_genotype, describe_model, load_weights
+from nas.cli.tables import evaluation_table
+from nas.config import AugmentConfig, parse_settings
+from nas.data import DatasetInfo
+from nas.errors import CheckpointError, ConfigError
+from nas.genotype import Genotype
+from nas.operators import resolve_genotype
+from nas.runtime.checkpoint import load_checkpoint, load_newest
+from nas.runtime.device import select_device
+from nas.runtime.run_directory import RunDirectory
+from nas.train import evaluate
+from nas.train.trainer import AUTOCAST_DTYPES
+
+_MAY_DIFFER = {
+    *("evaluate", "genotype", "space", "plugins", "out"),
+    *("dataset", "data", "image_size", "device", "eval_batch_size", "precision"),
+}
+_NOT_FROM_THE_CHECKPOINT = {
+    **{"evaluate": None, "genotype": None, "space": None, "out": None, "resume": False},
+    "plugins": [],  # a file from elsewhere may not choose what is executed
+}
+
+
+def run_evaluate(argv: Sequence[str], prog: str, checkpoint: str) -> int:
+    """Measure and print; --out names a new directory for evaluation.json. Returns the exit code.
+
+    What the command line leaves out (data set, image size, ...) is what the checkpoint was
+    trained with.
+
+    Raises:
+        CheckpointError: It cannot be read, or is of another architecture.
+        ConfigError: A setting contradicts the checkpoint, or has no effect on measuring.
+    """
+    state, where = _load(Path(checkpoint))
+    config = _settings(_part(state, "config", where), argv, prog, where)
+    model = _part(state, "model", where)
+    if config.out is not None:
+        RunDirectory.check_free(Path(config.out))
+    device = select_device(config.device)
+    images = load_split(config, "test")
+    _check_classes(images.info, model, _part(state, "classes", where, list), config, where)
+    if config.genotype is not None:
+        model = {**describe_model(choose_genotype(config), config, images.info)}
+    resolve_genotype(Genotype.from_json(str(model.get("genotype")), where), config.plugins)
+    net = build_model(model)
+    load_weights(net, _weights(state, where), where)
+    found = evaluate(
+        net.to(device),
+        eval_loader(images, torch.arange(len(images)), config, device),
+        images.info.num_classes,
+        device=device,
+        autocast_dtype=AUTOCAST_DTYPES[config.precision],
+    )
+    print(f"{where}, {config.dataset}, test: {evaluation_table(found, images.info.class_names)}")
+    if config.out is not None:
+        document = {"split": "test", "epoch": state.get("epoch"), **found.to_dict()}
+        document |= {"classes": images.info.class_names, "checkpoint": where}
+        written = RunDirectory.plain(Path(config.out)).write(
+            "evaluation.json", json.dumps(document, indent=1) + "\n"
+        )
+        print(written)
+    return 0
+
+
+def _load(path: Path) -> tuple[dict[str, Any], str]:
+    """Read a checkpoint, or the newest one of a run directory; returns what it holds, by name."""
+    if (path / "checkpoints").is_dir():
+        path = path / "checkpoints"
+    state = load_newest(path) if path.is_dir() else load_checkpoint(path)
+    described = state.get("description")
+    if not isinstance(described, dict):
+        raise CheckpointError(
+            f"{path}: does not say which network it is of; give a checkpoint of augment.py"
+        )
+    return {**state, **described}, str(path)
+
+
+def _part(state: dict[str, Any], key: str, where: str, kind: type = dict) -> Any:
+    if not isinstance(state.get(key), kind):
+        raise CheckpointError(f"{where}: without {key!r}; give a checkpoint of augment.py")
+    return state[key]
+
+
+def _weights(state: dict[str, Any], where: str) -> dict[str, torch.Tensor]:
+    """Return the weights that results are of: the moving average where there is one."""
+    if state.get("ema"):
+        averaged = state["ema"].items()
+        return {k.removeprefix("module."): v for k, v in averaged if k.startswith("module.")}
+    return _part(state, "measured_net" if "measured_net" in state else "net", where)
+
+
+def _settings(saved: dict[str, Any], argv: Sequence[str], prog: str, where: str) -> AugmentConfig:
+    """Let the command line win over the settings of the checkpoint, where that makes sense."""
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder) / "checkpoint.yaml"
+        base.write_text(yaml.safe_dump(saved | _NOT_FROM_THE_CHECKPOINT), encoding="utf-8")
+        try:
+            before = parse_settings(AugmentConfig, prog, "", [], base=base)
+        except ConfigError as cause:
+            raise CheckpointError(f"{where}: its settings cannot be used: {cause}") from cause
+        config = parse_settings(AugmentConfig, prog, "", argv, base=base)
+    for field in dataclasses.fields(AugmentConfig):
+        old, new = getattr(before, field.name), getattr(config, field.name)
+        if old != new and field.name not in _MAY_DIFFER:
+            raise ConfigError(
+                f"--{field.name}: found {new!r}, but {where} was trained with {old!r} and "
+                "--evaluate trains nothing; leave it out"
+            )
+    return config
+
+
+def _check_classes(
+    info: DatasetInfo, model: dict[str, Any], classes: list, config: AugmentConfig, where: str
+) -> None:
+    if info.num_classes != model.get("num_classes"):
+        raise ConfigError(
+            f"--evaluate: {where} tells {model.get('num_classes')} classes apart, --dataset "
+            f"{config.dataset} has {info.num_classes}; name the data set it was trained on"
+        )
+    if list(info.class_names) != classes:
+        raise ConfigError(
+            f"--evaluate: {where} was trained on other classes than those of --dataset "
+            f"{config.dataset}; name the data set it was trained on"
+        )

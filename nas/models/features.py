@@ -1,0 +1,117 @@
+"""Feature maps of a network whose layers are one sequence: what a detector or segmenter reads."""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nas.errors import ConfigError
+
+REDUCTIONS = (4, 8, 16, 32)
+"""The strides, relative to the image, of the maps that `feature_maps` returns."""
+
+MIN_IMAGE_SIZE = 32
+"""Rows and columns below which the last map would see nothing but padding."""
+
+
+class FeatureNetwork(nn.Module):
+    """A classifier that is a sequence `features`, an average over the pixels and `classifier`.
+
+    It owns which layers end a resolution; the network that inherits from it owns the layers.
+    """
+
+    features: nn.Sequential
+    classifier: nn.Module
+
+    def _set_resolutions(self, layers: Sequence[tuple[int, int]]) -> None:
+        """Note which layers are the last of their resolution.
+
+        Args:
+            layers: (stride, output channels) of each layer in `features`.
+        """
+        reduction = 1
+        ends = {}
+        for index, (stride, channels) in enumerate(layers):
+            reduction *= stride
+            ends[reduction] = (index, channels)
+        self.feature_info = [
+            {"num_chs": ends[r][1], "reduction": r, "module": f"features.{ends[r][0]}"}
+            for r in REDUCTIONS
+        ]
+        """Channels, stride and layer of each map, in timm's form."""
+        self._map_layers = tuple(ends[r][0] for r in REDUCTIONS)
+        self.num_features = layers[-1][1]
+        """Channels of the last map, which are the inputs of the classifier."""
+
+    def feature_maps(self, x: Tensor) -> list[Tensor]:
+        """Return the last map of each resolution.
+
+        Args:
+            x: Images, (N, in_channels, H, W), at least 32 x 32.
+
+        Returns:
+            One map of (N, C_r, ceil(H / r), ceil(W / r)) for r in 4, 8, 16, 32.
+
+        Raises:
+            ConfigError: The images are too small.
+        """
+        _check_images(x)
+        maps = []
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            if index in self._map_layers:
+                maps.append(x)
+        return maps
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Return the last map alone, (N, num_features, ceil(H / 32), ceil(W / 32)).
+
+        Raises:
+            ConfigError: The images are too small.
+        """
+        _check_images(x)
+        return self.features(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Classify.
+
+        Args:
+            x: Images, (N, in_channels, H, W), at least 32 x 32.
+
+        Returns:
+            Logits, (N, num_classes).
+
+        Raises:
+            ConfigError: The images are too small.
+        """
+        x = F.adaptive_avg_pool2d(self.forward_features(x), 1)
+        return self.classifier(x.flatten(1))
+
+
+def make_classifier(num_features: int, num_classes: int, dropout: float) -> nn.Sequential:
+    """Build dropout and linear layer, (N, num_features) -> (N, num_classes)."""
+    return nn.Sequential(nn.Dropout(dropout), nn.Linear(num_features, num_classes))
+
+
+def initialise(model: nn.Module) -> None:
+    """Draw the weights as MobileNetV2's and MobileNeXt's code does, in place.
+
+    Convolutions N(0, sqrt(2 / (k * k * C_out))), with C_out also where the convolution is
+    depthwise; linear layers N(0, 0.01), biases 0; BatchNorms 1 and 0.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out")
+        elif isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, 0, 0.01)
+        if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def _check_images(x: Tensor) -> None:
+    height, width = x.shape[-2:]
+    if height < MIN_IMAGE_SIZE or width < MIN_IMAGE_SIZE:
+        raise ConfigError(
+            f"images of {height} x {width} are too small: the network divides them by 32, so they "
+            f"must be at least {MIN_IMAGE_SIZE} x {MIN_IMAGE_SIZE}; resize them"
+        )

@@ -1,0 +1,6 @@
+"""Training from scratch: the recipe, the loop and exact evaluation."""
+
+from nas.train.evaluation import Evaluation, evaluate
+from nas.train.trainer import TrainData, Trainer
+
+__all__ = ["Evaluation", "TrainData", "Trainer", "evaluate"]

@@ -1,0 +1,57 @@
+"""How long a run will take and how much memory, from a few steps that leave no trace."""
+
+import copy
+import time
+from dataclasses import dataclass
+
+import torch
+
+from nas.runtime.device import peak_memory_mib
+from nas.train.trainer import Trainer
+
+NUM_TIMED_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What training costs, measuring and reading the data left out."""
+
+    step_time_s: float
+    epoch_time_s: float
+    peak_memory_mib: float
+
+
+def estimate(trainer: Trainer, image_shape: tuple[int, int, int]) -> Estimate:
+    """Take one step to warm up and three timed ones on made-up images, then restore everything.
+
+    Weights, BatchNorm statistics, optimiser and random generators are afterwards what they were.
+
+    Args:
+        trainer: Before or within a run.
+        image_shape: (C, H, W).
+    """
+    saved = copy.deepcopy(trainer.state_dict())
+    device = trainer.device
+    shape = (trainer.config.batch_size, *image_shape)
+    images = torch.randn(shape, device=device).to(memory_format=torch.channels_last)
+    targets = torch.arange(len(images), device=device) % trainer.data.num_classes
+    trainer.net.train()
+    started_s = 0.0
+    for number in range(1 + NUM_TIMED_STEPS):
+        if number == 1:
+            _synchronize(device)
+            started_s = time.perf_counter()
+        trainer.step((images, targets))
+    _synchronize(device)
+    step_time_s = (time.perf_counter() - started_s) / NUM_TIMED_STEPS
+    trainer.load_state_dict(saved)
+    return Estimate(
+        step_time_s=step_time_s,
+        epoch_time_s=step_time_s * len(trainer.train_loader),
+        peak_memory_mib=peak_memory_mib(device),
+    )
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

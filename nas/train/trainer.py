@@ -1,0 +1,221 @@
+"""The training loop: one network from scratch, as DARTS trains the cells it finds.
+
+Source: DARTS (arXiv:1806.09055), Sec. 3.1 and its code.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from nas.config import AugmentConfig
+from nas.runtime.checkpoint import write_checkpoint
+from nas.runtime.loop import Batch, EpochCallback, EpochLoop
+from nas.runtime.run_directory import RunDirectory
+from nas.train.evaluation import Evaluation, evaluate
+from nas.train.recipe import build_optimizer, drop_path_prob_at, learning_rate_at
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+BEST = "best.pt"
+AUTOCAST_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class TrainData:
+    """What a network is trained and measured on."""
+
+    train_loader: Any
+    """Continues where it was left; has `len`, `state_dict` and `load_state_dict`."""
+    test_loader: Iterable[Batch]
+    """One pass over the test images; only measures."""
+    val_loader: Iterable[Batch] | None
+    """One pass over the images held out of train, which choose the best epoch; None: no such."""
+    num_classes: int
+    num_images: tuple[int, int, int]
+    """Train, test, val."""
+
+
+class Trainer(EpochLoop):
+    """Trains a network and measures it.
+
+    Each step: loss(logits) + auxiliary_weight * loss(aux_logits), gradient clipped by its norm,
+    SGD. Learning rate and drop path follow their schedules epoch by epoch. The test images never
+    choose anything: results are those of the last epoch, and best.pt is written only where images
+    are held out for it.
+    """
+
+    def __init__(
+        self,
+        config: AugmentConfig,
+        net: nn.Module,
+        loss: Loss,
+        data: TrainData,
+        run: RunDirectory,
+        description: dict[str, Any],
+        callbacks: Iterable[EpochCallback] = (),
+    ):
+        """Build the optimiser.
+
+        Args:
+            config: The recipe.
+            net: Returns logits, or (logits, aux_logits) in training; drop path is scheduled where
+                it has the attribute `drop_path_prob`.
+            loss: Of logits (N, num_classes) and targets (N,); used in training.
+            data: What to train and measure on.
+            run: Takes metrics.jsonl and the checkpoints.
+            description: Stored in every checkpoint: what must be known to build the network anew.
+            callbacks: Called with the record of each epoch.
+        """
+        device = next(net.parameters()).device
+        super().__init__(config.epochs, data.train_loader, run, device, callbacks)
+        self.config = config
+        self.net = net
+        self.loss = loss
+        self.data = data
+        self.description = description
+        self.optimizer = build_optimizer(net, config)
+        self.autocast_dtype = AUTOCAST_DTYPES[config.precision]
+        self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
+        self.ema = (
+            AveragedModel(
+                net, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
+            )
+            if config.ema_decay
+            else None
+        )
+        self.best_accuracy = -1.0
+        self.last_evaluation: Evaluation | None = None
+
+    @property
+    def measured_net(self) -> nn.Module:
+        """The network that results are of: the moving average where there is one."""
+        return self.ema.module if self.ema else self.net
+
+    def train(self) -> Evaluation:
+        """Run to the last epoch from wherever the state stands; returns its test results.
+
+        Raises:
+            Stopped: A signal asked for it; a checkpoint was written.
+            TrainingError: The loss is no longer finite.
+        """
+        self.run_epochs()
+        return self.last_evaluation or self._measure(self.data.test_loader)
+
+    def run_epoch(self) -> dict[str, Any]:
+        """Train what is left of an epoch, then measure; return its record."""
+        learning_rate = learning_rate_at(self.epoch, self.config)
+        drop_path_prob = drop_path_prob_at(self.epoch, self.config)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        if hasattr(self.net, "drop_path_prob"):
+            self.net.drop_path_prob = drop_path_prob
+        self.net.train()
+        for batch in self.train_batches():
+            self.step(batch)
+            self.step_done()
+        record = {
+            "epoch": self.epoch,
+            "learning_rate": learning_rate,
+            "drop_path_prob": drop_path_prob,
+            "train_loss": self.train_meter.loss,
+            "train_accuracy": self.train_meter.accuracy,
+        }
+        if self.data.val_loader is not None:
+            found = self._measure(self.data.val_loader)
+            record |= _named("val", found)
+            self._keep_best(found.top1)
+        is_last = self.epoch + 1 == self.epochs
+        if is_last or (self.epoch + 1) % self.config.eval_interval == 0:
+            self.last_evaluation = self._measure(self.data.test_loader)
+            record |= _named("test", self.last_evaluation)
+        return record
+
+    def step(self, batch: Batch) -> None:
+        """Update the weights once.
+
+        Args:
+            batch: On the device of the network.
+        """
+        images, targets = batch
+        with torch.autocast(
+            self.device.type, self.autocast_dtype, enabled=self.autocast_dtype is not None
+        ):
+            output = self.net(images)
+            logits, aux_logits = output if isinstance(output, tuple) else (output, None)
+            loss = self.loss(logits, targets)
+            total = loss
+            if aux_logits is not None:
+                total = loss + self.config.auxiliary_weight * self.loss(aux_logits, targets)
+        self.check_finite(total, "training loss")
+        self.optimizer.zero_grad()
+        self.scaler.scale(total).backward()
+        if self.config.grad_clip is not None:
+            self.scaler.unscale_(self.optimizer)
+            clip_grad_norm_(self.net.parameters(), self.config.grad_clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.ema:
+            self.ema.update_parameters(self.net)
+        self.train_meter.update(loss, logits, targets)
+
+    def describe(self, record: dict[str, Any]) -> str:
+        """Write the line that is shown after an epoch."""
+        measured = "  ".join(
+            f"{split} {record[f'{split}_loss']:.4f} {record[f'{split}_accuracy']:.2f} %"
+            for split in ("train", "val", "test")
+            if f"{split}_loss" in record
+        )
+        return f"epoch {record['epoch'] + 1}/{self.epochs}  {measured}"
+
+    def _measure(self, loader: Iterable[Batch]) -> Evaluation:
+        return evaluate(
+            self.measured_net,
+            loader,
+            self.data.num_classes,
+            device=self.device,
+            autocast_dtype=self.autocast_dtype,
+            on_batch=self.check_stop,
+        )
+
+    def _keep_best(self, accuracy: float) -> None:
+        if accuracy > self.best_accuracy:
+            self.best_accuracy = accuracy
+            state = {
+                "epoch": self.epoch,
+                "description": self.description,
+                "measured_net": self.measured_net.state_dict(),
+            }
+            write_checkpoint(self.run.checkpoints / BEST, state)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the whole state in forms that `torch.load(weights_only=True)` reads."""
+        return super().state_dict() | {
+            "description": self.description,
+            "net": self.net.state_dict(),
+            "ema": self.ema.state_dict() if self.ema else None,
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "best_accuracy": self.best_accuracy,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take on a state that `state_dict` returned."""
+        super().load_state_dict(state)
+        self.net.load_state_dict(state["net"])
+        if self.ema:
+            self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.best_accuracy = state["best_accuracy"]
+
+
+def _named(split: str, found: Evaluation) -> dict[str, float]:
+    return {
+        f"{split}_loss": found.loss,
+        f"{split}_accuracy": found.top1,
+        f"{split}_top5_accuracy": found.top5,
+    }

@@ -1,0 +1,272 @@
+"""The retrain program from a genotype to the test accuracy."""
+
+import json
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from nas.cli.augment import main
+from nas.cli.search import main as search
+from nas.data.shapes import NUM_IMAGES
+from nas.genotype import load_genotype
+from nas.runtime.checkpoint import list_checkpoints, load_checkpoint, load_newest
+from nas.train import Trainer
+from tests.e2e.runs import flags as search_flags
+
+CELL = (
+    "Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1)], normal_concat=[2], "
+    "reduce=[('max_pool_3x3', 0), ('sandglass_3x3', 1)], reduce_concat=[2])"
+)
+SMALL = {
+    **{"genotype": CELL, "dataset": "shapes", "max_images": 48, "init_channels": 2},
+    **{"num_cells": 3, "batch_size": 16, "epochs": 2, "drop_path_prob": 0.3},
+}
+FILES = {
+    *("config.yaml", "env.json", "genotype.json", "cost.json", "metrics.jsonl", "timing.jsonl"),
+    *("evaluation.json", "checkpoints", "tensorboard"),
+    *("cell_normal.png", "cell_normal.svg", "cell_reduce.png", "cell_reduce.svg"),
+}
+
+
+@pytest.fixture(autouse=True)
+def few_test_images(monkeypatch):
+    """100 test images instead of 2,000: the same code, in a test's time."""
+    monkeypatch.setitem(NUM_IMAGES, "test", 100)
+
+
+def flags(**settings):
+    return [f"--{name}={value}" for name, value in {**SMALL, **settings}.items()]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished retrain, never stopped."""
+    out = tmp_path_factory.mktemp("augment") / "run"
+    with pytest.MonkeyPatch.context() as context:
+        context.setitem(NUM_IMAGES, "test", 100)
+        assert main(flags(out=out)) == 0
+    return out
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+def test_the_run_directory_is_complete(run):
+    """Exactly the documented files."""
+    assert {path.name for path in run.iterdir()} == FILES
+    document = Path("docs/run_directory.md").read_text()
+    for name in FILES:
+        assert f"`{name}`" in document or f"`{name}/`" in document
+
+
+def test_results_agree(run):
+    """The last line of the metrics, evaluation.json and --evaluate say the same."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    found = read(run / "evaluation.json")
+    assert [line["epoch"] for line in lines] == [0, 1] and found["epoch"] == 1
+    assert found["top1"] == lines[-1]["test_accuracy"] and found["loss"] == lines[-1]["test_loss"]
+    assert found["num_images"] == 100 and sum(map(sum, found["confusion"])) == 100
+    assert [line["drop_path_prob"] for line in lines] == [0, 0.15]
+    assert load_genotype(run) == load_genotype(CELL)
+    assert read(run / "cost.json")["madds"] > 0
+
+
+def test_evaluate(run, tmp_path, capsys):
+    """The checkpoint knows its network, data and settings; measuring again gives the same."""
+    (checkpoint,) = list_checkpoints(run / "checkpoints")[:1]
+    for source in (run, checkpoint):
+        out = tmp_path / source.name
+        assert main([f"--evaluate={source}", f"--out={out}", "--eval_batch_size=7"]) == 0
+        again, before = read(out / "evaluation.json"), read(run / "evaluation.json")
+        assert again["confusion"] == before["confusion"]
+        assert again["loss"] == pytest.approx(before["loss"], rel=1e-5)
+    assert "top-1" in capsys.readouterr().out
+
+
+EVALUATE_CASES = {
+    "no file": (["--evaluate=/nowhere.pt"], "there is no such file"),
+    "a setting of training": (["--evaluate=CHECKPOINT", "--epochs=9"], "--epochs: found 9"),
+    "another architecture": (
+        ["--evaluate=CHECKPOINT", "--genotype=DARTS_V2"],
+        "another architecture: weights",
+    ),
+    "a random file": (["--evaluate=GARBAGE"], "not a checkpoint"),
+    "of a search": (["--evaluate=SEARCH"], "does not say which network"),
+    "resume": (["--evaluate=CHECKPOINT", "--resume"], "--resume has no effect"),
+    "classes": (
+        ["--evaluate=CHECKPOINT", "--dataset=imagefolder", "--data=IMAGES", "--image_size=32"],
+        "tells 10 classes apart, --dataset imagefolder has 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", EVALUATE_CASES)
+def test_what_cannot_be_evaluated(run, tmp_path, capsys, case):
+    """One line that names the file or the setting."""
+    (tmp_path / "garbage.pt").write_bytes(b"\x80\x04K\x01." * 9)
+    torch.save({"epoch": 1, "alphas": {}}, tmp_path / "search.pt")
+    for split in ("train", "test"):
+        for name in ("cat", "dog"):
+            folder = tmp_path / "images" / split / name
+            folder.mkdir(parents=True)
+            Image.new("RGB", (32, 32)).save(folder / "0.png")
+    places = {
+        "CHECKPOINT": list_checkpoints(run / "checkpoints")[0],
+        "GARBAGE": tmp_path / "garbage.pt",
+        "SEARCH": tmp_path / "search.pt",
+        "IMAGES": tmp_path / "images",
+    }
+    arguments, message = EVALUATE_CASES[case]
+    for word, place in places.items():
+        arguments = [argument.replace(word, str(place)) for argument in arguments]
+    assert main(arguments) == 2
+    stderr = capsys.readouterr().err.strip()
+    assert message in stderr and "\n" not in stderr and stderr.startswith("augment.py: error: ")
+
+
+CASES = {
+    "none": (["--genotype=x"], "unknown"),
+    "name": (["--genotype=DARTS_V3"], "did you mean 'DARTS_V2'"),
+    "call": (["--genotype=Genotype(normal=eval('1'))"], "genotype"),
+    "operator": (["--genotype=" + CELL.replace("skip_connect", "skip_conect")], "'skip_connect'"),
+    "seed": (["--genotype=random:x"], "expected random:SEED"),
+    "space": (["--genotype=DARTS_V2", "--space=s3"], "which the space does not have"),
+    "nodes": (["--genotype=DARTS_V2", "--space=mixed_edges"], "has 4 nodes, the space 3"),
+    "image size": (["--image_size=16"], "--image_size: the network cannot take"),
+    "fp16": (["--precision=fp16", "--device=cpu"], "needs a GPU"),
+    "batch": (["--batch_size=49"], "--batch_size: found 49, but there are 48"),
+    "held out": (["--val_fraction=0.999"], "split fraction"),
+    "warm-up": (["--warmup_epochs=2"], "--warmup_epochs"),
+    "decay": (["--decay_rate=0.5"], "only with --schedule exponential"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input(tmp_path, capsys, case):
+    """One line and exit code 2 before anything is written."""
+    arguments, message = CASES[case]
+    names = {argument.split("=")[0] for argument in arguments}
+    out = tmp_path / "run"
+    defaults = [flag for flag in flags(out=out) if flag.split("=")[0] not in names]
+    if case == "none":
+        arguments = [a for a in arguments if not a.startswith("--genotype")]
+        message = "--genotype: found none"
+    assert main([*defaults, *arguments]) == 2
+    stderr = capsys.readouterr().err.strip()
+    assert message in stderr and "\n" not in stderr, stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("number", [2, 3, 4, 6])
+def test_resumed_equals_never_stopped(run, tmp_path, monkeypatch, capsys, number):
+    """Stopped in an epoch, while measuring, at its end, in the last one: the same bytes."""
+    original, count, out = Trainer.check_stop, 0, tmp_path / "run"
+
+    def check(self):
+        nonlocal count
+        count += 1
+        if count == number:
+            signal.raise_signal(signal.SIGTERM)
+        original(self)
+
+    with monkeypatch.context() as context:
+        context.setattr(Trainer, "check_stop", check)
+        assert main(flags(out=out)) == 128 + signal.SIGTERM
+    assert f"--resume --out {out}" in capsys.readouterr().err
+    assert not (out / "evaluation.json").exists()
+    assert main(["--resume", f"--out={out}"]) == 0
+    for name in ("metrics.jsonl", "evaluation.json", "genotype.json"):
+        assert (out / name).read_bytes() == (run / name).read_bytes()
+    first, second = (load_newest(path / "checkpoints") for path in (run, out))
+    assert all(torch.equal(value, second["net"][key]) for key, value in first["net"].items())
+
+
+def test_held_out_images_and_the_moving_average(tmp_path):
+    """--val_fraction adds val metrics and best.pt; --evaluate reads the average."""
+    out = tmp_path / "run"
+    assert main(flags(out=out, val_fraction=0.25, ema_decay=0.5, label_smoothing=0.1)) == 0
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert all({"val_accuracy", "test_accuracy"} <= line.keys() for line in lines)
+    best = load_checkpoint(out / "checkpoints" / "best.pt")
+    accuracies = [line["val_accuracy"] for line in lines]
+    assert best["epoch"] == accuracies.index(max(accuracies))
+    assert main([f"--evaluate={out}", f"--out={tmp_path / 'again'}"]) == 0
+    again, before = read(tmp_path / "again/evaluation.json"), read(out / "evaluation.json")
+    assert again["confusion"] == before["confusion"]
+
+
+def test_from_a_search(tmp_path, monkeypatch):
+    """A search's run directory is a genotype; so is its JSON from another directory."""
+    found = tmp_path / "search"
+    assert search(search_flags(out=found, epochs=1)) == 0
+    elsewhere = tmp_path / "cell.json"
+    shutil.copy(found / "genotype.json", elsewhere)
+    for number, source in enumerate((found, elsewhere)):
+        out = tmp_path / f"augment{number}"
+        assert main(flags(out=out, genotype=source, epochs=1)) == 0
+        assert load_genotype(out) == load_genotype(found)
+        assert load_genotype(out).space["name"] == "tiny"
+
+
+def test_random_cells_and_the_imagenet_form(tmp_path):
+    """`random:SEED` of a space; the stem of 224 x 224, here at 64."""
+    out = tmp_path / "run"
+    settings = {"genotype": "random:3", "space": "darts+sandglass", "stem": "imagenet"}
+    settings |= {"image_size": 64, "max_images": 10, "batch_size": 5, "epochs": 1}
+    settings |= {"auxiliary_weight": 0}
+    assert main(flags(out=out, **settings)) == 0
+    assert load_genotype(out).search == {"method": "random", "seed": 3}
+    assert (
+        load_checkpoint(list_checkpoints(out / "checkpoints")[0])["description"]["model"]["stem"]
+        == "imagenet"
+    )
+
+
+def test_imagenet_from_files(tmp_path, monkeypatch):
+    """Image files, workers, the ImageNet recipe's parts; stopped in an epoch and resumed."""
+    for split in ("train", "val"):
+        for label, name in enumerate(("n01", "n02")):
+            folder = tmp_path / "images" / split / name
+            folder.mkdir(parents=True)
+            for index in range(6):
+                color = (40 * index, 255 * label, 9)
+                Image.new("RGB", (90, 70 + index), color).save(folder / f"{index}.JPEG")
+    settings = {"dataset": "imagenet", "data": tmp_path / "images", "image_size": 64}
+    settings |= {"stem": "imagenet", "auxiliary_weight": 0, "batch_size": 4, "max_images": 10}
+    settings |= {"schedule": "exponential", "label_smoothing": 0.1, "color_jitter": 0.4}
+    settings |= {"workers": 1, "learning_rate": 0.1}
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert main(flags(out=whole, **settings)) == 0
+    original, count = Trainer.step_done, 0
+
+    def step_done(self):
+        nonlocal count
+        count += 1
+        if count == 2:
+            signal.raise_signal(signal.SIGTERM)
+        original(self)
+
+    with monkeypatch.context() as context:
+        context.setattr(Trainer, "step_done", step_done)
+        assert main(flags(out=stopped, **settings)) == 143
+    assert main(["--resume", f"--out={stopped}", "--workers=0"]) == 0
+    for name in ("metrics.jsonl", "evaluation.json"):
+        assert (whole / name).read_bytes() == (stopped / name).read_bytes()
+    found = read(whole / "evaluation.json")
+    assert found["classes"] == ["n01", "n02"] and found["num_images"] == 12
+
+
+def test_options_that_would_have_no_effect(tmp_path, capsys):
+    """Each is refused instead of ignored."""
+    for settings, message in (
+        ({"color_jitter": 0.1}, "--color_jitter has an effect only with --dataset imagenet"),
+        ({"workers": 2}, "--workers has an effect only with --dataset imagenet"),
+        ({"dataset": "imagenet", "cutout": 8}, "--cutout"),
+    ):
+        assert main(flags(out=tmp_path / "run", **settings)) == 2
+        assert message in capsys.readouterr().err

@@ -1,0 +1,69 @@
+"""The table's figures from hand-made results."""
+
+import json
+import statistics
+
+import pytest
+
+from nas.claims.plan import plan
+from nas.claims.record import read_claim
+from nas.claims.results import collect, markdown, write_results
+from nas.errors import ReportError
+from nas.genotype import load_genotype
+
+TOP1 = {"s2": [60.0, 62.0, 67.0], "DARTS_V2": [50.0]}
+
+
+@pytest.fixture
+def claim_and_runs(tmp_path):
+    """One search with three retrains, a baseline with one of three."""
+    (tmp_path / "claim.yaml").write_text(
+        "title: T\ncaveat: No evidence.\nsearch_config: c.yaml\nspaces: [s2]\nsearch_seeds: [0]\n"
+        "augment_config: c.yaml\ngenotypes: [DARTS_V2]\naugment_seeds: [0, 1, 2]\n"
+        "paper: {s2: {error: 2.5, parameters_m: 3.25, source: Paper}}\n"
+    )
+    (tmp_path / "c.yaml").write_text("epochs: 1\n")
+    claim = read_claim(tmp_path)
+    runs = plan(claim)
+    genotype = load_genotype("DARTS_V2").to_json()
+    left = {group: list(values) for group, values in TOP1.items()}
+    for run in runs:
+        if run.program == "augment" and not left[run.group]:
+            continue
+        run.path.mkdir(parents=True)
+        (run.path / "genotype.json").write_text(genotype)
+        (run.path / "timing.jsonl").write_text('{"time_s": 60}\n{"time_s": 120}\n')
+        if run.program == "augment":
+            (run.path / "evaluation.json").write_text(json.dumps({"top1": left[run.group].pop(0)}))
+            (run.path / "cost.json").write_text('{"num_parameters": 250000, "madds": 9000000}')
+    return claim, runs
+
+
+def test_rows(claim_and_runs):
+    """Mean and sample standard deviation; full size from the golden count."""
+    ours, baseline = collect(*claim_and_runs)
+    errors = [100 - top1 for top1 in TOP1["s2"]]
+    assert ours.errors == tuple(errors)
+    assert ours.mean_error == pytest.approx(37) and ours.std_error == statistics.stdev(errors)
+    assert (ours.num_cells_found, ours.num_retrains) == (1, 3)
+    assert ours.num_parameters_full_size == (3_349_342,)  # golden, DARTS_V2
+    assert ours.search_time_s == (180,) and ours.retrain_time_s == (180,) * 3
+    assert baseline.std_error is None and baseline.num_retrains == 1
+
+
+def test_the_table(claim_and_runs):
+    """A lone run is called one; the caveat and the paper's figures stand there."""
+    claim, runs = claim_and_runs
+    text = markdown(claim, runs, collect(claim, runs))
+    assert "| `s2` | 1 | 3 | 37.00 ± 3.61 | 0.250 | 9.00 | 3.0 | 3.0 | 3.35 | 2.5 | 3.25 |" in text
+    assert "50.00 (one run)" in text and "5 of 7 runs are finished" in text
+    assert "No evidence." in text and "Paper: Paper." in text
+    paths = write_results(claim, runs, collect(claim, runs))
+    assert json.loads(paths[0].read_text())["rows"][0]["mean_error"] == pytest.approx(37)
+
+
+def test_a_damaged_result_is_named(claim_and_runs):
+    claim, runs = claim_and_runs
+    (runs[1].path / "evaluation.json").write_text("{")
+    with pytest.raises(ReportError, match=r"evaluation\.json: cannot be read"):
+        collect(claim, runs)
