@@ -20,6 +20,7 @@ from nas.errors import ConfigError, ReportError, RunDirectoryError
 from nas.genotype import Genotype, load_genotype
 from nas.models import load_weights
 from nas.report.diagram import draw_cells
+from nas.report.html import write_report
 from nas.runtime.complexity import Cost, measure_cost
 from nas.runtime.device import select_device
 from nas.runtime.environment import describe_environment
@@ -128,6 +129,7 @@ def _finish(
             print(picture)
     except ReportError as error:  # a picture is not worth a training
         print(f"augment.py: no cell diagram: {error}", file=sys.stderr)
+    print(write_report(run.path))  # and curves.png
 
 
 def _open_run(

@@ -15,7 +15,7 @@ from nas.config import SearchConfig
 from nas.errors import RunDirectoryError
 from nas.operators import resolve
 from nas.report.diagram import draw_cells
-from nas.report.plots import plot_alphas, plot_search
+from nas.report.html import write_report
 from nas.runtime.complexity import count_parameters
 from nas.runtime.device import select_device
 from nas.runtime.environment import current_commit, describe_environment
@@ -71,7 +71,7 @@ def run_search(config: SearchConfig) -> int:
     print(f"\n{genotype_summary(genotype)}\n\n{written}")
     draw: list[Callable[[], list[Path]]] = [
         lambda: draw_cells(with_details(genotype, space, search), run.path),
-        lambda: [plot_search(run.path), plot_alphas(run.path)],
+        lambda: [write_report(run.path)],  # and curves.png and alphas.png
     ]
     for pictures in draw:
         for path in pictures():

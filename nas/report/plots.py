@@ -1,6 +1,5 @@
 """Write the plots of a search into its run directory, from metrics.jsonl and space.yaml."""
 
-import io
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -8,6 +7,7 @@ from matplotlib.figure import Figure
 from nas.errors import ReportError
 from nas.report.alpha_figures import alpha_heat_map, alphas_figure
 from nas.report.curves import curves_figure
+from nas.report.embed import png_bytes
 from nas.report.files import write_files
 from nas.report.metrics import read_metrics
 from nas.space import SearchSpace, load_space
@@ -61,7 +61,4 @@ def _space_of(run_dir: str | Path) -> SearchSpace:
 
 
 def _save(figure: Figure, path: Path) -> Path:
-    # A Figure made without pyplot saves through its own Agg canvas and leaves no global state.
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    return write_files({path: picture.getvalue()})[0]
+    return write_files({path: png_bytes(figure)})[0]

@@ -28,6 +28,7 @@ def test_contents(wheel):
     for name in ("space/files.py", "search_spaces/darts.yaml", "py.typed", "cli/search.py"):
         assert f"nas/{name}" in names
     assert "nas/genotype/published.json" in names
+    assert "nas/report/templates/report.html.j2" in names
     assert all(name.startswith(("nas/", "sandglass_nas-")) for name in names)
 
 

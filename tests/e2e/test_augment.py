@@ -27,7 +27,7 @@ SMALL = {
 }
 FILES = {
     *("config.yaml", "env.json", "genotype.json", "cost.json", "metrics.jsonl", "timing.jsonl"),
-    *("evaluation.json", "checkpoints", "tensorboard"),
+    *("evaluation.json", "checkpoints", "tensorboard", "curves.png", "report.html"),
     *("cell_normal.png", "cell_normal.svg", "cell_reduce.png", "cell_reduce.svg"),
 }
 

@@ -11,10 +11,11 @@ import sys
 import numpy as np
 from nas.genotype import load_genotype
 from nas.report import diagram, plots
+from nas.report.__main__ import main
+from nas.report.html import write_report
 out = sys.argv[1]
 diagram.draw_cells(load_genotype("DARTS_V2"), out, ("svg",))
-plots.plot_search(out)
-plots.plot_alphas(out)
+write_report(out)
 plots.alpha_heat_map(np.ones((1, 1)), ("none",), ((0, 2),), "t")
 found = sorted({"torch", "matplotlib.pyplot"} & sys.modules.keys())
 assert "matplotlib.figure" in sys.modules
@@ -33,6 +34,6 @@ def test_pictures_are_made_without_torch_and_pyplot(make_run_dir):
         check=False,
     )
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "[]", "")
-    assert {"cell_normal.svg", "curves.png", "alphas.png"} <= {
+    assert {"cell_normal.svg", "curves.png", "alphas.png", "report.html"} <= {
         path.name for path in run_dir.iterdir()
     }

@@ -1,0 +1,210 @@
+"""Write the report of a run: one HTML file that opens from disk and needs no network.
+
+All texts are escaped, pictures are part of the file, and the page forbids itself to load
+anything.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from nas.errors import ReportError
+from nas.report.alpha_figures import alphas_figure
+from nas.report.confusion import MAX_NAMED, confusion_figure
+from nas.report.curves import curves_figure
+from nas.report.embed import cell_svg, data_uri, png_bytes
+from nas.report.facts import Facts, command_of, facts_of, model_of, repeat_command, settings_of
+from nas.report.files import write_files
+from nas.report.operator_counts import count_operators, operators_figure
+from nas.report.pages import count, duration, millions, percent, render_page
+from nas.report.retrain_curves import retrain_figure
+from nas.report.run import Run, read_run
+from nas.space import CELL_TYPES
+
+REPORT = "report.html"
+
+_CURVES_NOTES = {
+    "search": "Losses in nats, accuracies top-1. They are those of the supernet, which are not "
+    "those of the cell it finds. The size is that of the evaluation network of the cells as they "
+    "would be decoded after each epoch, with 36 channels and 20 cells.",
+    "retrain": "Losses in nats. The train curves are measured on the fly, with augmentation and "
+    "drop path; the others after an epoch, on all images of their split.",
+}
+_MISTAKES = 6
+
+
+def write_report(run_dir: str | Path) -> Path:
+    """Write report.html and curves.png of a run, and alphas.png of a search.
+
+    What a run in progress does not have yet is left out, and the report says so.
+
+    Args:
+        run_dir: Of a search or a retrain, finished or not.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        ReportError: It is no run directory, a file of it is broken, or it cannot be written.
+        GenotypeError: genotype.json is broken.
+        SearchSpaceError: space.yaml is broken.
+    """
+    run = read_run(run_dir)
+    pictures = draw_pictures(run)
+    page = report_page(run, pictures)
+    written = {run.path / f"{name}.png": picture for name, picture in pictures.items()}
+    return write_files({**written, run.path / REPORT: page})[-1]
+
+
+def draw_pictures(run: Run) -> dict[str, bytes]:
+    """Draw the PNGs that stand beside the report: `curves`, and `alphas` of a search."""
+    if not run.metrics:
+        return {}
+    if run.kind == "retrain":
+        model = model_of(run) or "a network"
+        return {"curves": png_bytes(retrain_figure(run.metrics, model))}
+    if run.space is None:  # without it nobody knows what a column of the alphas is
+        return {}
+    return {
+        "curves": png_bytes(curves_figure(run.metrics, run.space)),
+        "alphas": png_bytes(alphas_figure(run.metrics, run.space)),
+    }
+
+
+def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
+    """Return the HTML of a report.
+
+    Args:
+        run: What to report.
+        pictures: What `draw_pictures` returns.
+    """
+    facts = facts_of(run)
+    cells, problems = draw_cell_svgs(run)
+    evaluation = run.evaluation
+    commit = run.environment.get("commit")
+    context: dict[str, Any] = {
+        "cells": cells,
+        "cells_note": _cells_note(run),
+        "alphas": data_uri(pictures["alphas"]) if "alphas" in pictures else None,
+        "curves": data_uri(pictures["curves"]) if "curves" in pictures else None,
+        "curves_note": _CURVES_NOTES[run.kind],
+        "evaluation": evaluation,
+        "confusion": None,
+        "mistakes": [],
+        "numbered": bool(evaluation and len(evaluation.classes) > MAX_NAMED),
+        "cost": run.cost,
+        "search_cost": run.metrics[-1:] if run.kind == "search" else (),
+        "configuration": settings_of(run.config),
+        "environment": settings_of(
+            {name: value for name, value in run.environment.items() if name != "command"}
+        ),
+        "again": repeat_command(run),
+        "started": command_of(run),
+        "commit": isinstance(commit, str) and commit,
+        "changed": isinstance(commit, str) and commit.endswith("-dirty"),
+        "operators": [],
+        "operators_picture": None,
+    }
+    if run.genotype:
+        primitives = run.space.primitives if run.space else ()
+        context["operators"] = count_operators(run.genotype, primitives)
+        picture = png_bytes(operators_figure(run.genotype, primitives))
+        context["operators_picture"] = data_uri(picture)
+    if evaluation and evaluation.confusion:
+        figure = confusion_figure(evaluation.confusion, evaluation.classes)
+        context["confusion"] = data_uri(png_bytes(figure))
+        context["mistakes"] = frequent_mistakes(evaluation.confusion, evaluation.classes)
+    return render_page(
+        "report.html.j2",
+        title=f"{run.name}: report of a {run.kind}",
+        max_width=1060,
+        run=run,
+        subtitle=_subtitle(facts),
+        tiles=_tiles(run, facts),
+        missing=[*run.missing, *problems],
+        sections=_sections(context),
+        **context,
+    )
+
+
+def draw_cell_svgs(run: Run) -> tuple[list[Markup], list[str]]:
+    """Draw the cells of a run; where that cannot be done, return none and a line that says why."""
+    if run.genotype is None:
+        return [], []
+    genotype = run.genotype
+    if run.space and not genotype.space:
+        genotype = dataclasses.replace(genotype, space={"name": run.space.name})
+    try:
+        return [cell_svg(genotype, cell_type) for cell_type in CELL_TYPES], []
+    except ReportError as error:  # without an engine everything else can still be shown
+        return [], [f"the cells are not drawn: {error}"]
+
+
+def frequent_mistakes(
+    confusion: tuple[tuple[int, ...], ...], classes: tuple[str, ...]
+) -> list[tuple[str, str, int]]:
+    """Return (true class, predicted class, images) of the largest entries off the diagonal."""
+    wrong = [
+        (classes[row], classes[column], images)
+        for row, line in enumerate(confusion)
+        for column, images in enumerate(line)
+        if row != column and images
+    ]
+    return sorted(wrong, key=lambda entry: -entry[2])[:_MISTAKES]
+
+
+def _subtitle(facts: Facts) -> str:
+    parts = [facts.model, facts.dataset, f"seed {facts.seed}" if facts.seed else None]
+    return " \N{MIDDLE DOT} ".join(part for part in parts if part)
+
+
+def _tiles(run: Run, facts: Facts) -> list[dict[str, str | None]]:
+    """Return what stands at the top: name, value and note."""
+    tiles: list[tuple[str, str | None, str | None]] = []
+    if facts.test_top1 is not None:
+        late = None if facts.test_epoch is None else f"after epoch {facts.test_epoch}"
+        tiles.append(("test accuracy", percent(facts.test_top1), late or "top-1"))
+    if run.evaluation:
+        tiles.append((f"{run.evaluation.split} top-5", percent(run.evaluation.top5), None))
+    if facts.val_accuracy is not None:
+        note = "of the supernet" if run.kind == "search" else "held out of train"
+        tiles.append(("val accuracy", percent(facts.val_accuracy), note))
+    of_cells = "36 channels, 20 cells" if run.kind == "search" else None
+    if facts.num_parameters is not None:
+        tiles.append(("parameters", millions(facts.num_parameters), of_cells))
+    if facts.madds is not None:
+        tiles.append(("multiply-adds", millions(facts.madds), of_cells))
+    tiles.append(("epochs", facts.epochs, None))
+    if facts.time_s is not None:
+        memory = facts.peak_memory_mib
+        note = None if memory is None else f"peak memory {count(round(memory))} MiB"
+        tiles.append(("time", duration(facts.time_s), note))
+    return [dict(zip(("name", "value", "note"), tile, strict=True)) for tile in tiles]
+
+
+def _cells_note(run: Run) -> str:
+    if run.kind == "search" and not (run.path / "genotype.json").is_file() and run.metrics:
+        epoch = run.metrics[-1]["epoch"]
+        return f"The search goes on: these are the cells as decoded after epoch {epoch}."
+    return (
+        "From left to right: the outputs of the two cells before, the operators, the intermediate "
+        "nodes, and the output, which concatenates the nodes that grey arrows leave."
+    )
+
+
+def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return anchor and name of the sections that the template will write."""
+    sections = (
+        ("cells", "Cells", context["cells"] or context["operators"]),
+        ("operators", "Operators", context["operators"]),
+        ("curves", "Curves", context["curves"]),
+        ("alphas", "Architecture weights", context["alphas"]),
+        ("classes", "Classes", context["evaluation"]),
+        ("cost", "Cost", context["cost"] or context["search_cost"]),
+        ("configuration", "Configuration", context["configuration"]),
+        ("environment", "Environment", context["environment"]),
+        ("repeat", "To repeat it", context["again"] or context["started"]),
+    )
+    return [(anchor, name) for anchor, name, there in sections if there]

@@ -1,0 +1,180 @@
+"""Read a run directory, of a search or of a retrain, into one frozen record.
+
+A file that is not there yet is said to be missing; one that is there and broken is an error.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from nas.errors import GenotypeError, ReportError, shown
+from nas.genotype import Genotype, load_genotype
+from nas.primitives import BUILT_IN
+from nas.report.documents import (
+    Cost,
+    Evaluation,
+    check_timing,
+    read_cost,
+    read_evaluation,
+    read_object,
+)
+from nas.report.json_lines import read_epochs
+from nas.report.metrics import FILE_NAME, check_search_record
+from nas.report.retrain_metrics import check_retrain_record
+from nas.space import SearchSpace, load_space
+from nas.strict_yaml import is_directory, read_yaml
+
+Kind = Literal["search", "retrain"]
+
+_CELL_KEYS = {"normal", "normal_concat", "reduce", "reduce_concat"}
+_WRITTEN = {
+    "config.yaml": "the settings of the run; it is written at the beginning",
+    "env.json": "the environment of the run; it is written at the beginning",
+    "space.yaml": "the search space; a search writes it at the beginning",
+    FILE_NAME: "the curves; it gets a line after each epoch",
+    "timing.jsonl": "the times; it gets a line after each epoch",
+    "genotype.json": "the final cells; a search writes it at its end",
+    "cost.json": "parameters and multiply-adds; a retrain writes it at the beginning",
+    "evaluation.json": "the test accuracy and the confusion matrix; a retrain writes it at its end",
+}
+_EXPECTED: dict[Kind, tuple[str, ...]] = {
+    "search": ("config.yaml", "env.json", "space.yaml", FILE_NAME, "timing.jsonl", "genotype.json"),
+    "retrain": (
+        *("config.yaml", "env.json", "cost.json", FILE_NAME, "timing.jsonl", "evaluation.json"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run directory holds; None and empty stand for what is not there yet."""
+
+    path: Path
+    kind: Kind
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """The settings, by name."""
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    """What env.json says."""
+    space: SearchSpace | None = None
+    genotype: Genotype | None = None
+    """Of a search in progress: the cells as they were decoded after its last epoch."""
+    metrics: tuple[Mapping[str, Any], ...] = ()
+    """One record an epoch, checked as `read_metrics` or `read_retrain_metrics` do."""
+    timing: tuple[Mapping[str, Any], ...] = ()
+    """One record an epoch: `time_s`, seconds, and perhaps more."""
+    cost: Cost | None = None
+    evaluation: Evaluation | None = None
+    missing: tuple[str, ...] = ()
+    """What is not there yet, a line each."""
+
+    @property
+    def name(self) -> str:
+        """The name of the directory."""
+        return self.path.resolve().name
+
+
+def read_run(run_dir: str | Path) -> Run:
+    """Read a run directory.
+
+    Args:
+        run_dir: Of a search or a retrain, finished or not.
+
+    Raises:
+        ReportError: It is no run directory, or a file of it is broken.
+        GenotypeError: genotype.json is broken.
+        SearchSpaceError: space.yaml is broken.
+    """
+    path = Path(run_dir)
+    if not is_directory(path):
+        raise ReportError(f"{path}: there is no such directory; name the run directory of a run")
+    config = _read(path / "config.yaml", _read_config) or {}
+    kind = _kind_of(path, config)
+    check = check_search_record if kind == "search" else check_retrain_record
+    metrics = _read(path / FILE_NAME, lambda file: read_epochs(file, check)) or []
+    genotype = _read(path / "genotype.json", load_genotype)
+    if genotype is None and kind == "search" and metrics:
+        genotype = cells_of_record(metrics[-1], path / FILE_NAME)
+    missing = [
+        f"{name} is not there yet: {_WRITTEN[name]}"
+        for name in _EXPECTED[kind]
+        if not (path / name).is_file()
+    ]
+    if not metrics and (path / FILE_NAME).is_file():
+        missing.append(f"{FILE_NAME} has no finished epoch yet: {_WRITTEN[FILE_NAME]}")
+    return Run(
+        path=path,
+        kind=kind,
+        config=config,
+        environment=_read(path / "env.json", read_object) or {},
+        space=_read(path / "space.yaml", load_space) if kind == "search" else None,
+        genotype=_with_labels(genotype) if genotype else None,
+        metrics=tuple(metrics),
+        timing=tuple(
+            _read(path / "timing.jsonl", lambda file: read_epochs(file, check_timing)) or ()
+        ),
+        cost=_read(path / "cost.json", read_cost),
+        evaluation=_read(path / "evaluation.json", read_evaluation),
+        missing=tuple(missing),
+    )
+
+
+def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
+    """Return what the reader makes of a file, None where there is no such file."""
+    return reader(path) if path.is_file() else None
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    config = read_yaml(path, ReportError)
+    if not isinstance(config, dict):
+        raise ReportError(f"{path}: expected a mapping of settings such as `epochs: 50`")
+    return config
+
+
+def _kind_of(path: Path, config: Mapping[str, Any]) -> Kind:
+    """Say what a directory is the run of: by its settings, without them by its files."""
+    if {"genotype", "model"} & config.keys():
+        return "retrain"
+    if "space" in config or (path / "space.yaml").is_file():
+        return "search"
+    if any((path / name).is_file() for name in ("cost.json", "evaluation.json")):
+        return "retrain"
+    raise ReportError(
+        f"{path}: neither the run of a search (config.yaml with `space`, space.yaml) nor of a "
+        "retrain (config.yaml with `genotype` or `model`, cost.json, evaluation.json)"
+    )
+
+
+def cells_of_record(record: Mapping[str, Any], path: Path) -> Genotype | None:
+    """Return the cells in a record of a search as decoded then, None where it has none.
+
+    Args:
+        record: One that `check_search_record` has checked.
+        path: The file it is from, for messages.
+
+    Raises:
+        ReportError: They are no cells.
+    """
+    cells = record.get("genotype")
+    if not cells:
+        return None
+    where = f"{path}: epoch {record['epoch']}: genotype"
+    if not isinstance(cells, dict) or cells.keys() != _CELL_KEYS:
+        raise ReportError(
+            f"{where}: expected {', '.join(sorted(_CELL_KEYS))}, found {shown(cells)}"
+        )
+    try:
+        return _with_labels(Genotype(**cells))
+    except GenotypeError as cause:
+        raise ReportError(f"{where}: {cause}") from cause
+
+
+def _with_labels(genotype: Genotype) -> Genotype:
+    """Let an operator that nothing describes be shown under its name."""
+    unknown = {
+        name: {"label": name, "family": "other"}
+        for name in genotype.primitives
+        if name not in genotype.operators and name not in BUILT_IN
+    }
+    return dataclasses.replace(genotype, operators={**unknown, **genotype.operators})
