@@ -122,14 +122,12 @@ def _finish(
     document = {"split": "test", "epoch": epoch, **found.to_dict(), "classes": info.class_names}
     path = run.write("evaluation.json", json.dumps(document, indent=1) + "\n")
     print(f"\ntest, after the last epoch: {evaluation_table(found, info.class_names)}\n\n{path}")
-    if genotype is None:
-        return
     try:
-        for picture in draw_cells(genotype, run.path):
+        for picture in draw_cells(genotype, run.path) if genotype else ():
             print(picture)
+        print(write_report(run.path))  # and curves.png
     except ReportError as error:  # a picture is not worth a training
-        print(f"augment.py: no cell diagram: {error}", file=sys.stderr)
-    print(write_report(run.path))  # and curves.png
+        print(f"augment.py: no picture: {error}", file=sys.stderr)
 
 
 def _open_run(
