@@ -57,7 +57,9 @@ def comparison_figure(runs: Sequence[Run], names: Sequence[str]) -> Figure | Non
                 if runs[place].kind == kind:
                     plot_key(axes, runs[place].metrics, key, shown[place], looks[place])
             label_panel(axes, title, unit, legend=False)
-            _keep_whole_epochs(axes)
+            _show_epochs(
+                axes, [r["epoch"] for run in runs if run.kind == kind for r in run.metrics]
+            )
     handles = [Line2D([], [], **looks[place]) for place in drawn]
     legend = figure.legend(
         handles,
@@ -80,11 +82,9 @@ def _look(index: int) -> Mapping[str, Any]:
     }
 
 
-def _keep_whole_epochs(axes: Axes) -> None:
-    """Widen an axis over a single epoch, and say so where nothing was measured."""
+def _show_epochs(axes: Axes, epochs: Sequence[int]) -> None:
+    """Let all panels of a kind have the same epochs, whatever was measured after them."""
+    margin = 0.03 * (max(epochs) - min(epochs)) or 0.5
+    axes.set_xlim(min(epochs) - margin, max(epochs) + margin)
     if not axes.lines:
         axes.text(0.5, 0.5, "not measured yet", ha="center", transform=axes.transAxes)
-        return
-    epochs = {epoch for line in axes.lines for epoch in line.get_xdata()}
-    margin = 0.5 if len(epochs) == 1 else 0.03 * (max(epochs) - min(epochs))
-    axes.set_xlim(min(epochs) - margin, max(epochs) + margin)

@@ -47,6 +47,7 @@ def retrain_figure(records: Sequence[dict[str, Any]], model: str) -> Figure:
         label_panel(axes, name, f"{name} ({unit})", legend=bool(axes.lines))
         if not axes.lines:
             axes.text(0.5, 0.5, "not measured yet", ha="center", transform=axes.transAxes)
+    top5.set_xlim(loss.get_xlim())  # a split that was measured once would have an axis of its own
     epochs = [record["epoch"] for record in records]
     plot_epochs(rate, epochs, [record["learning_rate"] for record in records], None, FIRST)
     # The axes name their lines: a legend would lie on the lines of the other axis.

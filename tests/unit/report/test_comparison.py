@@ -71,6 +71,7 @@ def test_curves_lie_over_each_other(retrains, make_search_dir):
     figure = comparison_figure(runs, ["a", "b", "c", "d"])
     panels = {axes.get_title(): axes for axes in figure.axes}
     assert len(panels) == 6
+    assert len({axes.get_xlim() for axes in figure.axes[3:]}) == 1  # whatever was measured
     train = {line.get_label(): line for line in panels["train loss"].lines}
     assert set(train) == {"a", "b", "c"}
     assert list(train["c"].get_ydata()) == [record["train_loss"] for record in runs[2].metrics]

@@ -28,6 +28,7 @@ def test_retrain_curves_show_the_numbers_of_the_metrics(make_retrain_dir, num_ep
                 (r["epoch"], r[f"{split}_{what}"]) for r in records if f"{split}_{what}" in r
             ]
             assert list(zip(line.get_xdata(), line.get_ydata(), strict=True)) == expected
+    assert len({axes.get_xlim() for axes in panels.values()}) == 1
     for key in PANELS[3:]:
         assert list(panels[key].lines[0].get_ydata()) == [record[key] for record in records]
 
