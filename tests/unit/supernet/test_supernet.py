@@ -97,12 +97,12 @@ def test_permuting_the_primitives_permutes_the_result(tmp_path):
     net, alphas, x = make(space, by_source=False)
     permuted, others, _ = make(other, by_source=False)
     state = net.state_dict()
-    for key in permuted.state_dict():
+    for key, value in permuted.state_dict().items():
         parts = key.split(".")
         if "operators" in parts:
             place = parts.index("operators") + 1
             parts[place] = str(order[int(parts[place])])
-        permuted.state_dict()[key].copy_(state[".".join(parts)])
+        value.copy_(state[".".join(parts)])
     with torch.no_grad():
         others.normal.copy_(alphas.normal[:, order])
         others.reduce.copy_(alphas.reduce[:, order])
