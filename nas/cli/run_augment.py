@@ -82,7 +82,7 @@ def run_augment(config: AugmentConfig) -> int:
         return stopped.exit_code
     finally:
         log.close()
-    _finish(run, genotype, found, config.epochs - 1, info)
+    _finish(run, genotype, found, trainer.epochs - 1, info)
     return 0
 
 

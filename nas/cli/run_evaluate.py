@@ -9,15 +9,16 @@ from typing import Any
 
 import torch
 import yaml
+from torch import nn
 
-from nas.cli.augment_data import eval_loader, load_split
-from nas.cli.augment_model import build_model, choose_genotype
+from nas.cli.augment_data import Images, eval_loader, load_split
+from nas.cli.augment_model import build_model, choose_genotype, describe_model
 from nas.cli.tables import evaluation_table
-from nas.config import AugmentConfig, parse_settings
+from nas.config import AugmentConfig, parse_settings, resolved
 from nas.data import DatasetInfo
 from nas.errors import CheckpointError, ConfigError
 from nas.genotype import Genotype
-from nas.models import fit_weights
+from nas.models import fit_weights, load_weights
 from nas.operators import resolve_genotype
 from nas.runtime.checkpoint import load_checkpoint, load_newest
 from nas.runtime.device import select_device
@@ -39,25 +40,26 @@ def run_evaluate(argv: Sequence[str], prog: str, checkpoint: str) -> int:
     """Measure and print; --out names a new directory for evaluation.json. Returns the exit code.
 
     What the command line leaves out (data set, image size, ...) is what the checkpoint was
-    trained with.
+    trained with. A checkpoint of other programs, such as the authors', needs --model.
 
     Raises:
         CheckpointError: It cannot be read, or is of another architecture.
         ConfigError: A setting contradicts the checkpoint, or has no effect on measuring.
     """
-    state, where = _load(Path(checkpoint))
-    saved, config = _settings(_part(state, "config", where), argv, prog, where)
-    model = _part(state, "model", where)
+    path = Path(checkpoint)
+    try:
+        state, where = _load(path)
+    except CheckpointError:
+        config = resolved(parse_settings(AugmentConfig, prog, "", argv))
+        if config.model is None or not path.is_file():
+            raise
+        images, net, where, epoch = *_published(config, path), str(path), None
+    else:
+        images, net, config = _ours(state, argv, prog, where)
+        epoch = state.get("epoch")
     if config.out is not None:
         RunDirectory.check_free(Path(config.out))
     device = select_device(config.device)
-    images = load_split(config, "test")
-    _check_network(model, config, saved, where)
-    _check_classes(images.info, model, _part(state, "classes", where, list), config, where)
-    if "genotype" in model:
-        resolve_genotype(Genotype.from_json(str(model["genotype"]), where), config.plugins)
-    net = build_model(model)
-    fit_weights(net, _weights(state, where), where)
     found = evaluate(
         net.to(device),
         eval_loader(images, torch.arange(len(images)), config, device),
@@ -67,13 +69,38 @@ def run_evaluate(argv: Sequence[str], prog: str, checkpoint: str) -> int:
     )
     print(f"{where}, {config.dataset}, test: {evaluation_table(found, images.info.class_names)}")
     if config.out is not None:
-        document = {"split": "test", "epoch": state.get("epoch"), **found.to_dict()}
+        document = {"split": "test", "epoch": epoch, **found.to_dict()}
         document |= {"classes": images.info.class_names, "checkpoint": where}
         written = RunDirectory.plain(Path(config.out)).write(
             "evaluation.json", json.dumps(document, indent=1) + "\n"
         )
         print(written)
     return 0
+
+
+def _ours(
+    state: dict[str, Any], argv: Sequence[str], prog: str, where: str
+) -> tuple[Images, nn.Module, AugmentConfig]:
+    """Return test images, network and settings of a checkpoint of augment.py."""
+    saved, config = _settings(_part(state, "config", where), argv, prog, where)
+    config = resolved(config)
+    model = _part(state, "model", where)
+    images = load_split(config, "test")
+    _check_network(model, config, saved, where)
+    _check_classes(images.info, model, _part(state, "classes", where, list), config, where)
+    if "genotype" in model:
+        resolve_genotype(Genotype.from_json(str(model["genotype"]), where), config.plugins)
+    net = build_model(model)
+    fit_weights(net, _weights(state, where), where)
+    return images, net, config
+
+
+def _published(config: AugmentConfig, path: Path) -> tuple[Images, nn.Module]:
+    """Return test images and the network that --model names, with the weights of the file."""
+    images = load_split(config, "test")
+    net = build_model(describe_model(None, config, images.info))
+    load_weights(net, path, ema=config.ema_weights)
+    return images, net
 
 
 def _load(path: Path) -> tuple[dict[str, Any], str]:

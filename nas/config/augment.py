@@ -34,7 +34,7 @@ class AugmentConfig:
     weights: str | None = None
     """Start from the weights of this checkpoint, such as the authors'; only with --model."""
     ema_weights: bool = False
-    """Take the moving average that the checkpoint of --weights also holds."""
+    """Take the moving average that the authors' checkpoint also holds."""
     identity_ratio: str | None = None
     """Identity tensor multiplier, such as 1/2; only with --model mobilenext_..."""
     space: str | None = None
@@ -95,19 +95,29 @@ class AugmentConfig:
     learning_rate: float = bounded(0.025, above=0)
     """Highest learning rate."""
     learning_rate_min: float = bounded(0.0, minimum=0)
-    """Where the cosine ends; only for --schedule cosine."""
+    """Where the cosine ends, and of the cool-down; only for --schedule cosine."""
     schedule: Literal["cosine", "exponential"] = "cosine"
-    """How the learning rate falls, epoch by epoch, after the warm-up."""
+    """How the learning rate falls, epoch by epoch."""
     decay_rate: float = bounded(0.97, above=0, maximum=1)
-    """Factor an epoch; only for --schedule exponential."""
+    """Factor of each fall; only for --schedule exponential."""
+    decay_epochs: float = bounded(1.0, above=0)
+    """Epochs between falls; only for --schedule exponential."""
     warmup_epochs: int = bounded(0, minimum=0)
-    """Epochs in which the learning rate rises linearly to --learning_rate."""
+    """First epochs, in which the learning rate rises linearly instead."""
+    warmup_learning_rate: float = bounded(0.0, minimum=0)
+    """Where the warm-up begins; only with --warmup_epochs."""
+    cooldown_epochs: int = bounded(0, minimum=0)
+    """Epochs after --epochs with --learning_rate_min; only for --schedule cosine."""
+    optimizer: Literal["sgd", "rmsprop"] = "sgd"
+    """sgd, or rmsprop with decay 0.9 and epsilon 0.001."""
     momentum: float = bounded(0.9, minimum=0, below=1)
-    """Of SGD."""
+    """Of either optimiser."""
     nesterov: bool = False
-    """Nesterov's form of momentum."""
+    """Nesterov's form of momentum; only for --optimizer sgd."""
     weight_decay: float = bounded(3e-4, minimum=0)
-    """Of all weights."""
+    """Of the weights."""
+    norm_decay: bool = True
+    """Whether the weight decay is also that of BatchNorms and biases."""
     grad_clip: float | None = bounded(5.0, above=0)
     """Largest norm of the gradient; null does not clip."""
     ema_decay: float = bounded(0.0, minimum=0, below=1)
@@ -131,8 +141,8 @@ class AugmentConfig:
             for name in ("weights", "identity_ratio"):
                 if getattr(self, name) is not None:
                     raise ConfigError(f"--{name} has an effect only with --model")
-        if self.ema_weights and self.weights is None:
-            raise ConfigError("--ema_weights has an effect only with --weights")
+        if self.ema_weights and self.weights is None and self.evaluate is None:
+            raise ConfigError("--ema_weights has an effect only with --weights or --evaluate")
         if self.model is None:
             return
         for name in _OF_GENOTYPES:
@@ -156,15 +166,20 @@ class AugmentConfig:
             )
         if self.schedule != "cosine" and self.learning_rate_min != 0:
             raise ConfigError("--learning_rate_min has an effect only with --schedule cosine")
-        if self.schedule != "exponential" and self.decay_rate != 0.97:
-            raise ConfigError("--decay_rate has an effect only with --schedule exponential")
+        if self.schedule != "cosine" and self.cooldown_epochs != 0:
+            raise ConfigError("--cooldown_epochs has an effect only with --schedule cosine")
+        for name, default in (("decay_rate", 0.97), ("decay_epochs", 1.0)):
+            if self.schedule != "exponential" and getattr(self, name) != default:
+                raise ConfigError(f"--{name} has an effect only with --schedule exponential")
+        if self.warmup_learning_rate != 0 and self.warmup_epochs == 0:
+            raise ConfigError("--warmup_learning_rate has an effect only with --warmup_epochs")
         if self.warmup_epochs >= self.epochs:
             raise ConfigError(
                 f"--warmup_epochs: expected fewer than --epochs {self.epochs}, found "
                 f"{self.warmup_epochs}"
             )
-        if self.nesterov and self.momentum == 0:
-            raise ConfigError("--nesterov needs a --momentum above 0")
+        if self.nesterov and (self.momentum == 0 or self.optimizer != "sgd"):
+            raise ConfigError("--nesterov needs --optimizer sgd and a --momentum above 0")
 
 
 def resolved(config: AugmentConfig) -> AugmentConfig:

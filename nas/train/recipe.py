@@ -1,6 +1,7 @@
 """The parts of a training recipe that settings choose: optimiser, learning rate, drop path.
 
-Source: DARTS (arXiv:1806.09055), Sec. 3.1 (CIFAR-10) and 3.3 (ImageNet), and its code.
+Source: DARTS (arXiv:1806.09055), Sec. 3.1 (CIFAR-10) and 3.3 (ImageNet), and its code; MobileNeXt
+(arXiv:2007.02269), Sec. 4.1, and the logs of its released models.
 """
 
 import torch
@@ -9,35 +10,54 @@ from torch import nn
 from nas.config import AugmentConfig
 from nas.runtime.loop import cosine
 
+_RMSPROP = {"alpha": 0.9, "eps": 1e-3}
+
 
 def build_optimizer(net: nn.Module, config: AugmentConfig) -> torch.optim.Optimizer:
-    """Build SGD over all parameters of a network."""
-    return torch.optim.SGD(
-        net.parameters(),
-        lr=config.learning_rate,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-        nesterov=config.nesterov,
-    )
+    """Build the optimiser over all parameters of a network.
+
+    Without `norm_decay` parameters of one dimension (BatchNorms, biases) have no weight decay.
+
+    Deviation: the released SE models were trained with the RMSprop of TensorFlow, whose epsilon
+    stands in the square root and whose mean square starts at 1; torch's is used here.
+    """
+    parameters = list(net.parameters())
+    plain = [] if config.norm_decay else [p for p in parameters if p.ndim <= 1]
+    decayed = parameters if config.norm_decay else [p for p in parameters if p.ndim > 1]
+    groups = [{"params": decayed, "weight_decay": config.weight_decay}]
+    if plain:
+        groups.append({"params": plain, "weight_decay": 0.0})
+    settings = {"lr": config.learning_rate, "momentum": config.momentum}
+    if config.optimizer == "rmsprop":
+        return torch.optim.RMSprop(groups, **settings, **_RMSPROP)
+    return torch.optim.SGD(groups, **settings, nesterov=config.nesterov)
+
+
+def num_epochs(config: AugmentConfig) -> int:
+    """Return the epochs to train, the cool-down among them."""
+    return config.epochs + config.cooldown_epochs
 
 
 def learning_rate_at(epoch: int, config: AugmentConfig) -> float:
     """Return the learning rate of an epoch.
 
-    Warm-up, epochs 0 to W - 1:  lr * (epoch + 1) / W
-    cosine:       lr_min + (lr - lr_min) * (1 + cos(pi * (epoch - W) / (E - W))) / 2
-    exponential:  lr * decay_rate ** (epoch - W)
+    warm-up, epochs 0 to W - 1:  lr_w + (lr - lr_w) * epoch / W
+    cosine:       lr_min + (lr - lr_min) * (1 + cos(pi * epoch / E)) / 2, lr_min from epoch E on
+    exponential:  lr * decay_rate ** floor(epoch / decay_epochs)
+
+    The warm-up takes the place of the first epochs of the other; it does not move it. So do the
+    logs of the released MobileNeXt.
 
     Args:
         epoch: Counted from 0.
-        config: Gives lr, lr_min, schedule, decay_rate, W = warmup_epochs and E = epochs.
+        config: Gives lr, lr_w = warmup_learning_rate, W = warmup_epochs, E = epochs, ...
     """
     if epoch < config.warmup_epochs:
-        return config.learning_rate * (epoch + 1) / config.warmup_epochs
-    passed = epoch - config.warmup_epochs
+        start = config.warmup_learning_rate
+        return start + (config.learning_rate - start) * epoch / config.warmup_epochs
     if config.schedule == "exponential":
-        return config.learning_rate * config.decay_rate**passed
-    progress = passed / (config.epochs - config.warmup_epochs)
+        return config.learning_rate * config.decay_rate ** (epoch // config.decay_epochs)
+    progress = min(1.0, epoch / config.epochs)
     return cosine(config.learning_rate, config.learning_rate_min, progress)
 
 
@@ -45,4 +65,4 @@ def drop_path_prob_at(epoch: int, config: AugmentConfig) -> float | None:
     """Return drop_path_prob * epoch / epochs, linear as in DARTS; None where it is off."""
     if config.drop_path_prob is None:
         return None
-    return config.drop_path_prob * epoch / config.epochs
+    return config.drop_path_prob * min(1.0, epoch / config.epochs)

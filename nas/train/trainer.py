@@ -3,6 +3,7 @@
 Source: DARTS (arXiv:1806.09055), Sec. 3.1 and its code.
 """
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from nas.runtime.checkpoint import write_checkpoint
 from nas.runtime.loop import Batch, EpochCallback, EpochLoop
 from nas.runtime.run_directory import RunDirectory
 from nas.train.evaluation import Evaluation, evaluate
-from nas.train.recipe import build_optimizer, drop_path_prob_at, learning_rate_at
+from nas.train.recipe import build_optimizer, drop_path_prob_at, learning_rate_at, num_epochs
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 BEST = "best.pt"
@@ -71,7 +72,7 @@ class Trainer(EpochLoop):
             callbacks: Called with the record of each epoch.
         """
         device = next(net.parameters()).device
-        super().__init__(config.epochs, data.train_loader, run, device, callbacks)
+        super().__init__(num_epochs(config), data.train_loader, run, device, callbacks)
         self.config = config
         self.net = net
         self.loss = loss
@@ -88,6 +89,7 @@ class Trainer(EpochLoop):
             else None
         )
         self.best_accuracy = -1.0
+        self.images_per_s = 0.0
         self.last_evaluation: Evaluation | None = None
 
     @property
@@ -114,9 +116,12 @@ class Trainer(EpochLoop):
         if drop_path_prob is not None:
             self.net.drop_path_prob = drop_path_prob
         self.net.train()
+        started_s, num_images = time.perf_counter(), 0
         for batch in self.train_batches():
             self.step(batch)
+            num_images += len(batch[1])
             self.step_done()
+        self.images_per_s = num_images / (time.perf_counter() - started_s)
         record = {
             "epoch": self.epoch,
             "learning_rate": learning_rate,
@@ -170,7 +175,8 @@ class Trainer(EpochLoop):
             for split in ("train", "val", "test")
             if f"{split}_loss" in record
         )
-        return f"epoch {record['epoch'] + 1}/{self.epochs}  {measured}"
+        speed = f"{self.images_per_s:.0f} images/s in training"
+        return f"epoch {record['epoch'] + 1}/{self.epochs}  {measured}  {speed}"
 
     def _measure(self, loader: Iterable[Batch]) -> Evaluation:
         return evaluate(

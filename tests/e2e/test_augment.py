@@ -1,5 +1,6 @@
 """The retrain program from a genotype to the test accuracy."""
 
+import argparse
 import json
 import shutil
 import signal
@@ -293,6 +294,13 @@ def test_a_network_by_name(tmp_path, capsys):
     state = load_newest(out / "checkpoints")["net"]
     torch.save({"state_dict": state}, tmp_path / "weights.pt")
     weights = f"--weights={tmp_path / 'weights.pt'}"
+    authors = {"state_dict": state, "args": argparse.Namespace(lr=0.1), "epoch": 207}
+    torch.save(authors, tmp_path / "authors.pth.tar")
+    theirs = [f"--evaluate={tmp_path / 'authors.pth.tar'}", "--dataset=shapes", *network]
+    assert main([*theirs, f"--out={tmp_path / 'theirs'}"]) == 0
+    assert read(tmp_path / "theirs" / "evaluation.json")["confusion"] == first["confusion"]
+    assert main([*theirs, "--ema_weights"]) == 2
+    assert "has no state_dict_ema" in capsys.readouterr().err
     rates = ["--learning_rate=1e-12", "--max_images=16"]
     assert main([*network, *small, *rates, weights, f"--out={tmp_path / 'tuned'}"]) == 0
     tuned = load_newest(tmp_path / "tuned" / "checkpoints")["net"]

@@ -6,8 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from nas.config import AugmentConfig
-from nas.train.recipe import build_optimizer, drop_path_prob_at, learning_rate_at
+from nas.config import AugmentConfig, parse_settings
+from nas.train.recipe import (
+    build_optimizer,
+    drop_path_prob_at,
+    learning_rate_at,
+    num_epochs,
+)
 
 
 def test_cosine_is_that_of_torch():
@@ -28,12 +33,47 @@ def test_exponential():
     assert learning_rate_at(249, config) == pytest.approx(0.1 * 0.97**249, rel=1e-12)
 
 
-def test_warm_up_rises_to_the_peak_and_the_cosine_starts_there():
-    config = AugmentConfig(warmup_epochs=4, epochs=12, learning_rate=0.4, learning_rate_min=0.1)
-    rates = [learning_rate_at(epoch, config) for epoch in range(12)]
-    assert rates[:5] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4])
-    assert rates[8] == pytest.approx((0.4 + 0.1) / 2)
-    assert rates[11] == pytest.approx(0.1 + 0.3 * (1 + math.cos(math.pi * 7 / 8)) / 2)
+def test_released_mobilenext():
+    """The log of the 74.02 run: warm-up from 1e-4, 3.467e-05 in epoch 198, ten epochs at 1e-5."""
+    config = parse_settings(
+        AugmentConfig, "augment.py", "", ["--config=experiments/imagenet/mobilenext_released.yaml"]
+    )
+    assert num_epochs(config) == 210
+    assert learning_rate_at(198, config) == pytest.approx(3.467e-05, rel=1e-4)
+    assert [learning_rate_at(epoch, config) for epoch in (200, 209)] == pytest.approx([1e-5] * 2)
+    assert learning_rate_at(0, config) == 1e-4
+    assert learning_rate_at(1, config) == pytest.approx(1e-4 + (0.1 - 1e-4) / 3)
+    after = 1e-5 + 0.5 * (0.1 - 1e-5) * (1 + math.cos(math.pi * 3 / 200))
+    assert learning_rate_at(3, config) == pytest.approx(after)
+
+
+def test_steps():
+    """The SE models: times 0.97 every 2.4 epochs."""
+    config = AugmentConfig(schedule="exponential", decay_epochs=2.4, learning_rate=0.12)
+    rates = [learning_rate_at(epoch, config) for epoch in (0, 2, 3, 4, 5, 24)]
+    assert rates == pytest.approx([0.12 * 0.97**n for n in (0, 0, 1, 1, 2, 10)])
+
+
+def test_no_decay_of_norms_and_biases():
+    """Every parameter is in one group; only matrices and filters are decayed."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2))
+    decayed, plain = build_optimizer(net, AugmentConfig(norm_decay=False)).param_groups
+    assert (decayed["weight_decay"], plain["weight_decay"]) == (3e-4, 0)
+    assert {id(p) for p in decayed["params"]} == {id(net[0].weight), id(net[2].weight)}
+    assert len(decayed["params"]) + len(plain["params"]) == len([*net.parameters()])
+    assert len(build_optimizer(net, AugmentConfig()).param_groups) == 1
+
+
+def test_rmsprop():
+    """One step by hand: s = 0.1 g^2; buf = g / (sqrt(s) + 0.001); w -= lr * buf."""
+    layer = nn.Linear(1, 1, bias=False)
+    w = layer.weight.item()
+    config = AugmentConfig(optimizer="rmsprop", learning_rate=0.5, weight_decay=0)
+    optimizer = build_optimizer(layer, config)
+    (2 * layer.weight).sum().backward()
+    optimizer.step()
+    expected = w - 0.5 * 2 / (math.sqrt(0.1 * 4) + 0.001)
+    assert layer.weight.item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_drop_path_is_linear():
