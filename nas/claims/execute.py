@@ -51,18 +51,26 @@ class Executor:
             self._signals(),
             tqdm(total=len(runs), initial=len(runs) - len(waiting), unit="run") as bar,
         ):
-            while going or (waiting and not self.stopping):
-                if self.deadline_s is not None and time.monotonic() >= self.deadline_s:
-                    self.stopping = True
-                for process in going if self.stopping else ():
-                    with contextlib.suppress(ProcessLookupError):
-                        process.send_signal(signal.SIGTERM)
-                self._start_what_can(waiting, going, lock, bar)
-                time.sleep(_POLL_S)
-                for process in [process for process in going if process.poll() is not None]:
-                    self._ended(going.pop(process), process.returncode, bar)
-                if not going and not any(map(self._is_ready, waiting)):
-                    break
+            try:
+                self._run_all(waiting, going, lock, bar)
+            finally:  # whatever went wrong, no process is left behind
+                for process in going:
+                    process.terminate()
+
+    def _run_all(
+        self, waiting: list[Run], going: dict[subprocess.Popen, Run], lock: TextIO, bar: tqdm
+    ) -> None:
+        while going or (waiting and not self.stopping):
+            if self.deadline_s is not None and time.monotonic() >= self.deadline_s:
+                self.stopping = True
+            for process in going if self.stopping else ():
+                process.terminate()
+            self._start_what_can(waiting, going, lock, bar)
+            time.sleep(_POLL_S)
+            for process in [process for process in going if process.poll() is not None]:
+                self._ended(going.pop(process), process.returncode, bar)
+            if not going and not any(map(self._is_ready, waiting)):
+                break
 
     def _start_what_can(
         self, waiting: list[Run], going: dict[subprocess.Popen, Run], lock: TextIO, bar: tqdm

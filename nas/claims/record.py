@@ -1,5 +1,6 @@
 """A claim as data: what to search, what to retrain, how often, and what the paper says."""
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,8 +63,10 @@ def read_claim(folder: Path) -> Claim:
         augment_config=_config(document, "augment_config", folder),
         genotypes=_list(document, "genotypes", str, path),
         augment_seeds=_list(document, "augment_seeds", int, path),
-        paper=_paper(document.get("paper", {}), path),
+        paper={},
     )
+    rows = [*claim.spaces, *claim.genotypes]
+    claim = dataclasses.replace(claim, paper=_paper(document.get("paper", {}), rows, path))
     if bool(claim.spaces) != bool(claim.search_seeds) or (claim.spaces and not claim.search_config):
         raise ConfigError(
             f"{path}: a search needs `spaces`, `search_seeds` and `search_config` together"
@@ -104,15 +107,22 @@ def _list(document: dict, key: str, kind: type, path: Path) -> tuple:
     return tuple(values)
 
 
-def _paper(table: Any, path: Path) -> dict[str, dict[str, Any]]:
+def _paper(table: Any, rows: list[str], path: Path) -> dict[str, dict[str, Any]]:
     if not isinstance(table, dict):
         raise ConfigError(f"{path}: paper: expected a mapping of names")
     for name, entry in table.items():
+        if name not in rows:
+            raise ConfigError(
+                f"{path}: paper: {shown(name)} is no row; {close_matches(str(name), rows)}"
+            )
         if not isinstance(entry, dict) or not set(entry) <= set(_PAPER_KEYS):
             raise ConfigError(
                 f"{path}: paper: {shown(name)}: expected a mapping of {', '.join(_PAPER_KEYS)}"
             )
         for key in ("error", "parameters_m"):
-            if not isinstance(entry.get(key, 0), int | float):
+            value = entry.get(key, 0)
+            if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
                 raise ConfigError(f"{path}: paper: {name}: {key}: expected a number")
+        if not isinstance(entry.get("source", ""), str):
+            raise ConfigError(f"{path}: paper: {name}: source: expected text")
     return table

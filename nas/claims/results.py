@@ -10,11 +10,14 @@ import torch
 
 from nas.claims.plan import Run
 from nas.claims.record import Claim
+from nas.config import SearchConfig
 from nas.errors import ReportError
-from nas.genotype import Genotype, load_genotype
+from nas.genotype import load_genotype
 from nas.models import GenotypeNetwork
-from nas.operators import load_plugins
+from nas.operators import resolve, resolve_genotype
 from nas.runtime.complexity import count_parameters
+from nas.runtime.run_directory import RunDirectory
+from nas.space import load_space
 
 FULL_SIZE = (36, 20)
 """Channels and cells of DARTS's evaluation network on CIFAR-10 (arXiv:1806.09055, Sec. 3.1)."""
@@ -28,8 +31,8 @@ class Row:
     num_cells_found: int
     """Different searches, or 1 for a genotype that was given."""
     num_retrains: int
-    errors: tuple[float, ...]
-    """Test error of each retrain after its last epoch, percent."""
+    errors_by_cell: tuple[tuple[float, ...], ...]
+    """Test error of each retrain of each cell after its last epoch, percent."""
     num_parameters: tuple[int, ...]
     """Of each cell, as trained here, without the auxiliary head."""
     madds: tuple[int, ...]
@@ -37,6 +40,17 @@ class Row:
     """Of each cell with 36 channels and 20 cells, ten classes."""
     search_time_s: tuple[float, ...]
     retrain_time_s: tuple[float, ...]
+
+    @property
+    def errors(self) -> tuple[float, ...]:
+        """Test errors of all retrains, percent."""
+        return tuple(error for cell in self.errors_by_cell for error in cell)
+
+    @property
+    def std_between_cells(self) -> float | None:
+        """Sample standard deviation of the cells' mean errors, percent; None below two cells."""
+        means = [statistics.fmean(cell) for cell in self.errors_by_cell]
+        return statistics.stdev(means) if len(means) > 1 else None
 
     @property
     def mean_error(self) -> float | None:
@@ -52,10 +66,16 @@ class Row:
 def collect(claim: Claim, runs: list[Run]) -> list[Row]:
     """Read what is finished, a row a space or genotype, in the claim's order.
 
+    Random cells have a row together besides, which is what a searched cell is to be compared with.
+
     Raises:
         ReportError: A result file is damaged.
     """
-    return [_row(name, runs) for name in (*claim.spaces, *claim.genotypes)]
+    rows = [_row(name, {name}, runs) for name in (*claim.spaces, *claim.genotypes)]
+    random = {name for name in claim.genotypes if name.startswith("random:")}
+    if len(random) > 1:
+        rows.append(_row("random cells together", random, runs))
+    return rows
 
 
 def write_results(claim: Claim, runs: list[Run], rows: list[Row]) -> list[Path]:
@@ -70,14 +90,20 @@ def write_results(claim: Claim, runs: list[Run], rows: list[Row]) -> list[Path]:
         "finished_runs": num_finished,
         "planned_runs": len(runs),
         "rows": [
-            {**asdict(row), "mean_error": row.mean_error, "std_error": row.std_error}
+            {
+                **asdict(row),
+                "mean_error": row.mean_error,
+                "std_error": row.std_error,
+                "std_between_cells": row.std_between_cells,
+            }
             for row in rows
         ],
     }
-    paths = [claim.folder / "results.json", claim.folder / "results.md"]
-    paths[0].write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    paths[1].write_text(markdown(claim, runs, rows), encoding="utf-8")
-    return paths
+    folder = RunDirectory.plain(claim.folder)
+    return [
+        folder.write("results.json", json.dumps(document, indent=1) + "\n"),
+        folder.write("results.md", markdown(claim, runs, rows)),
+    ]
 
 
 def markdown(claim: Claim, runs: list[Run], rows: list[Row]) -> str:
@@ -88,6 +114,7 @@ def markdown(claim: Claim, runs: list[Run], rows: list[Row]) -> str:
         "different",
         "retrains",
         "test error (%)",
+        "between cells (%)",
         "parameters (M)",
         "multiply-adds (M)",
         "search (min)",
@@ -106,6 +133,7 @@ def markdown(claim: Claim, runs: list[Run], rows: list[Row]) -> str:
             str(row.num_cells_found),
             str(row.num_retrains),
             _error(row),
+            "-" if row.std_between_cells is None else f"± {row.std_between_cells:.2f}",
             _range(row.num_parameters, 1e6, 3),
             _range(row.madds, 1e6, 2),
             _mean(row.search_time_s),
@@ -118,10 +146,11 @@ def markdown(claim: Claim, runs: list[Run], rows: list[Row]) -> str:
     lines += [
         "",
         "Test error: mean and sample standard deviation over all retrains, each after its last "
-        "epoch. Times: mean wall-clock minutes of one run. Parameters and multiply-adds: of the "
-        "network trained here, without the auxiliary head; full size: parameters of the same "
-        f"cells with {FULL_SIZE[0]} channels and {FULL_SIZE[1]} cells, which is the size of the "
-        "paper's figures.",
+        "epoch; between cells: standard deviation of the means of different cells. Times: mean "
+        "wall-clock minutes of one run. Parameters and multiply-adds: of the network trained here, "
+        "without the auxiliary head; full size: parameters of the same cells with "
+        f"{FULL_SIZE[0]} channels and {FULL_SIZE[1]} cells, which is the size of the paper's "
+        "figures.",
     ]
     if claim.caveat:
         lines += ["", " ".join(claim.caveat.split())]
@@ -133,29 +162,40 @@ def markdown(claim: Claim, runs: list[Run], rows: list[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(name: str, runs: list[Run]) -> Row:
-    finished = [run for run in runs if run.group == name and run.state() == "finished"]
+def _row(name: str, groups: set[str], runs: list[Run]) -> Row:
+    finished = [run for run in runs if run.group in groups and run.state() == "finished"]
     searches = [run for run in finished if run.program == "search"]
     retrains = [run for run in finished if run.program == "augment"]
     # Each cell once: by the searches that found them, or from any one retrain.
     cells = {str(run.needs or run.group): run for run in retrains}
-    costs = [_read(run.path / "cost.json") for run in cells.values()]
-    genotypes = [load_genotype(run.path) for run in (searches or [*cells.values()])]
+    costs = [_cost(run.path / "cost.json") for run in cells.values()]
+    shown = searches or [*cells.values()]
     return Row(
         name=name,
         num_cells_found=len(searches) or len(cells),
         num_retrains=len(retrains),
-        errors=tuple(100 - _read(run.path / "evaluation.json")["top1"] for run in retrains),
+        errors_by_cell=tuple(
+            tuple(_error_of(run) for run in retrains if str(run.needs or run.group) == cell)
+            for cell in cells
+        ),
         num_parameters=tuple(cost["num_parameters"] for cost in costs),
         madds=tuple(cost["madds"] for cost in costs),
-        num_parameters_full_size=tuple(map(_full_size, genotypes)),
+        num_parameters_full_size=tuple(map(_full_size, shown)),
         search_time_s=tuple(map(_time_s, searches)),
         retrain_time_s=tuple(map(_time_s, retrains)),
     )
 
 
-def _full_size(genotype: Genotype) -> int:
-    load_plugins(genotype.space.get("plugins", ()))
+def _full_size(run: Run) -> int:
+    """Count the parameters of a run's cells at the size of the paper's figures."""
+    settings = run.settings()
+    genotype = load_genotype(run.path)
+    # The claim's own settings and spaces may name plug-ins; a genotype may not.
+    if settings.space is not None:
+        resolve(load_space(settings.space), settings.plugins)
+    if run.needs is not None or isinstance(settings, SearchConfig):
+        resolve(load_space(run.group), settings.plugins)
+    resolve_genotype(genotype, settings.plugins)
     with torch.device("meta"):
         network = GenotypeNetwork(
             genotype, init_channels=FULL_SIZE[0], num_cells=FULL_SIZE[1], auxiliary=False
@@ -174,9 +214,27 @@ def _time_s(run: Run) -> float:
         ) from cause
 
 
+def _cost(path: Path) -> dict[str, int]:
+    cost = _read(path)
+    if not all(isinstance(cost.get(key), int) for key in ("num_parameters", "madds")):
+        raise ReportError(f"{path}: without `num_parameters` or `madds`; remove the run")
+    return cost
+
+
+def _error_of(run: Run) -> float:
+    path = run.path / "evaluation.json"
+    top1 = _read(path).get("top1")
+    if isinstance(top1, bool) or not isinstance(top1, int | float) or not 0 <= top1 <= 100:
+        raise ReportError(f"{path}: without a `top1` in percent; remove the run to repeat it")
+    return 100 - top1
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(document, dict):
+            raise ValueError("it is no JSON object")
+        return document
     except (OSError, ValueError) as cause:
         raise ReportError(
             f"{path}: cannot be read: {cause}; remove the run to repeat it"

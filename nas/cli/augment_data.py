@@ -57,12 +57,25 @@ def load_train_data(config: AugmentConfig, images: Images, device: torch.device)
     streams = numpy.random.SeedSequence(config.seed).generate_state(2)
     split_seed, train_seed = (int(stream) for stream in streams)
     kept, held_out = torch.arange(len(images)), torch.empty(0, dtype=torch.int64)
+    if images.info.num_classes < 2:
+        raise ConfigError(f"--data: {config.data} has one class; at least two are needed")
     if config.val_fraction > 0:
+        num_held_out = round(config.val_fraction * len(images))
+        if not 0 < num_held_out < len(images):
+            raise ConfigError(
+                f"--val_fraction: {config.val_fraction} of {len(images)} training images is "
+                f"{num_held_out}; at least one must be held out and one left"
+            )
         kept, held_out = stratified_split(images.labels, 1 - config.val_fraction, split_seed)
     if config.batch_size > len(kept):
         raise ConfigError(
             f"--batch_size: found {config.batch_size}, but there are {len(kept)} training images; "
             "lower it or use more images"
+        )
+    if len(kept) % config.batch_size == 1:
+        raise ConfigError(
+            f"--batch_size: found {config.batch_size}, which leaves a last batch of one of the "
+            f"{len(kept)} training images, and BatchNorm cannot train on one; choose another"
         )
     return TrainData(
         train_loader=_train_loader(images, kept, train_seed, config, device),

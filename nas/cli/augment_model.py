@@ -7,7 +7,7 @@ from torch import nn
 
 from nas.config import AugmentConfig
 from nas.data import DatasetInfo
-from nas.errors import CheckpointError, ConfigError, GenotypeError
+from nas.errors import ConfigError, GenotypeError
 from nas.genotype import Genotype, load_genotype
 from nas.models import GenotypeNetwork, build_network
 from nas.operators import resolve, resolve_genotype
@@ -96,20 +96,14 @@ def describe_model(
 
 
 def build_model(description: dict[str, Any]) -> nn.Module:
-    """Build the network of a description.
+    """Build the network of a description that `describe_model` made.
 
     Raises:
-        CheckpointError: The description is incomplete.
         GenotypeError: Its genotype cannot be read.
         ConfigError: The model's name or a setting of it is unknown.
     """
     settings = dict(description)
     if "model" in settings:
         return build_network(settings.pop("model"), **settings)
-    try:
-        genotype = Genotype.from_json(settings.pop("genotype"), "genotype of the checkpoint")
-        return GenotypeNetwork(genotype, **settings)
-    except (KeyError, TypeError) as cause:
-        raise CheckpointError(
-            "the checkpoint does not say which network it is of; give one that augment.py wrote"
-        ) from cause
+    genotype = Genotype.from_json(settings.pop("genotype"), "genotype of the checkpoint")
+    return GenotypeNetwork(genotype, **settings)

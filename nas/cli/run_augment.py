@@ -26,6 +26,7 @@ from nas.runtime.device import select_device
 from nas.runtime.environment import describe_environment
 from nas.runtime.run_directory import RunDirectory
 from nas.runtime.signals import Stopped
+from nas.strict_yaml import is_file
 from nas.train import Evaluation, Trainer
 from nas.train.estimate import estimate
 
@@ -59,30 +60,32 @@ def run_augment(config: AugmentConfig) -> int:
     _check_image_size(net, image_shape)
     cost = measure_cost(net, image_shape)
     data = load_train_data(config, images, device)
-    run = _open_run(config, genotype, cost, device)
-
-    net = net.to(device, memory_format=torch.channels_last)
-    loss = CrossEntropyLoss(label_smoothing=config.label_smoothing)
-    log = RunLog(run, _SCALARS, device)
     described = {"model": description, "classes": list(info.class_names)}
     described["config"] = _plain(config)
-    trainer = Trainer(config, net, loss, data, run, described, [log.on_epoch])
-    if config.resume:
-        trainer.resume()
-    print(
-        f"{cost_table(cost)}\n\n{info.name}: {data.num_images[0]} training, {data.num_images[1]} "
-        f"test, {data.num_images[2]} held-out images of {image_shape}; {device}; run {run.path}"
-    )
-    try:
-        _announce(trainer, image_shape)
-        log.start(trainer.epoch)
-        found = trainer.train()
-    except Stopped as stopped:
-        print(f"augment.py: {stopped}", file=sys.stderr)
-        return stopped.exit_code
-    finally:
-        log.close()
-    _finish(run, genotype, found, trainer.epochs - 1, info)
+    net = net.to(device, memory_format=torch.channels_last)
+    loss = CrossEntropyLoss(label_smoothing=config.label_smoothing)
+    with _open_run(config, genotype, cost, device) as run:
+        log = RunLog(run, _SCALARS)
+        trainer = Trainer(config, net, loss, data, run, described, [log.on_epoch])
+        if config.resume:
+            trainer.resume()
+            if trainer.epoch < trainer.epochs:
+                run.remove("evaluation.json")
+        print(
+            f"{cost_table(cost)}\n\n{info.name}: {data.num_images[0]} training, "
+            f"{data.num_images[1]} test, {data.num_images[2]} held-out images of {image_shape}; "
+            f"{device}; run {run.path}"
+        )
+        try:
+            _announce(trainer, image_shape)
+            log.start(trainer.epoch)
+            found = trainer.train()
+        except Stopped as stopped:
+            print(f"augment.py: {stopped}", file=sys.stderr)
+            return stopped.exit_code
+        finally:
+            log.close()
+        _finish(run, genotype, found, trainer.epochs - 1, info)
     return 0
 
 
@@ -135,19 +138,20 @@ def _open_run(
 ) -> RunDirectory:
     path = Path(config.out)
     if config.resume:
-        run = RunDirectory.open(path)
-        if genotype is not None and load_genotype(path) != genotype:
+        found = path / "genotype.json"
+        if genotype is not None and is_file(found) and load_genotype(path) != genotype:
             raise RunDirectoryError(
                 f"--resume: the genotype {config.genotype!r} is no longer the one of this run "
-                f"({path / 'genotype.json'}); restore it or start another run"
+                f"({found}); restore it or start another run"
             )
+        run = RunDirectory.open(path)
         run.write_config(_plain(config))
-        return run
-    run = RunDirectory.create(path, _plain(config))
+    else:
+        run = RunDirectory.create(path, _plain(config))
     if genotype is not None:
-        run.write("genotype.json", genotype.to_json())
-    run.write("env.json", json.dumps(describe_environment(device), indent=1) + "\n")
-    run.write("cost.json", json.dumps(cost.to_dict(), indent=1) + "\n")
+        run.write_missing("genotype.json", genotype.to_json)
+    run.write_missing("env.json", lambda: json.dumps(describe_environment(device), indent=1) + "\n")
+    run.write_missing("cost.json", lambda: json.dumps(cost.to_dict(), indent=1) + "\n")
     return run
 
 

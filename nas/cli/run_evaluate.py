@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from nas.cli.augment_model import build_model, choose_genotype, describe_model
 from nas.cli.tables import evaluation_table
 from nas.config import AugmentConfig, parse_settings, resolved
 from nas.data import DatasetInfo
-from nas.errors import CheckpointError, ConfigError
+from nas.errors import CheckpointError, ConfigError, NasError
 from nas.genotype import Genotype
 from nas.models import fit_weights, load_weights
 from nas.operators import resolve_genotype
@@ -56,7 +57,8 @@ def run_evaluate(argv: Sequence[str], prog: str, checkpoint: str) -> int:
         images, net, where, epoch = *_published(config, path), str(path), None
     else:
         images, net, config = _ours(state, argv, prog, where)
-        epoch = state.get("epoch")
+        # A checkpoint of a run counts the finished epochs, best.pt names its own.
+        epoch = state.get("epoch") if "measured_net" in state else state.get("epoch", 0) - 1
     if config.out is not None:
         RunDirectory.check_free(Path(config.out))
     device = select_device(config.device)
@@ -67,6 +69,11 @@ def run_evaluate(argv: Sequence[str], prog: str, checkpoint: str) -> int:
         device=device,
         autocast_dtype=AUTOCAST_DTYPES[config.precision],
     )
+    if not math.isfinite(found.loss):
+        raise CheckpointError(
+            f"{where}: the test loss is {found.loss}: the weights are damaged or their training "
+            "diverged; give another checkpoint"
+        )
     print(f"{where}, {config.dataset}, test: {evaluation_table(found, images.info.class_names)}")
     if config.out is not None:
         document = {"split": "test", "epoch": epoch, **found.to_dict()}
@@ -90,7 +97,14 @@ def _ours(
     _check_classes(images.info, model, _part(state, "classes", where, list), config, where)
     if "genotype" in model:
         resolve_genotype(Genotype.from_json(str(model["genotype"]), where), config.plugins)
-    net = build_model(model)
+    try:
+        net = build_model(model)
+    except NasError:
+        raise
+    except Exception as cause:  # whatever the settings of a damaged description lead to
+        raise CheckpointError(
+            f"{where}: its description of the network cannot be used: {str(cause).splitlines()[0]}"
+        ) from cause
     fit_weights(net, _weights(state, where), where)
     return images, net, config
 
@@ -124,10 +138,14 @@ def _part(state: dict[str, Any], key: str, where: str, kind: type = dict) -> Any
 
 def _weights(state: dict[str, Any], where: str) -> dict[str, torch.Tensor]:
     """Return the weights that results are of: the moving average where there is one."""
-    if state.get("ema"):
-        averaged = state["ema"].items()
-        return {k.removeprefix("module."): v for k, v in averaged if k.startswith("module.")}
-    return _part(state, "measured_net" if "measured_net" in state else "net", where)
+    key = "measured_net" if "measured_net" in state else "ema" if state.get("ema") else "net"
+    weights = _part(state, key, where)
+    if key == "ema":
+        prefix = "module."
+        weights = {k[len(prefix) :]: v for k, v in weights.items() if str(k).startswith(prefix)}
+    if not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in weights.items()):
+        raise CheckpointError(f"{where}: its weights are not tensors by name")
+    return weights
 
 
 def _settings(
@@ -136,10 +154,10 @@ def _settings(
     """Return the settings of the checkpoint, and with those of the command line over them."""
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "checkpoint.yaml"
-        base.write_text(yaml.safe_dump(saved | _NOT_FROM_THE_CHECKPOINT), encoding="utf-8")
         try:
+            base.write_text(yaml.safe_dump(saved | _NOT_FROM_THE_CHECKPOINT), encoding="utf-8")
             before = parse_settings(AugmentConfig, prog, "", [], base=base)
-        except ConfigError as cause:
+        except (ConfigError, yaml.YAMLError) as cause:
             raise CheckpointError(f"{where}: its settings cannot be used: {cause}") from cause
         config = parse_settings(AugmentConfig, prog, "", argv, base=base)
     for field in dataclasses.fields(AugmentConfig):

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -23,6 +22,7 @@ from nas.runtime.run_directory import RunDirectory
 from nas.runtime.signals import Stopped
 from nas.search import Searcher, with_details
 from nas.space import SearchSpace, load_space
+from nas.strict_yaml import is_file
 from nas.supernet import Alphas, Supernet
 
 
@@ -34,47 +34,44 @@ def run_search(config: SearchConfig) -> int:
     if not config.resume:
         RunDirectory.check_free(Path(config.out))
     data = load_search_data(config, device)
-    run = _open_run(config, space, device)
-
     torch.manual_seed(config.seed)
     net = Supernet(
         space, data.image_shape[0], data.num_classes, config.init_channels, config.num_cells
     ).to(device, memory_format=torch.channels_last)
     alphas = Alphas(space, config.alpha_init_std).to(device)
-    log = SearchLog(run, space, alphas)
-    searcher = Searcher(config, space, net, alphas, cross_entropy, data, run, [log.on_epoch])
-    if config.resume:
-        searcher.resume()
-    log.start(searcher.epoch)
-    print(
-        f"space {space.name}: {len(space.primitives)} primitives on {space.num_edges} edges; "
-        f"supernet of {count_parameters(net) / 1e6:.2f} M weights on {device}; "
-        f"{data.num_images[0]} images for w, {data.num_images[1]} for alpha; run {run.path}"
-    )
-    try:
-        genotype = searcher.search()
-    except Stopped as stopped:
-        print(f"search.py: {stopped}", file=sys.stderr)
-        return stopped.exit_code
-    finally:
-        log.close()
+    with _open_run(config, space, device) as run:
+        log = SearchLog(run, space, alphas)
+        searcher = Searcher(config, space, net, alphas, cross_entropy, data, run, [log.on_epoch])
+        if config.resume:
+            searcher.resume()
+            if searcher.epoch < config.epochs:
+                run.remove("genotype.json")
+        log.start(searcher.epoch)
+        print(
+            f"space {space.name}: {len(space.primitives)} primitives on {space.num_edges} edges; "
+            f"supernet of {count_parameters(net) / 1e6:.2f} M weights on {device}; "
+            f"{data.num_images[0]} images for w, {data.num_images[1]} for alpha; run {run.path}"
+        )
+        try:
+            found = searcher.search()
+        except Stopped as stopped:
+            print(f"search.py: {stopped}", file=sys.stderr)
+            return stopped.exit_code
+        finally:
+            log.close()
 
-    search = {
-        "seed": config.seed,
-        "commit": current_commit(),
-        "dataset": config.dataset,
-        "epochs": config.epochs,
-        "architect": config.architect,
-        "alphas": alphas.logits(),
-    }
-    written = run.write("genotype.json", with_details(genotype, space, search).to_json())
-    print(f"\n{genotype_summary(genotype)}\n\n{written}")
-    draw: list[Callable[[], list[Path]]] = [
-        lambda: draw_cells(with_details(genotype, space, search), run.path),
-        lambda: [write_report(run.path)],  # and curves.png and alphas.png
-    ]
-    for pictures in draw:
-        for path in pictures():
+        search = {
+            "seed": config.seed,
+            "commit": current_commit(),
+            "dataset": config.dataset,
+            "epochs": config.epochs,
+            "architect": config.architect,
+            "alphas": alphas.logits(),
+        }
+        genotype = with_details(found, space, search, config.plugins)
+        written = run.write("genotype.json", genotype.to_json())
+        print(f"\n{genotype_summary(genotype)}\n\n{written}")
+        for path in (*draw_cells(genotype, run.path), write_report(run.path)):
             print(path)
     return 0
 
@@ -97,15 +94,15 @@ def _open_run(config: SearchConfig, space: SearchSpace, device: torch.device) ->
         key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()
     }
     if config.resume:
-        run = RunDirectory.open(path)
-        if load_space(path / "space.yaml") != space:
+        if is_file(path / "space.yaml") and load_space(path / "space.yaml") != space:
             raise RunDirectoryError(
                 f"--resume: the space {config.space!r} is no longer the one of this run "
                 f"({path / 'space.yaml'}); restore its file or start another run"
             )
+        run = RunDirectory.open(path)
         run.write_config(settings)
-        return run
-    run = RunDirectory.create(path, settings)
-    run.write("space.yaml", space.to_yaml())
-    run.write("env.json", json.dumps(describe_environment(device), indent=1) + "\n")
+    else:
+        run = RunDirectory.create(path, settings)
+    run.write_missing("space.yaml", space.to_yaml)
+    run.write_missing("env.json", lambda: json.dumps(describe_environment(device), indent=1) + "\n")
     return run

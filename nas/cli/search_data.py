@@ -33,6 +33,8 @@ def load_search_data(config: SearchConfig, device: torch.device) -> SearchData:
     streams = numpy.random.SeedSequence(config.seed).generate_state(4)
     split_seed, train_seed, val_seed, measure_seed = (int(stream) for stream in streams)
     for_w, for_alpha = stratified_split(images.labels, config.train_fraction, split_seed)
+    if images.info.num_classes < 2:
+        raise ConfigError(f"--data: {config.data} has one class; at least two are needed")
     smaller = min(len(for_w), len(for_alpha))
     if config.batch_size > smaller:
         raise ConfigError(

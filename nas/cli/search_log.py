@@ -31,7 +31,7 @@ class SearchLog(RunLog):
     """Adds what only a search has to the log of a run."""
 
     def __init__(self, run: RunDirectory, space: SearchSpace, alphas: Alphas):
-        super().__init__(run, _SCALARS, alphas.normal.device)
+        super().__init__(run, _SCALARS)
         self.space = space
         self.alphas = alphas
         self.genotype: Genotype | None = None

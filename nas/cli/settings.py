@@ -12,7 +12,8 @@ from nas.errors import ConfigError
 from nas.strict_yaml import is_file
 
 Settings = TypeVar("Settings")
-_MAY_CHANGE = {"out", "resume", "workers"}
+_MAY_CHANGE = {"out", "resume", "data", "device", "workers"}
+"""What a run may be resumed with that does not change what it means."""
 
 
 def read_settings(

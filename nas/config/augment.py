@@ -64,7 +64,7 @@ class AugmentConfig:
 
     stem: Literal["cifar", "imagenet"] | None = None
     """cifar, also null, keeps the resolution; imagenet divides it by 8 before the first cell."""
-    init_channels: int | None = bounded(None, minimum=2)
+    init_channels: int | None = bounded(None, minimum=2, maximum=4096)
     """C of the first cell's nodes; null is 36, with the imagenet stem 48."""
     num_cells: int | None = bounded(None, minimum=3, maximum=200)
     """Cells of the network, two of which are reductions; null is 20, with the imagenet stem 14."""

@@ -81,6 +81,9 @@ def run_program(name: str, body: Callable[[], int | None]) -> int:
         message = " ".join(str(error).split())
         print(f"{name}: error: {message}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # outside of the loops that write a checkpoint first
+        print(f"{name}: interrupted", file=sys.stderr)
+        return 130
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:

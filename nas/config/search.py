@@ -40,7 +40,7 @@ class SearchConfig:
     """Passes over the training half."""
     batch_size: int = bounded(64, minimum=2)
     """Images in a weight step and in an alpha step."""
-    init_channels: int = bounded(16, minimum=2)
+    init_channels: int = bounded(16, minimum=2, maximum=4096)
     """C of the first cell's nodes."""
     num_cells: int = bounded(8, minimum=3, maximum=200)
     """Cells of the supernet, two of which are reductions."""

@@ -172,6 +172,11 @@ def _decode(path: Path, size: int) -> NDArray[np.uint8]:
         # As torchvision's Resize and CenterCrop round.
         short = min(width, height)
         width, height = size * width // short, size * height // short
+        if width * height > Image.MAX_IMAGE_PIXELS:
+            raise DataError(
+                f"{path}: is {image.size[0]} x {image.size[1]}, too long and thin to be brought to "
+                f"{size} x {size}; remove the file"
+            )
         image = image.resize((width, height), Image.Resampling.BILINEAR)
         left, top = round((width - size) / 2), round((height - size) / 2)
         image = image.crop((left, top, left + size, top + size))

@@ -6,6 +6,9 @@ from nas.errors import GenotypeError, shown
 from nas.space import NUM_INPUTS
 from nas.space.files import MAX_NUM_NODES, NAME_PATTERN
 
+MAX_PAIRS = 64
+"""Entries of one node; DARTS has two."""
+
 
 def check_nodes(nodes: Any, where: str) -> tuple[tuple[tuple[str, int], ...], ...]:
     """Return the nodes of a cell as tuples, or raise GenotypeError saying what is wrong."""
@@ -16,6 +19,10 @@ def check_nodes(nodes: Any, where: str) -> tuple[tuple[tuple[str, int], ...], ..
         if not isinstance(node, list | tuple) or not node:
             raise GenotypeError(
                 f"{where}: node {target}: expected (primitive, source) pairs, found {shown(node)}"
+            )
+        if len(node) > MAX_PAIRS:
+            raise GenotypeError(
+                f"{where}: node {target}: {len(node)} pairs; a node has at most {MAX_PAIRS}"
             )
         checked.append(tuple(_check_pair(pair, target, where) for pair in node))
     return tuple(checked)

@@ -133,6 +133,9 @@ class Genotype:
                 isinstance(description.get(key), str) for key in ("label", "family")
             ):
                 raise GenotypeError(f"{where}: operators.{name}: expected a label and a family")
+            if not isinstance(description.get("settings", {}), dict):
+                raise GenotypeError(f"{where}: operators.{name}.settings: expected an object")
+        _check_space(details["space"], where)
         try:
             return cls(**{key: document[key] for key in cells}, **details)
         except GenotypeError as cause:
@@ -175,6 +178,17 @@ class Genotype:
             return cls(**parse_text(text))
         except GenotypeError as cause:
             raise GenotypeError(f"{where}: {cause}") from cause
+
+
+def _check_space(space: dict[str, Any], where: str) -> None:
+    for key, kind in (("name", str), ("num_nodes", int), ("primitives", list), ("plugins", list)):
+        value = space.get(key, kind())
+        if type(value) is not kind:
+            raise GenotypeError(
+                f"{where}: space.{key}: expected {kind.__name__}, found {shown(value)}"
+            )
+        if kind is list and not all(isinstance(entry, str) for entry in value):
+            raise GenotypeError(f"{where}: space.{key}: expected a list of names")
 
 
 def _dumps(value: Any, key: str) -> str:

@@ -5,6 +5,7 @@ may be left and entered between any two of its steps.
 """
 
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -12,8 +13,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from nas.errors import TrainingError
+from nas.errors import CheckpointError, TrainingError
 from nas.runtime.checkpoint import list_checkpoints, load_newest, save_checkpoint
+from nas.runtime.device import peak_memory_mib
 from nas.runtime.metrics import Meter
 from nas.runtime.run_directory import RunDirectory
 from nas.runtime.signals import StopFlag, Stopped
@@ -56,6 +58,8 @@ class EpochLoop:
         self.epoch = 0
         self.step_in_epoch = 0
         self.train_meter = Meter(device)
+        self._before_s = 0.0  # spent on the current epoch by processes that were stopped
+        self._started_s = time.perf_counter()
         self._stop = StopFlag()
         self._bar: tqdm | None = None
 
@@ -75,6 +79,7 @@ class EpochLoop:
             TrainingError: The loss is no longer finite.
         """
         num_steps = len(self.train_loader)
+        self._started_s = time.perf_counter()
         with (
             self._stop,
             tqdm(
@@ -88,8 +93,10 @@ class EpochLoop:
             while self.epoch < self.epochs:
                 record = self.run_epoch()
                 self.run.append("metrics.jsonl", record)
+                self.run.append("timing.jsonl", self._timing())
                 self.epoch += 1
                 self.step_in_epoch = 0
+                self._before_s, self._started_s = 0.0, time.perf_counter()
                 self.train_meter = Meter(self.device)
                 self.save()
                 self._bar.write(self.describe(record))
@@ -120,14 +127,15 @@ class EpochLoop:
         images, targets = batch
         return images.to(self.device, non_blocking=True), targets.to(self.device)
 
-    def check_finite(self, loss: Tensor, what: str) -> None:
+    def check_finite(self, loss: Tensor | float, what: str) -> None:
         """Raise TrainingError if a loss is not finite; says where, and what is left."""
-        if torch.isfinite(loss):
+        value = loss.item() if isinstance(loss, Tensor) else loss
+        if math.isfinite(value):
             return
         kept = list_checkpoints(self.run.checkpoints)
         last = f"the last good checkpoint is {kept[0]}" if kept else "there is no checkpoint yet"
         raise TrainingError(
-            f"epoch {self.epoch}, step {self.step_in_epoch}: the {what} is {loss.item()}; {last}; "
+            f"epoch {self.epoch}, step {self.step_in_epoch}: the {what} is {value}; {last}; "
             "try a lower --learning_rate"
         )
 
@@ -153,12 +161,29 @@ class EpochLoop:
         A run that was stopped before its first checkpoint starts from the beginning.
 
         Raises:
-            CheckpointError: All checkpoints are damaged.
+            CheckpointError: All checkpoints are damaged, or they are of another network.
         """
         if list_checkpoints(self.run.checkpoints):
-            self.load_state_dict(load_newest(self.run.checkpoints))
+            state = load_newest(self.run.checkpoints)
+            try:
+                self.load_state_dict(state)
+            except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as cause:
+                raise CheckpointError(
+                    f"{self.run.checkpoints}: is not of this run: {str(cause).splitlines()[0]}; "
+                    "put the run's own checkpoints back or start another run"
+                ) from cause
         self.run.keep_lines("metrics.jsonl", self.epoch)
         self.run.keep_lines("timing.jsonl", self.epoch)
+
+    def _elapsed_s(self) -> float:
+        return self._before_s + time.perf_counter() - self._started_s
+
+    def _timing(self) -> dict[str, Any]:
+        return {
+            "epoch": self.epoch,
+            "time_s": round(self._elapsed_s(), 3),
+            "peak_memory_mib": round(peak_memory_mib(self.device), 1),
+        }
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the loop itself; a subclass adds its own."""
@@ -167,6 +192,7 @@ class EpochLoop:
             "step_in_epoch": self.step_in_epoch,
             "train_loader": self.train_loader.state_dict(),
             "train_meter": self.train_meter.state_dict(),
+            "elapsed_s": self._elapsed_s(),
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
@@ -177,6 +203,7 @@ class EpochLoop:
         self.step_in_epoch = state["step_in_epoch"]
         self.train_loader.load_state_dict(state["train_loader"])
         self.train_meter.load_state_dict(state["train_meter"])
+        self._before_s, self._started_s = state["elapsed_s"], time.perf_counter()
         torch.set_rng_state(state["rng"])
         if state["cuda_rng"] and torch.cuda.is_available():
             torch.cuda.set_rng_state_all(state["cuda_rng"])

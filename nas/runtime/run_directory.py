@@ -6,9 +6,10 @@ compared bit for bit; those are in timing.jsonl. Documented in docs/run_director
 """
 
 import contextlib
+import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,42 @@ import yaml
 
 from nas.errors import RunDirectoryError
 
-_SIGNS_OF_A_RUN = ("config.yaml", "metrics.jsonl", "genotype.json", "checkpoints")
+_SIGNS_OF_A_RUN = (
+    *("config.yaml", "metrics.jsonl", "genotype.json", "evaluation.json", "space.yaml"),
+    *("env.json", "cost.json", "timing.jsonl"),
+)
 
 
 class RunDirectory:
-    """One run's files; every file is replaced whole or appended to by whole lines."""
+    """One run's files; every file is replaced whole or appended to by whole lines.
+
+    A context manager: until its end no other program can open the run.
+    """
 
     def __init__(self, path: Path):
         self.path = path
         self.checkpoints = path / "checkpoints"
         self.tensorboard = path / "tensorboard"
+        self._lock: int | None = None
+
+    def __enter__(self) -> "RunDirectory":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _take_lock(self) -> None:
+        """Lock the directory itself: no file is left behind, and a killed program holds nothing."""
+        self._lock = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as cause:
+            self.__exit__()
+            raise RunDirectoryError(
+                f"--out {self.path}: another program is working on this run; wait for it or stop it"
+            ) from cause
 
     @staticmethod
     def check_free(path: Path) -> None:
@@ -55,8 +82,11 @@ class RunDirectory:
         cls.check_free(path)
         run = cls(path)
         with _writing(path):
-            run.checkpoints.mkdir(parents=True)
-        run.write_config(config)
+            path.mkdir(parents=True, exist_ok=True)
+            run._take_lock()
+        run.write_config(config)  # first of all files: what has it can be resumed
+        with _writing(path):
+            run.checkpoints.mkdir(exist_ok=True)
         return run
 
     @classmethod
@@ -75,7 +105,7 @@ class RunDirectory:
         """Open an existing run to continue it.
 
         Raises:
-            RunDirectoryError: There is no run in the directory.
+            RunDirectoryError: There is no run in the directory, or another program has it open.
         """
         if not (path / "config.yaml").is_file():
             raise RunDirectoryError(
@@ -83,6 +113,7 @@ class RunDirectory:
             )
         run = cls(path)
         with _writing(path):
+            run._take_lock()
             run.checkpoints.mkdir(exist_ok=True)
         return run
 
@@ -105,6 +136,16 @@ class RunDirectory:
                 temporary.unlink(missing_ok=True)
                 raise
         return path
+
+    def write_missing(self, name: str, text: Callable[[], str]) -> None:
+        """Write a file that a run killed at its start does not have; another stays as it is."""
+        if not (self.path / name).is_file():
+            self.write(name, text())
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there: a result that is about to be computed anew."""
+        with _writing(self.path / name):
+            (self.path / name).unlink(missing_ok=True)
 
     def append(self, name: str, record: dict[str, Any]) -> None:
         """Append one record as one line of JSON; non-finite numbers are an error."""

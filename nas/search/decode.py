@@ -3,6 +3,7 @@
 Source: DARTS (arXiv:1806.09055), Sec. 2.4, and its code for the order of entries.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -32,13 +33,16 @@ def decode(alphas: Alphas, space: SearchSpace) -> Genotype:
     )
 
 
-def with_details(genotype: Genotype, space: SearchSpace, search: dict[str, Any]) -> Genotype:
+def with_details(
+    genotype: Genotype, space: SearchSpace, search: dict[str, Any], plugins: Iterable[str] = ()
+) -> Genotype:
     """Return the genotype with what a retrain and a diagram must not guess.
 
     Args:
         genotype: The cells.
         space: Where they were found.
         search: Plain JSON values: seed, commit, final alphas, ...
+        plugins: Those of the command line; the space's own are added.
     """
     return Genotype(
         normal=genotype.normal,
@@ -50,7 +54,7 @@ def with_details(genotype: Genotype, space: SearchSpace, search: dict[str, Any])
             "name": space.name,
             "num_nodes": space.num_nodes,
             "primitives": list(space.primitives),
-            "plugins": list(space.plugins),
+            "plugins": list(dict.fromkeys([*plugins, *space.plugins])),
         },
         search=search,
     )

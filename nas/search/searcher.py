@@ -110,6 +110,7 @@ class Searcher(EpochLoop):
         """Run what is left of an epoch, then measure; return its record."""
         self._train()
         measured = self._measure()
+        self.check_finite(measured.loss, "validation loss")
         return {
             "epoch": self.epoch,
             "learning_rate": self._learning_rate(),

@@ -105,7 +105,7 @@ class Trainer(EpochLoop):
             TrainingError: The loss is no longer finite.
         """
         self.run_epochs()
-        return self.last_evaluation or self._measure(self.data.test_loader)
+        return self.last_evaluation or self._measure(self.data.test_loader, "test")
 
     def run_epoch(self) -> dict[str, Any]:
         """Train what is left of an epoch, then measure; return its record."""
@@ -131,12 +131,12 @@ class Trainer(EpochLoop):
         if drop_path_prob is not None:
             record["drop_path_prob"] = drop_path_prob
         if self.data.val_loader is not None:
-            found = self._measure(self.data.val_loader)
+            found = self._measure(self.data.val_loader, "val")
             record |= _named("val", found)
             self._keep_best(found.top1)
         is_last = self.epoch + 1 == self.epochs
         if is_last or (self.epoch + 1) % self.config.eval_interval == 0:
-            self.last_evaluation = self._measure(self.data.test_loader)
+            self.last_evaluation = self._measure(self.data.test_loader, "test")
             record |= _named("test", self.last_evaluation)
         return record
 
@@ -178,8 +178,8 @@ class Trainer(EpochLoop):
         speed = f"{self.images_per_s:.0f} images/s in training"
         return f"epoch {record['epoch'] + 1}/{self.epochs}  {measured}  {speed}"
 
-    def _measure(self, loader: Iterable[Batch]) -> Evaluation:
-        return evaluate(
+    def _measure(self, loader: Iterable[Batch], split: str) -> Evaluation:
+        found = evaluate(
             self.measured_net,
             loader,
             self.data.num_classes,
@@ -187,6 +187,8 @@ class Trainer(EpochLoop):
             autocast_dtype=self.autocast_dtype,
             on_batch=self.check_stop,
         )
+        self.check_finite(found.loss, f"{split} loss")
+        return found
 
     def _keep_best(self, accuracy: float) -> None:
         if accuracy > self.best_accuracy:

@@ -15,6 +15,7 @@ from nas.cli.search import main as search
 from nas.data.shapes import NUM_IMAGES
 from nas.genotype import load_genotype
 from nas.runtime.checkpoint import list_checkpoints, load_checkpoint, load_newest
+from nas.runtime.run_directory import RunDirectory
 from nas.train import Trainer
 from tests.e2e.runs import flags as search_flags
 
@@ -334,3 +335,94 @@ def test_networks_that_cannot_be(tmp_path, capsys, arguments, message):
 def test_list_models(capsys):
     assert main(["--list_models"]) == 0
     assert "mobilenext_1.0" in capsys.readouterr().out.split()
+
+
+def test_one_program_at_a_time(run, capsys):
+    """A run that is open elsewhere is refused, and free again afterwards."""
+    with RunDirectory.open(run):
+        assert main(["--resume", f"--out={run}"]) == 2
+        assert "another program is working on this run" in capsys.readouterr().err
+    with RunDirectory.open(run):
+        pass
+
+
+def test_bf16_with_a_real_cell(tmp_path):
+    """Depthwise convolutions, pooling and the auxiliary head under autocast."""
+    out = tmp_path / "run"
+    assert main(flags(out=out, genotype="DARTS_V2", precision="bf16", epochs=1)) == 0
+    assert read(out / "evaluation.json")["loss"] < 10
+
+
+def test_a_last_batch_of_one_is_refused_at_once(tmp_path, capsys):
+    """49 images are three batches of 16 and one image, which BatchNorm cannot train on."""
+    assert main(flags(out=tmp_path / "run", max_images=49)) == 2
+    assert "leaves a last batch of one" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_measurement_that_is_not_finite(tmp_path, capsys):
+    """One step that spoils the weights is noticed when they are measured."""
+    settings = {"learning_rate": 1e30, "batch_size": 48, "epochs": 3, "grad_clip": 1e30}
+    assert main(flags(out=tmp_path / "run", **settings)) == 2
+    stderr = capsys.readouterr().err
+    assert "epoch 0, step 1: the test loss is" in stderr and "Traceback" not in stderr
+
+
+def test_a_checkpoint_of_another_network_is_not_resumed(run, tmp_path, capsys):
+    """Nor is one whose weights are not numbers measured."""
+    other = tmp_path / "other"
+    assert main(flags(out=other, init_channels=4, epochs=1)) == 0
+    shutil.copytree(run, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    shutil.copytree(other / "checkpoints", tmp_path / "run" / "checkpoints")
+    capsys.readouterr()
+    assert main(["--resume", f"--out={tmp_path / 'run'}", "--epochs=3"]) == 2
+    assert "checkpoints: is not of this run" in capsys.readouterr().err
+    (checkpoint,) = list_checkpoints(other / "checkpoints")[:1]
+    state = load_checkpoint(checkpoint)
+    state["net"]["classifier.bias"].fill_(torch.nan)
+    torch.save(state, checkpoint)
+    assert main([f"--evaluate={checkpoint}"]) == 2
+    assert "the test loss is nan" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda state: state["description"]["model"].update(init_channels=-4),
+        lambda state: state["description"]["model"].update(num_cells="x"),
+        lambda state: state["description"]["config"].update(epochs=torch.zeros(3)),
+        lambda state: state["net"].update({"classifier.bias": 5}),
+        lambda state: state["net"].update({7: torch.zeros(1)}),
+        lambda state: state.update(ema=[1]),
+        lambda state: state["description"].pop("classes"),
+    ],
+)
+def test_damaged_checkpoints_are_one_line(run, tmp_path, capsys, damage):
+    state = load_newest(run / "checkpoints")
+    damage(state)
+    torch.save(state, tmp_path / "damaged.pt")
+    assert main([f"--evaluate={tmp_path / 'damaged.pt'}"]) == 2
+    stderr = capsys.readouterr().err.strip()
+    assert "damaged.pt" in stderr and "\n" not in stderr
+
+
+def test_a_result_does_not_outlive_an_extension(run, tmp_path, monkeypatch):
+    """With more epochs to go the old result is gone; what a kill left out is written again."""
+    out = tmp_path / "run"
+    shutil.copytree(run, out)
+    for name in ("env.json", "cost.json", "genotype.json"):
+        (out / name).unlink()
+    original = Trainer.step_done
+
+    def step_done(self):
+        signal.raise_signal(signal.SIGTERM)
+        original(self)
+
+    with monkeypatch.context() as context:
+        context.setattr(Trainer, "step_done", step_done)
+        assert main(["--resume", f"--out={out}", "--epochs=3"]) == 143
+    assert not (out / "evaluation.json").exists()
+    assert main(["--resume", f"--out={out}", "--epochs=3"]) == 0
+    assert read(out / "evaluation.json")["epoch"] == 2
+    assert {path.name for path in out.iterdir()} == FILES

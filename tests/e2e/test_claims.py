@@ -1,5 +1,6 @@
 """One command from a claim to a table, whatever happens in between."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -8,8 +9,12 @@ import time
 import pytest
 
 from nas.claims.__main__ import INCOMPLETE, main
+from nas.genotype import load_genotype
+from nas.operators import registry
 from nas.runtime.checkpoint import list_checkpoints
 from tests.e2e.runs import SPACE, TINY
+
+EPOCHS = 12
 
 
 @pytest.fixture
@@ -49,7 +54,7 @@ def test_a_failed_run_is_reported_and_repeated(folder, capsys):
 
 def test_killed_and_continued(folder):
     """SIGTERM stops the run in order; the next call resumes it; two at a time are refused."""
-    text = (folder / "search.yaml").read_text().replace("epochs: 1", "epochs: 40")
+    text = (folder / "search.yaml").read_text().replace("epochs: 1", f"epochs: {EPOCHS}")
     (folder / "search.yaml").write_text(text)
     command = [sys.executable, "-m", "nas.claims", str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -65,10 +70,16 @@ def test_killed_and_continued(folder):
     (search,) = folder.glob("search/*")
     assert list_checkpoints(search / "checkpoints") and not (search / "genotype.json").exists()
     lines = len((search / "metrics.jsonl").read_text().splitlines())
-    assert 1 <= lines < 40
+    assert 1 <= lines < EPOCHS
     # What is left in 0.02 minutes is not enough either: it stops by itself and can go on.
     assert main([str(folder), "--max_minutes", "0.02"]) == INCOMPLETE
     assert not (search / "genotype.json").exists()
+    assert main([str(folder), "--jobs", "2"]) == 0
+    epochs = [
+        json.loads(line)["epoch"] for line in (search / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert epochs == list(range(EPOCHS))
+    assert "3 of 3 runs are finished" in (folder / "results.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -97,3 +108,47 @@ def test_dry_run(folder, capsys):
     assert {path.name for path in folder.iterdir()} == {
         *("augment.yaml", "claim.yaml", "search.yaml")
     }
+
+
+def test_a_genotype_chooses_no_code(folder, tmp_path):
+    """The table of a claim imports no plug-in that only a genotype file names."""
+    plugin = tmp_path / "evil.py"
+    plugin.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    document = json.loads(load_genotype("DARTS_V2").to_json())
+    document["space"] = {"name": "x", "num_nodes": 4, "primitives": [], "plugins": [str(plugin)]}
+    (tmp_path / "cell.json").write_text(json.dumps(document))
+    (folder / "claim.yaml").write_text(
+        f"augment_config: augment.yaml\naugment_seeds: [0]\ngenotypes: ['{tmp_path}/cell.json']\n"
+    )
+    assert main([str(folder)]) == 0
+    assert not (tmp_path / "ran").exists()
+    # Another cell under the same name is noticed, and so is a cell from elsewhere.
+    (tmp_path / "cell.json").write_text(load_genotype("DARTS_V1").to_json())
+    assert main([str(folder)]) == 2
+
+
+def test_a_plugin_of_the_settings_is_used(folder):
+    """Searched, trained and counted, in a claim that was moved in between."""
+    (folder / "my_op.py").write_text(
+        "from torch import nn\nfrom nas.operators import register_operator\n"
+        "@register_operator('claimed_conv')\ndef build(channels, stride, *, affine):\n"
+        "    return nn.Conv2d(channels, channels, 1, stride)\n"
+    )
+    for name in ("search", "augment"):
+        with (folder / f"{name}.yaml").open("a") as stream:
+            stream.write(f"plugins: ['{folder}/my_op.py']\n")
+    text = (folder / "claim.yaml").read_text().replace(f"'{SPACE}'", "claimed_conv")
+    (folder / "claim.yaml").write_text(text.replace("[0, 1]", "[0]"))
+    before = dict(registry._REGISTRY)
+    try:
+        assert main([str(folder)]) == 0
+        moved = folder.with_name("moved")
+        folder.rename(moved)
+        moved.joinpath("my_op.py").rename(folder.parent / "my_op.py")
+        folder.mkdir()
+        (folder.parent / "my_op.py").rename(folder / "my_op.py")
+        assert main([str(moved)]) == 0
+    finally:
+        registry._REGISTRY.clear()
+        registry._REGISTRY.update(before)
+    assert "`claimed_conv` | 1 | 1 |" in (moved / "results.md").read_text()

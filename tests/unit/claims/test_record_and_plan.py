@@ -60,9 +60,19 @@ def test_a_run_with_other_settings_is_not_counted(folder):
         run.check()
 
 
+def test_two_runs_never_share_a_directory(folder):
+    text = GOOD.replace('DARTS_V2, "random:0"', "a/b.json, a_b.json")
+    (folder / "claim.yaml").write_text(text)
+    with pytest.raises(ConfigError, match="would share the directory"):
+        plan(read_claim(folder))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
+        ("{s2: {error", "{s3: {error", "paper: 's3' is no row; known: s2"),
+        ("{error: 3.0}", "{source: 5}", "paper: s2: source: expected text"),
+        ("{error: 3.0}", "{error: .nan}", "paper: s2: error: expected a number"),
         ("title: A claim", "titel: A claim", "did you mean 'title'"),
         ("[0, 1]", "[0, 0]", "search_seeds: expected a list of different whole numbers"),
         ("[0, 1]", "[0.5]", "search_seeds: expected a list"),

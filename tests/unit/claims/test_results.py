@@ -1,5 +1,6 @@
 """The table's figures from hand-made results."""
 
+import dataclasses
 import json
 import statistics
 
@@ -55,15 +56,34 @@ def test_the_table(claim_and_runs):
     """A lone run is called one; the caveat and the paper's figures stand there."""
     claim, runs = claim_and_runs
     text = markdown(claim, runs, collect(claim, runs))
-    assert "| `s2` | 1 | 3 | 37.00 ± 3.61 | 0.250 | 9.00 | 3.0 | 3.0 | 3.35 | 2.5 | 3.25 |" in text
+    assert (
+        "| `s2` | 1 | 3 | 37.00 ± 3.61 | - | 0.250 | 9.00 | 3.0 | 3.0 | 3.35 | 2.5 | 3.25 |" in text
+    )
     assert "50.00 (one run)" in text and "5 of 7 runs are finished" in text
     assert "No evidence." in text and "Paper: Paper." in text
     paths = write_results(claim, runs, collect(claim, runs))
     assert json.loads(paths[0].read_text())["rows"][0]["mean_error"] == pytest.approx(37)
 
 
-def test_a_damaged_result_is_named(claim_and_runs):
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"top1": "high"}', '{"top1": 101}'])
+def test_a_damaged_result_is_named(claim_and_runs, text):
     claim, runs = claim_and_runs
-    (runs[1].path / "evaluation.json").write_text("{")
-    with pytest.raises(ReportError, match=r"evaluation\.json: cannot be read"):
+    (runs[1].path / "evaluation.json").write_text(text)
+    with pytest.raises(ReportError, match=r"evaluation\.json: "):
         collect(claim, runs)
+
+
+def test_random_cells_have_a_row_together(claim_and_runs, tmp_path):
+    """Pooled, and with the spread between cells, which no lone cell shows."""
+    claim, runs = claim_and_runs
+    claim = dataclasses.replace(claim, genotypes=("random:0", "random:1"), spaces=())
+    groups = {"s2": "random:0", "DARTS_V2": "random:1"}
+    runs = [
+        dataclasses.replace(run, group=groups[run.group], needs=None, flags=())
+        for run in runs
+        if run.program == "augment"
+    ]
+    *_, together = collect(claim, runs)
+    assert together.name == "random cells together" and together.num_cells_found == 2
+    assert together.errors == (40, 38, 33, 50)
+    assert together.std_between_cells == pytest.approx(statistics.stdev([37, 50]))
