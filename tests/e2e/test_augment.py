@@ -146,7 +146,10 @@ CASES = {
     "image size": (["--image_size=16"], "--image_size: the network cannot take"),
     "fp16": (["--precision=fp16", "--device=cpu"], "needs a GPU"),
     "batch": (["--batch_size=49"], "--batch_size: found 49, but there are 48"),
-    "held out": (["--val_fraction=0.999"], "split fraction"),
+    "held out": (
+        ["--val_fraction=0.999"],
+        "--val_fraction: 0.999 of 48 training images is 48; at least one",
+    ),
     "warm-up": (["--warmup_epochs=2"], "--warmup_epochs"),
     "decay": (["--decay_rate=0.5"], "only with --schedule exponential"),
 }
