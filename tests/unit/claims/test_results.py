@@ -8,7 +8,8 @@ import pytest
 
 from nas.claims.plan import plan
 from nas.claims.record import read_claim
-from nas.claims.results import collect, markdown, write_results
+from nas.claims.results import collect
+from nas.claims.table import markdown, write_results
 from nas.errors import ReportError
 from nas.genotype import load_genotype
 
