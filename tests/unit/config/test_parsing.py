@@ -345,3 +345,36 @@ def test_no_command_line_raises_anything_but_a_config_error(argv):
     except NasError as error:
         assert type(error) is ConfigError
         assert str(error)
+
+
+class TestBase:
+    def test_a_file_stands_on_another(self, write, tmp_path):
+        """What it does not say is its base's, through any number of them; a flag still wins."""
+        write("recipe", epochs=7, batch_size=8, seed=3)
+        write("wide", base="recipe.yaml", init_channels=4, batch_size=16)
+        (tmp_path / "rows").mkdir()
+        row = write("rows/row", base="../wide.yaml", seed=5)
+        found = parse(f"--config={row}", "--init_channels=6")
+        assert (found.epochs, found.batch_size, found.seed, found.init_channels) == (7, 16, 5, 6)
+
+    def test_the_last_of_several_files_wins_with_its_base(self, write):
+        write("recipe", epochs=7)
+        first, second = write("first", epochs=9), write("second", base="recipe.yaml")
+        assert parse(f"--config={first}", f"--config={second}").epochs == 7
+        assert parse(f"--config={second}", f"--config={first}").epochs == 9
+
+    @pytest.mark.parametrize(
+        ("base", "message"),
+        [
+            ("nowhere.yaml", r"row\.yaml: base: there is no file 'nowhere\.yaml' beside it"),
+            ("row.yaml", r"row\.yaml: is its own base"),
+            (5, r"row\.yaml: base: there is no file 5"),
+        ],
+    )
+    def test_a_base_that_cannot_be(self, write, base, message):
+        assert re.search(message, refused(f"--config={write('row', base=base)}"))
+
+    def test_an_error_names_the_file_it_is_in(self, write):
+        write("recipe", epochs="many")
+        row = write("row", base="recipe.yaml", seed=1)
+        assert re.search(r"recipe\.yaml: epochs: expected a whole", refused(f"--config={row}"))
