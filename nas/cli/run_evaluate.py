@@ -29,7 +29,7 @@ from nas.train.trainer import AUTOCAST_DTYPES
 
 _MAY_DIFFER = {
     *("evaluate", "genotype", "space", "model", "plugins", "out"),  # the network is compared
-    *("dataset", "data", "image_size", "device", "eval_batch_size", "precision"),
+    *("dataset", "data", "image_size", "device", "eval_batch_size", "precision", "skip_corrupt"),
 }
 _NOT_FROM_THE_CHECKPOINT = {
     **{"evaluate": None, "out": None, "resume": False},

@@ -6,7 +6,7 @@ Source: DARTS (arXiv:1806.09055), Sec. 3.1 and Appendix A.1.
 from dataclasses import dataclass
 from typing import Literal
 
-from nas.config.fields import bounded, check_ranges
+from nas.config.fields import bounded, check_ranges, check_skip_corrupt
 from nas.errors import ConfigError
 
 
@@ -27,6 +27,9 @@ class SearchConfig:
     """Height and width in pixels; null is the data set's own."""
     max_images: int | None = bounded(None, minimum=2)
     """Use only so many training images, the same share of every class; null uses all."""
+    skip_corrupt: bool = False
+    """Leave out images that cannot be read, and name them; without it one is an error. Only for
+    images in files."""
     out: str | None = None
     """Run directory; null is runs/SPACE-DATASET-seedSEED."""
     resume: bool = False
@@ -75,6 +78,7 @@ class SearchConfig:
 
     def __post_init__(self):
         check_ranges(self)
+        check_skip_corrupt(self.dataset, self.skip_corrupt)
         if self.out == "":
             raise ConfigError("--out: expected the path of a directory, found ''")
         if self.learning_rate_min > self.learning_rate:
