@@ -288,7 +288,8 @@ def test_a_network_by_name(tmp_path, capsys):
     network = ["--model=mobilenext_0.35", "--identity_ratio=1/3"]
     small = ["--dataset=shapes", "--max_images=32", "--batch_size=16", "--epochs=1"]
     assert main([*network, *small, f"--out={out}"]) == 0
-    assert not (out / "genotype.json").exists()
+    assert not (out / "genotype.json").exists() and (out / "report.html").exists()
+    assert "no picture" not in capsys.readouterr().err
     assert "drop_path_prob" not in json.loads((out / "metrics.jsonl").read_text())
     assert main([f"--evaluate={out}", f"--out={tmp_path / 'again'}"]) == 0
     first, second = (read(path / "evaluation.json") for path in (out, tmp_path / "again"))
