@@ -13,6 +13,7 @@ from nas.runtime.run_directory import RunDirectory
 
 _OF_CELLS = ("different", "between cells (%)", "search (min)", "full size (M)")
 """Columns that say nothing of a network by name."""
+_OF_PAPER = ("paper: error (%)", "paper: parameters (M)")
 _RUNS = {True: "retrains", False: "runs"}
 
 
@@ -48,7 +49,9 @@ def markdown(claim: Claim, runs: list[Run], rows: list[Row]) -> str:
     """Write the table of a claim; a claim of networks by name has no columns about cells."""
     num_finished = sum(run.state() == "finished" for run in runs)
     has_cells = bool(claim.spaces or claim.genotypes)
-    table = [_cells(row, claim.paper.get(row.name), has_cells) for row in rows]
+    left_out = [] if has_cells else [*_OF_CELLS, *(() if claim.paper else _OF_PAPER)]
+    table = [_cells(row, claim.paper.get(row.name, {}), has_cells) for row in rows]
+    table = [{key: text for key, text in row.items() if key not in left_out} for row in table]
     header = tuple(table[0])
     lines = [f"# {claim.title}", "", f"{num_finished} of {len(runs)} runs are finished.", ""]
     lines.append(f"| {' | '.join(header)} |")
@@ -65,10 +68,10 @@ def markdown(claim: Claim, runs: list[Run], rows: list[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cells(row: Row, paper: dict[str, Any] | None, has_cells: bool) -> dict[str, str]:
+def _cells(row: Row, paper: dict[str, Any], has_cells: bool) -> dict[str, str]:
     """Return a row by column."""
-    between, paper = row.std_between_cells, paper or {}
-    cells = {
+    between = row.std_between_cells
+    return {
         "cells" if has_cells else "network": f"`{row.name}`",
         "different": str(row.num_cells_found),
         "retrains" if has_cells else "runs": str(row.num_retrains),
@@ -82,7 +85,6 @@ def _cells(row: Row, paper: dict[str, Any] | None, has_cells: bool) -> dict[str,
         "paper: error (%)": str(paper.get("error", "")),
         "paper: parameters (M)": str(paper.get("parameters_m", "")),
     }
-    return {key: text for key, text in cells.items() if has_cells or key not in _OF_CELLS}
 
 
 def _legend(has_cells: bool) -> str:

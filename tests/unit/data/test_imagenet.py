@@ -139,3 +139,13 @@ def test_damaged_images_are_left_out_when_asked(root, tmp_path):
     assert found.labels.tolist() == [0] * 6 + [1] * 7 and path not in found.paths
     batches = FileLoader(found, 4, transform=eval_transform(found.info), shuffle=True, seed=0)
     assert torch.cat([y for _, y in batches]).bincount().tolist() == [6, 7]
+
+
+def test_classes_that_differ(root, tmp_path):
+    """The names that are in one of train/ and val/ alone are in the message."""
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy)
+    (copy / "val" / "n02").rename(copy / "val" / "n03")
+    for split in ("train", "val"):
+        with pytest.raises(DataError, match="'n02' only in train, 'n03' only in val"):
+            files(copy, split)
