@@ -49,7 +49,8 @@ def test_twenty_steps_in_fp32(tmp_path):
     path = tmp_path / "small.yaml"
     path.write_text(
         "num_nodes: 2\n"
-        "primitives: [none, skip_connect, max_pool_3x3, sep_conv_3x3, dil_conv_5x5, sandglass_3x3]\n"
+        "primitives: [none, skip_connect, max_pool_3x3, sep_conv_3x3, dil_conv_5x5, "
+        "sandglass_3x3]\n"
     )
     space = load_space(path)
     nets = []
