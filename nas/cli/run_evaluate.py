@@ -28,7 +28,7 @@ from nas.train import evaluate
 
 _MAY_DIFFER = {
     *("evaluate", "genotype", "space", "model", "plugins", "out"),  # the network is compared
-    *("dataset", "data", "image_size", "device", "eval_batch_size"),
+    *("dataset", "data", "image_size", "skip_corrupt", "device", "eval_batch_size"),
     *("precision", "memory_format", "compile"),
 }
 _NOT_FROM_THE_CHECKPOINT = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nas.config.compute import ComputeConfig
-from nas.config.fields import bounded, check_ranges
+from nas.config.fields import bounded, check_ranges, check_skip_corrupt
 from nas.errors import ConfigError
 
 _OF_GENOTYPES = (
@@ -54,6 +54,9 @@ class AugmentConfig(ComputeConfig):
     """Use only so many training images, the same share of every class; null uses all."""
     val_fraction: float = bounded(0.0, minimum=0, below=1)
     """Share of the training images that is held out to choose the best epoch; 0 holds out none."""
+    skip_corrupt: bool = False
+    """Leave out images that cannot be read, and name them; without it one is an error. Only for
+    images in files."""
     out: str | None = None
     """Run directory; null is runs/augment-GENOTYPE-DATASET-seedSEED."""
     resume: bool = False
@@ -148,6 +151,7 @@ class AugmentConfig(ComputeConfig):
                 raise ConfigError(f"--{name} has an effect only with --genotype, found --model")
 
     def _check_data(self) -> None:
+        check_skip_corrupt(self.dataset, self.skip_corrupt)
         if self.dataset == "imagenet":
             if self.cutout:
                 raise ConfigError("--cutout: imagenet is trained with random resized crops only")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nas.config.compute import ComputeConfig
-from nas.config.fields import bounded, check_ranges
+from nas.config.fields import bounded, check_ranges, check_skip_corrupt
 from nas.errors import ConfigError
 
 
@@ -28,6 +28,9 @@ class SearchConfig(ComputeConfig):
     """Height and width in pixels; null is the data set's own."""
     max_images: int | None = bounded(None, minimum=2)
     """Use only so many training images, the same share of every class; null uses all."""
+    skip_corrupt: bool = False
+    """Leave out images that cannot be read, and name them; without it one is an error. Only for
+    images in files."""
     out: str | None = None
     """Run directory; null is runs/SPACE-DATASET-seedSEED."""
     resume: bool = False
@@ -74,6 +77,7 @@ class SearchConfig(ComputeConfig):
 
     def __post_init__(self):
         check_ranges(self)
+        check_skip_corrupt(self.dataset, self.skip_corrupt)
         if self.out == "":
             raise ConfigError("--out: expected the path of a directory, found ''")
         if self.learning_rate_min > self.learning_rate:
