@@ -13,9 +13,8 @@ class ComputeConfig:
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU when there is one."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Of the forward pass; weights, alphas and optimisers stay fp32. auto is fp32; fp16 needs a
-    GPU."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Of the forward pass; weights, alphas and optimisers stay fp32. fp16 needs a GPU."""
     memory_format: Literal["auto", "channels_last", "contiguous"] = "auto"
     """Order of an image's numbers in memory; auto is channels_last."""
     compile: Literal["auto", "off", "default", "reduce-overhead"] = "auto"

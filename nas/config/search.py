@@ -90,7 +90,7 @@ class SearchConfig(ComputeConfig):
         if self.epsilon != 0.01 and self.architect != "second_order":
             raise ConfigError("--epsilon has an effect only with --architect second_order")
         self.check_compute(self.batch_size)
-        if self.architect != "first_order" and self.precision not in ("auto", "fp32"):
+        if self.architect != "first_order" and self.precision != "fp32":
             raise ConfigError(
                 f"--precision {self.precision}: only with --architect first_order; the second "
                 "order moves the weights by less than this precision can tell apart"

@@ -83,7 +83,7 @@ def select_compute(config: ComputeConfig) -> Compute:
         ConfigError: The device is not there or cannot compute in that precision.
     """
     device = select_device(config.device)
-    precision = "fp32" if config.precision == "auto" else config.precision
+    precision = config.precision
     memory_format = "channels_last" if config.memory_format == "auto" else config.memory_format
     mode = None if config.compile in ("auto", "off") else config.compile
     if precision == "fp16" and device.type != "cuda":
