@@ -4,6 +4,8 @@ import copy
 import dataclasses
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,6 +14,7 @@ from torch.nn import CrossEntropyLoss
 
 from nas.cli.augment_data import load_split, load_train_data
 from nas.cli.augment_model import build_model, choose_genotype, describe_model
+from nas.cli.memory_advice import LONG_RUN_STEPS, describe_memory, explained_out_of_memory
 from nas.cli.run_log import RunLog
 from nas.cli.tables import cost_table, evaluation_table
 from nas.config import AugmentConfig, resolved
@@ -22,8 +25,9 @@ from nas.models import load_weights
 from nas.report.diagram import draw_cells
 from nas.report.html import write_report
 from nas.runtime.complexity import Cost, measure_cost
-from nas.runtime.device import select_device
+from nas.runtime.compute import describe_compute, select_compute
 from nas.runtime.environment import describe_environment
+from nas.runtime.memory import MemoryEstimate, estimate_memory
 from nas.runtime.run_directory import RunDirectory
 from nas.runtime.signals import Stopped
 from nas.strict_yaml import is_file
@@ -36,17 +40,14 @@ _SCALARS = (
     *(f"{split}_{what}" for split in ("train", "val", "test") for what in ("loss", "accuracy")),
     *(f"{split}_top5_accuracy" for split in ("val", "test")),
 )
-_LONG_RUN_STEPS = 200
-"""A run of so many steps begins with an estimate of its time."""
 
 
 def run_augment(config: AugmentConfig) -> int:
     """Train and measure; returns the exit code."""
     config = resolved(config)
     genotype = choose_genotype(config)
-    device = select_device(config.device)
-    if config.precision == "fp16" and device.type != "cuda":
-        raise ConfigError("--precision fp16: needs a GPU; use bf16 or fp32 on a CPU")
+    compute = select_compute(config)
+    device = compute.device
     if not config.resume:
         RunDirectory.check_free(Path(config.out))
     images = load_split(config, "train")
@@ -62,11 +63,11 @@ def run_augment(config: AugmentConfig) -> int:
     data = load_train_data(config, images, device)
     described = {"model": description, "classes": list(info.class_names)}
     described["config"] = _plain(config)
-    net = net.to(device, memory_format=torch.channels_last)
+    net = compute.place(net)
     loss = CrossEntropyLoss(label_smoothing=config.label_smoothing)
     with _open_run(config, genotype, cost, device) as run:
         log = RunLog(run, _SCALARS)
-        trainer = Trainer(config, net, loss, data, run, described, [log.on_epoch])
+        trainer = Trainer(config, net, loss, data, run, described, [log.on_epoch], compute)
         if config.resume:
             trainer.resume()
             if trainer.epoch < trainer.epochs:
@@ -74,12 +75,14 @@ def run_augment(config: AugmentConfig) -> int:
         print(
             f"{cost_table(cost)}\n\n{info.name}: {data.num_images[0]} training, "
             f"{data.num_images[1]} test, {data.num_images[2]} held-out images of {image_shape}; "
-            f"{device}; run {run.path}"
+            f"{describe_compute(compute)}; run {run.path}"
         )
+        memory = partial(_estimate_memory, trainer, image_shape)
         try:
-            _announce(trainer, image_shape)
-            log.start(trainer.epoch)
-            found = trainer.train()
+            with explained_out_of_memory(memory, config.batch_size, compute):
+                _announce(trainer, image_shape, memory)
+                log.start(trainer.epoch)
+                found = trainer.train()
         except Stopped as stopped:
             print(f"augment.py: {stopped}", file=sys.stderr)
             return stopped.exit_code
@@ -102,11 +105,19 @@ def _check_image_size(net: nn.Module, image_shape: tuple[int, int, int]) -> None
         ) from cause
 
 
-def _announce(trainer: Trainer, image_shape: tuple[int, int, int]) -> None:
+def _estimate_memory(trainer: Trainer, image_shape: tuple[int, int, int]) -> MemoryEstimate:
+    images = torch.empty((2, *image_shape), device="meta")
+    return estimate_memory(trainer.net, (images,), trainer.compute)
+
+
+def _announce(
+    trainer: Trainer, image_shape: tuple[int, int, int], memory: Callable[[], MemoryEstimate]
+) -> None:
     """Say how long a long run will take, before it begins."""
     steps_left = (trainer.epochs - trainer.epoch) * len(trainer.train_loader)
-    if steps_left < _LONG_RUN_STEPS:
+    if steps_left < LONG_RUN_STEPS:
         return
+    print(describe_memory(memory(), trainer.config.batch_size, trainer.compute))
     found = estimate(trainer, image_shape)
     hours = found.epoch_time_s * (trainer.epochs - trainer.epoch) / 3600
     print(

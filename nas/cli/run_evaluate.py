@@ -22,14 +22,14 @@ from nas.genotype import Genotype
 from nas.models import fit_weights, load_weights
 from nas.operators import resolve_genotype
 from nas.runtime.checkpoint import load_checkpoint, load_newest
-from nas.runtime.device import select_device
+from nas.runtime.compute import select_compute
 from nas.runtime.run_directory import RunDirectory
 from nas.train import evaluate
-from nas.train.trainer import AUTOCAST_DTYPES
 
 _MAY_DIFFER = {
     *("evaluate", "genotype", "space", "model", "plugins", "out"),  # the network is compared
-    *("dataset", "data", "image_size", "device", "eval_batch_size", "precision", "skip_corrupt"),
+    *("dataset", "data", "image_size", "skip_corrupt", "device", "eval_batch_size"),
+    *("precision", "memory_format", "compile"),
 }
 _NOT_FROM_THE_CHECKPOINT = {
     **{"evaluate": None, "out": None, "resume": False},
@@ -61,13 +61,12 @@ def run_evaluate(argv: Sequence[str], prog: str, checkpoint: str) -> int:
         epoch = state.get("epoch") if "measured_net" in state else state.get("epoch", 0) - 1
     if config.out is not None:
         RunDirectory.check_free(Path(config.out))
-    device = select_device(config.device)
+    compute = select_compute(config)
     found = evaluate(
-        net.to(device),
-        eval_loader(images, torch.arange(len(images)), config, device),
+        compute.place(net),
+        eval_loader(images, torch.arange(len(images)), config, compute.device),
         images.info.num_classes,
-        device=device,
-        autocast_dtype=AUTOCAST_DTYPES[config.precision],
+        compute=compute,
     )
     if not math.isfinite(found.loss):
         raise CheckpointError(

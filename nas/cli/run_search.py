@@ -3,11 +3,17 @@
 import dataclasses
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch.nn.functional import cross_entropy
 
+from nas.cli.memory_advice import (
+    LONG_RUN_STEPS,
+    describe_memory,
+    explained_out_of_memory,
+)
 from nas.cli.search_data import load_search_data
 from nas.cli.search_log import SearchLog
 from nas.config import SearchConfig
@@ -16,8 +22,9 @@ from nas.operators import resolve
 from nas.report.diagram import draw_cells
 from nas.report.html import write_report
 from nas.runtime.complexity import count_parameters
-from nas.runtime.device import select_device
+from nas.runtime.compute import describe_compute, select_compute
 from nas.runtime.environment import current_commit, describe_environment
+from nas.runtime.memory import MemoryEstimate, estimate_memory
 from nas.runtime.run_directory import RunDirectory
 from nas.runtime.signals import Stopped
 from nas.search import Searcher, with_details
@@ -30,18 +37,23 @@ def run_search(config: SearchConfig) -> int:
     """Search, and write the genotype and the pictures; returns the exit code."""
     space = load_space(config.space)
     resolve(space, config.plugins)
-    device = select_device(config.device)
+    compute = select_compute(config)
+    device = compute.device
     if not config.resume:
         RunDirectory.check_free(Path(config.out))
     data = load_search_data(config, device)
     torch.manual_seed(config.seed)
-    net = Supernet(
-        space, data.image_shape[0], data.num_classes, config.init_channels, config.num_cells
-    ).to(device, memory_format=torch.channels_last)
+    net = compute.place(
+        Supernet(
+            space, data.image_shape[0], data.num_classes, config.init_channels, config.num_cells
+        )
+    )
     alphas = Alphas(space, config.alpha_init_std).to(device)
     with _open_run(config, space, device) as run:
         log = SearchLog(run, space, alphas)
-        searcher = Searcher(config, space, net, alphas, cross_entropy, data, run, [log.on_epoch])
+        searcher = Searcher(
+            config, space, net, alphas, cross_entropy, data, run, [log.on_epoch], compute
+        )
         if config.resume:
             searcher.resume()
             if searcher.epoch < config.epochs:
@@ -49,11 +61,16 @@ def run_search(config: SearchConfig) -> int:
         log.start(searcher.epoch)
         print(
             f"space {space.name}: {len(space.primitives)} primitives on {space.num_edges} edges; "
-            f"supernet of {count_parameters(net) / 1e6:.2f} M weights on {device}; "
+            f"supernet of {count_parameters(net) / 1e6:.2f} M weights; "
+            f"{describe_compute(compute)}; "
             f"{data.num_images[0]} images for w, {data.num_images[1]} for alpha; run {run.path}"
         )
+        memory = partial(_estimate_memory, searcher)
+        if (config.epochs - searcher.epoch) * len(data.train_loader) >= LONG_RUN_STEPS:
+            print(describe_memory(memory(), config.batch_size, compute))
         try:
-            found = searcher.search()
+            with explained_out_of_memory(memory, config.batch_size, compute):
+                found = searcher.search()
         except Stopped as stopped:
             print(f"search.py: {stopped}", file=sys.stderr)
             return stopped.exit_code
@@ -74,6 +91,12 @@ def run_search(config: SearchConfig) -> int:
         for path in (*draw_cells(genotype, run.path), write_report(run.path)):
             print(path)
     return 0
+
+
+def _estimate_memory(searcher: Searcher) -> MemoryEstimate:
+    images = torch.empty((2, *searcher.data.image_shape), device="meta")
+    inputs = (images, searcher.alphas.weights())
+    return estimate_memory(searcher.net, inputs, searcher.compute)
 
 
 def genotype_summary(genotype) -> str:

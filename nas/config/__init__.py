@@ -1,7 +1,15 @@
 """Settings as frozen dataclasses, read from flags and YAML (no torch)."""
 
 from nas.config.augment import AugmentConfig, resolved
+from nas.config.compute import ComputeConfig
 from nas.config.parsing import parse_settings, run_program
 from nas.config.search import SearchConfig
 
-__all__ = ["AugmentConfig", "SearchConfig", "parse_settings", "resolved", "run_program"]
+__all__ = [
+    "AugmentConfig",
+    "ComputeConfig",
+    "SearchConfig",
+    "parse_settings",
+    "resolved",
+    "run_program",
+]

@@ -7,6 +7,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
+from nas.config.compute import ComputeConfig
 from nas.config.fields import bounded, check_ranges, check_skip_corrupt
 from nas.errors import ConfigError
 
@@ -22,7 +23,7 @@ _STEM_DEFAULTS = {
 
 
 @dataclass(frozen=True)
-class AugmentConfig:
+class AugmentConfig(ComputeConfig):
     """Settings of a retrain, or of measuring a trained model."""
 
     genotype: str | None = None
@@ -62,8 +63,6 @@ class AugmentConfig:
     """Continue the run in --out; its settings are read from there."""
     seed: int = bounded(0, minimum=0, maximum=2**31 - 1)
     """Of the weights, drop path and the order of the images."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute; auto takes a GPU when there is one."""
 
     stem: Literal["cifar", "imagenet"] | None = None
     """cifar, also null, keeps the resolution; imagenet divides it by 8 before the first cell."""
@@ -125,8 +124,6 @@ class AugmentConfig:
     """Largest norm of the gradient; null does not clip."""
     ema_decay: float = bounded(0.0, minimum=0, below=1)
     """Of the moving average of the weights, which is then what is measured; 0 is off."""
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Of the forward pass; weights and optimiser stay fp32. fp16 needs a GPU."""
 
     def __post_init__(self):
         check_ranges(self)
@@ -138,6 +135,7 @@ class AugmentConfig:
         self._check_network()
         self._check_data()
         self._check_schedule()
+        self.check_compute(self.batch_size)
 
     def _check_network(self) -> None:
         if self.model is None:

@@ -6,12 +6,13 @@ Source: DARTS (arXiv:1806.09055), Sec. 3.1 and Appendix A.1.
 from dataclasses import dataclass
 from typing import Literal
 
+from nas.config.compute import ComputeConfig
 from nas.config.fields import bounded, check_ranges, check_skip_corrupt
 from nas.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class SearchConfig:
+class SearchConfig(ComputeConfig):
     """Settings of a search."""
 
     space: str = "darts"
@@ -36,8 +37,6 @@ class SearchConfig:
     """Continue the run in --out; its settings are read from there."""
     seed: int = bounded(0, minimum=0, maximum=2**31 - 1)
     """Of the weights, the alphas, the split and the order of the images."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute; auto takes a GPU when there is one."""
 
     epochs: int = bounded(50, minimum=1)
     """Passes over the training half."""
@@ -90,3 +89,14 @@ class SearchConfig:
             raise ConfigError("--xi has no effect in first order; add --architect second_order")
         if self.epsilon != 0.01 and self.architect != "second_order":
             raise ConfigError("--epsilon has an effect only with --architect second_order")
+        self.check_compute(self.batch_size)
+        if self.architect != "first_order" and self.precision != "fp32":
+            raise ConfigError(
+                f"--precision {self.precision}: only with --architect first_order; the second "
+                "order moves the weights by less than this precision can tell apart"
+            )
+        if self.architect == "second_order_exact" and self.micro_batch is not None:
+            raise ConfigError(
+                "--micro_batch: not with --architect second_order_exact, which "
+                "keeps the graph of the whole batch; use second_order"
+            )

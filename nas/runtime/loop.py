@@ -15,13 +15,12 @@ from tqdm import tqdm
 
 from nas.errors import CheckpointError, TrainingError
 from nas.runtime.checkpoint import list_checkpoints, load_newest, save_checkpoint
+from nas.runtime.compute import Batch, Compute
 from nas.runtime.device import peak_memory_mib
 from nas.runtime.metrics import Meter
 from nas.runtime.run_directory import RunDirectory
 from nas.runtime.signals import StopFlag, Stopped
 
-Batch = tuple[Tensor, Tensor]
-"""Images (N, C, H, W) and class indices (N,)."""
 EpochCallback = Callable[[dict[str, Any]], None]
 
 
@@ -37,7 +36,7 @@ class EpochLoop:
         epochs: int,
         train_loader: Any,
         run: RunDirectory,
-        device: torch.device,
+        compute: Compute,
         callbacks: Iterable[EpochCallback] = (),
     ):
         """Stand at the beginning.
@@ -47,17 +46,18 @@ class EpochLoop:
             train_loader: Its length is the number of steps in an epoch; it continues where it was
                 left, and has `state_dict` and `load_state_dict` (see `nas.data.TensorLoader`).
             run: Takes metrics.jsonl and the checkpoints.
-            device: Of the batches.
+            compute: The arithmetic; its device is where batches go.
             callbacks: Called with the record of each epoch.
         """
         self.epochs = epochs
         self.train_loader = train_loader
         self.run = run
-        self.device = device
+        self.compute = compute
+        self.device = compute.device
         self.callbacks = list(callbacks)
         self.epoch = 0
         self.step_in_epoch = 0
-        self.train_meter = Meter(device)
+        self.train_meter = Meter(self.device)
         self._before_s = 0.0  # spent on the current epoch by processes that were stopped
         self._started_s = time.perf_counter()
         self._stop = StopFlag()
@@ -109,7 +109,7 @@ class EpochLoop:
         num_left = len(self.train_loader) - self.step_in_epoch
         batches = iter(self.train_loader)
         for _ in range(num_left):
-            yield self.to_device(next(batches))
+            yield self.compute.to_device(next(batches))
 
     def step_done(self) -> None:
         """Count a step, show it, and stop if a signal asked for it."""
@@ -121,11 +121,6 @@ class EpochLoop:
                     epoch=self.epoch, loss=f"{self.train_meter.loss:.3f}", refresh=False
                 )
         self.check_stop()
-
-    def to_device(self, batch: Batch) -> Batch:
-        """Move a batch to the device of the loop."""
-        images, targets = batch
-        return images.to(self.device, non_blocking=True), targets.to(self.device)
 
     def check_finite(self, loss: Tensor | float, what: str) -> None:
         """Raise TrainingError if a loss is not finite; says where, and what is left."""

@@ -13,7 +13,8 @@ from torch.nn.utils import clip_grad_norm_
 
 from nas.config import SearchConfig
 from nas.genotype import Genotype
-from nas.runtime.loop import Batch, EpochCallback, EpochLoop, cosine
+from nas.runtime.compute import Batch, Compute
+from nas.runtime.loop import EpochCallback, EpochLoop, cosine
 from nas.runtime.metrics import Meter
 from nas.runtime.run_directory import RunDirectory
 from nas.search.architect import Architect
@@ -64,10 +65,14 @@ class Searcher(EpochLoop):
         data: SearchData,
         run: RunDirectory,
         callbacks: Iterable[EpochCallback] = (),
+        compute: Compute | None = None,
     ):
-        """Build the optimisers: SGD for the weights of `net`, Adam for `alphas`, nothing shared."""
-        device = next(net.parameters()).device
-        super().__init__(config.epochs, data.train_loader, run, device, callbacks)
+        """Build the optimisers: SGD for the weights of `net`, Adam for `alphas`, nothing shared.
+
+        `compute` is None for fp32 where `net` lies.
+        """
+        compute = compute or Compute(next(net.parameters()).device)
+        super().__init__(config.epochs, data.train_loader, run, compute, callbacks)
         self.config = config
         self.space = space
         self.net = net
@@ -86,6 +91,7 @@ class Searcher(EpochLoop):
             betas=config.alpha_betas,
             weight_decay=config.alpha_weight_decay,
         )
+        self.weight_scaler, self.alpha_scaler = compute.scaler(), compute.scaler()
         self.architect = Architect(
             net,
             alphas,
@@ -94,6 +100,8 @@ class Searcher(EpochLoop):
             order=config.architect,
             xi=config.xi,
             epsilon=config.epsilon,
+            compute=compute,
+            scaler=self.alpha_scaler,
         )
 
     def search(self) -> Genotype:
@@ -138,7 +146,7 @@ class Searcher(EpochLoop):
         self.net.train()
         val_batches = _endless(self.data.val_loader)
         for train_batch in self.train_batches():
-            self._alpha_step(self.to_device(next(val_batches)), train_batch)
+            self._alpha_step(self.compute.to_device(next(val_batches)), train_batch)
             self._weight_step(train_batch)
             self.step_done()
 
@@ -150,20 +158,24 @@ class Searcher(EpochLoop):
     def _alpha_step(self, val_batch: Batch, train_batch: Batch) -> None:
         val_loss = self.architect.step(val_batch, train_batch)
         self.check_finite(val_loss, "validation loss of the alpha step")
-        self.alpha_optimizer.step()
+        self.alpha_scaler.step(self.alpha_optimizer)
+        self.alpha_scaler.update()
         self.alpha_optimizer.zero_grad()
 
     def _weight_step(self, train_batch: Batch) -> None:
-        images, targets = train_batch
         arch_weights = tuple(weights.detach() for weights in self.alphas.weights())
-        logits = self.net(images, arch_weights)
-        loss = self.loss(logits, targets)
-        self.check_finite(loss, "training loss")
         self.weight_optimizer.zero_grad()
-        loss.backward()
+        for (images, targets), share in self.compute.split(train_batch):
+            with self.compute.autocast():
+                logits = self.net(images, arch_weights)
+                loss = self.loss(logits, targets)
+            self.check_finite(loss, "training loss")
+            self.weight_scaler.scale(share * loss).backward()
+            self.train_meter.update(loss, logits, targets)
+        self.weight_scaler.unscale_(self.weight_optimizer)
         clip_grad_norm_(self.net.parameters(), self.config.grad_clip)
-        self.weight_optimizer.step()
-        self.train_meter.update(loss, logits, targets)
+        self.weight_scaler.step(self.weight_optimizer)
+        self.weight_scaler.update()
 
     @torch.no_grad()
     def _measure(self) -> Meter:
@@ -172,9 +184,11 @@ class Searcher(EpochLoop):
         meter = Meter(self.device)
         arch_weights = self.alphas.weights()
         for batch in self.data.measure_loader(self.epoch):
-            images, targets = self.to_device(batch)
-            logits = self.net(images, arch_weights)
-            meter.update(self.loss(logits, targets), logits, targets)
+            images, targets = self.compute.to_device(batch)
+            with self.compute.autocast():
+                logits = self.net(images, arch_weights)
+                loss = self.loss(logits, targets)
+            meter.update(loss, logits, targets)
             self.check_stop()
         return meter
 
@@ -185,6 +199,8 @@ class Searcher(EpochLoop):
             "alphas": self.alphas.state_dict(),
             "weight_optimizer": self.weight_optimizer.state_dict(),
             "alpha_optimizer": self.alpha_optimizer.state_dict(),
+            "weight_scaler": self.weight_scaler.state_dict(),
+            "alpha_scaler": self.alpha_scaler.state_dict(),
             "val_loader": self.data.val_loader.state_dict(),
         }
 
@@ -195,6 +211,8 @@ class Searcher(EpochLoop):
         self.alphas.load_state_dict(state["alphas"])
         self.weight_optimizer.load_state_dict(state["weight_optimizer"])
         self.alpha_optimizer.load_state_dict(state["alpha_optimizer"])
+        self.weight_scaler.load_state_dict(state["weight_scaler"])
+        self.alpha_scaler.load_state_dict(state["alpha_scaler"])
         self.data.val_loader.load_state_dict(state["val_loader"])
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from nas.runtime.loop import Batch
+from nas.runtime.compute import Batch, Compute
 
 MAX_CONFUSION_CLASSES = 100
 """Up to so many classes the confusion matrix is kept."""
@@ -42,8 +42,7 @@ def evaluate(
     loader: Iterable[Batch],
     num_classes: int,
     *,
-    device: torch.device | str = "cpu",
-    autocast_dtype: torch.dtype | None = None,
+    compute: Compute | None = None,
     on_batch: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Measure a model on all images of a loader.
@@ -53,21 +52,21 @@ def evaluate(
             restored.
         loader: One pass over the images; batches may differ in size.
         num_classes: Of the logits.
-        device: Where `net` is.
-        autocast_dtype: Of the forward pass; None is that of the weights.
+        compute: The arithmetic, on the device of `net`; None is fp32 on the CPU.
         on_batch: Called after each batch.
     """
     was_training = net.training
     net.eval()
-    device = torch.device(device)
+    compute = compute or Compute(torch.device("cpu"))
+    device = compute.device
     loss = torch.zeros((), dtype=torch.float64, device=device)
     in_top5 = torch.zeros((), dtype=torch.int64, device=device)
     # One count a (true, predicted) pair.
     pairs = torch.zeros(num_classes * num_classes, dtype=torch.int64, device=device)
     try:
-        for images, targets in loader:
-            images, targets = images.to(device, non_blocking=True), targets.to(device)
-            with torch.autocast(device.type, autocast_dtype, enabled=autocast_dtype is not None):
+        for batch in loader:
+            images, targets = compute.to_device(batch)
+            with compute.autocast():
                 logits = net(images)
             logits = logits.float()
             loss += cross_entropy(logits, targets, reduction="sum").double()

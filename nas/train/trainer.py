@@ -8,21 +8,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nas.config import AugmentConfig
 from nas.runtime.checkpoint import write_checkpoint
-from nas.runtime.loop import Batch, EpochCallback, EpochLoop
+from nas.runtime.compute import Batch, Compute
+from nas.runtime.loop import EpochCallback, EpochLoop
 from nas.runtime.run_directory import RunDirectory
 from nas.train.evaluation import Evaluation, evaluate
 from nas.train.recipe import build_optimizer, drop_path_prob_at, learning_rate_at, num_epochs
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 BEST = "best.pt"
-AUTOCAST_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,7 @@ class Trainer(EpochLoop):
         run: RunDirectory,
         description: dict[str, Any],
         callbacks: Iterable[EpochCallback] = (),
+        compute: Compute | None = None,
     ):
         """Build the optimiser.
 
@@ -70,17 +70,17 @@ class Trainer(EpochLoop):
             run: Takes metrics.jsonl and the checkpoints.
             description: Stored in every checkpoint: what must be known to build the network anew.
             callbacks: Called with the record of each epoch.
+            compute: The arithmetic; None is fp32 where `net` lies.
         """
-        device = next(net.parameters()).device
-        super().__init__(num_epochs(config), data.train_loader, run, device, callbacks)
+        compute = compute or Compute(next(net.parameters()).device)
+        super().__init__(num_epochs(config), data.train_loader, run, compute, callbacks)
         self.config = config
         self.net = net
         self.loss = loss
         self.data = data
         self.description = description
         self.optimizer = build_optimizer(net, config)
-        self.autocast_dtype = AUTOCAST_DTYPES[config.precision]
-        self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
+        self.scaler = compute.scaler()
         self.ema = (
             AveragedModel(
                 net, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
@@ -146,19 +146,18 @@ class Trainer(EpochLoop):
         Args:
             batch: On the device of the network.
         """
-        images, targets = batch
-        with torch.autocast(
-            self.device.type, self.autocast_dtype, enabled=self.autocast_dtype is not None
-        ):
-            output = self.net(images)
-            logits, aux_logits = output if isinstance(output, tuple) else (output, None)
-            loss = self.loss(logits, targets)
-            total = loss
-            if aux_logits is not None:
-                total = loss + self.config.auxiliary_weight * self.loss(aux_logits, targets)
-        self.check_finite(total, "training loss")
         self.optimizer.zero_grad()
-        self.scaler.scale(total).backward()
+        for (images, targets), share in self.compute.split(batch):
+            with self.compute.autocast():
+                output = self.net(images)
+                logits, aux_logits = output if isinstance(output, tuple) else (output, None)
+                loss = self.loss(logits, targets)
+                total = loss
+                if aux_logits is not None:
+                    total = loss + self.config.auxiliary_weight * self.loss(aux_logits, targets)
+            self.check_finite(total, "training loss")
+            self.scaler.scale(share * total).backward()
+            self.train_meter.update(loss, logits, targets)
         if self.config.grad_clip is not None:
             self.scaler.unscale_(self.optimizer)
             clip_grad_norm_(self.net.parameters(), self.config.grad_clip)
@@ -166,7 +165,6 @@ class Trainer(EpochLoop):
         self.scaler.update()
         if self.ema:
             self.ema.update_parameters(self.net)
-        self.train_meter.update(loss, logits, targets)
 
     def describe(self, record: dict[str, Any]) -> str:
         """Write the line that is shown after an epoch."""
@@ -183,8 +181,7 @@ class Trainer(EpochLoop):
             self.measured_net,
             loader,
             self.data.num_classes,
-            device=self.device,
-            autocast_dtype=self.autocast_dtype,
+            compute=self.compute,
             on_batch=self.check_stop,
         )
         self.check_finite(found.loss, f"{split} loss")

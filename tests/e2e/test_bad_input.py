@@ -44,6 +44,16 @@ CASES = {
     "plug-in": (["--plugins=no_such_module_abc"], "no_such_module_abc"),
     "too many images": (["--max_images=999999"], "--max_images"),
     "batch": (["--batch_size=30"], "--batch_size: found 30"),
+    "micro-batch": (["--micro_batch=3"], "--micro_batch: found 3, which does not divide"),
+    "micro-batch, exact": (
+        ["--micro_batch=4", "--architect=second_order_exact"],
+        "--micro_batch: not with --architect second_order_exact",
+    ),
+    "precision of the difference": (
+        ["--precision=bf16", "--architect=second_order"],
+        "--precision bf16: only with --architect first_order",
+    ),
+    "precision of the device": (["--precision=fp16", "--device=cpu"], "needs a GPU"),
     "image size": (["--dataset=imagefolder", "--data=/nowhere"], "--image_size"),
     "data folder": (
         ["--dataset=imagefolder", "--data=/nowhere", "--image_size=16"],
