@@ -51,6 +51,10 @@ class TrainingError(NasError):
     """A search or a training run went wrong in its numbers."""
 
 
+class DeployError(NasError):
+    """A network cannot be exported, quantised or run outside of PyTorch."""
+
+
 class _Short(reprlib.Repr):
     def __init__(self):
         super().__init__()

@@ -14,14 +14,13 @@ from torch import nn
 
 from nas.cli.augment_data import Images, eval_loader, load_split
 from nas.cli.augment_model import build_model, choose_genotype, describe_model
+from nas.cli.described import build_described, part_of, read_described
 from nas.cli.tables import evaluation_table
 from nas.config import AugmentConfig, parse_settings, resolved
 from nas.data import DatasetInfo
-from nas.errors import CheckpointError, ConfigError, NasError
+from nas.errors import CheckpointError, ConfigError
 from nas.genotype import Genotype
-from nas.models import fit_weights, load_weights
-from nas.operators import resolve_genotype
-from nas.runtime.checkpoint import load_checkpoint, load_newest
+from nas.models import load_weights
 from nas.runtime.compute import select_compute
 from nas.runtime.run_directory import RunDirectory
 from nas.train import evaluate
@@ -49,7 +48,7 @@ def run_evaluate(argv: Sequence[str], prog: str, checkpoint: str) -> int:
     """
     path = Path(checkpoint)
     try:
-        state, where = _load(path)
+        state, where = read_described(path)
     except CheckpointError:
         config = resolved(parse_settings(AugmentConfig, prog, "", argv))
         if config.model is None or not path.is_file():
@@ -88,23 +87,13 @@ def _ours(
     state: dict[str, Any], argv: Sequence[str], prog: str, where: str
 ) -> tuple[Images, nn.Module, AugmentConfig]:
     """Return test images, network and settings of a checkpoint of augment.py."""
-    saved, config = _settings(_part(state, "config", where), argv, prog, where)
+    saved, config = _settings(part_of(state, "config", where), argv, prog, where)
     config = resolved(config)
-    model = _part(state, "model", where)
+    model = part_of(state, "model", where)
     images = load_split(config, "test")
     _check_network(model, config, saved, where)
-    _check_classes(images.info, model, _part(state, "classes", where, list), config, where)
-    if "genotype" in model:
-        resolve_genotype(Genotype.from_json(str(model["genotype"]), where), config.plugins)
-    try:
-        net = build_model(model)
-    except NasError:
-        raise
-    except Exception as cause:  # whatever the settings of a damaged description lead to
-        raise CheckpointError(
-            f"{where}: its description of the network cannot be used: {str(cause).splitlines()[0]}"
-        ) from cause
-    fit_weights(net, _weights(state, where), where)
+    _check_classes(images.info, model, part_of(state, "classes", where, list), config, where)
+    net = build_described(state, where, config.plugins)
     return images, net, config
 
 
@@ -114,37 +103,6 @@ def _published(config: AugmentConfig, path: Path) -> tuple[Images, nn.Module]:
     net = build_model(describe_model(None, config, images.info))
     load_weights(net, path, ema=config.ema_weights)
     return images, net
-
-
-def _load(path: Path) -> tuple[dict[str, Any], str]:
-    """Read a checkpoint, or the newest one of a run directory; returns what it holds, by name."""
-    if (path / "checkpoints").is_dir():
-        path = path / "checkpoints"
-    state = load_newest(path) if path.is_dir() else load_checkpoint(path)
-    described = state.get("description")
-    if not isinstance(described, dict):
-        raise CheckpointError(
-            f"{path}: does not say which network it is of; give a checkpoint of augment.py"
-        )
-    return {**state, **described}, str(path)
-
-
-def _part(state: dict[str, Any], key: str, where: str, kind: type = dict) -> Any:
-    if not isinstance(state.get(key), kind):
-        raise CheckpointError(f"{where}: without {key!r}; give a checkpoint of augment.py")
-    return state[key]
-
-
-def _weights(state: dict[str, Any], where: str) -> dict[str, torch.Tensor]:
-    """Return the weights that results are of: the moving average where there is one."""
-    key = "measured_net" if "measured_net" in state else "ema" if state.get("ema") else "net"
-    weights = _part(state, key, where)
-    if key == "ema":
-        prefix = "module."
-        weights = {k[len(prefix) :]: v for k, v in weights.items() if str(k).startswith(prefix)}
-    if not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in weights.items()):
-        raise CheckpointError(f"{where}: its weights are not tensors by name")
-    return weights
 
 
 def _settings(

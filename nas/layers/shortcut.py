@@ -5,6 +5,7 @@ Source: MobileNeXt (arXiv:2007.02269), Sec. 3.3, Eq. 4.
 
 from fractions import Fraction
 
+import torch
 from torch import Tensor
 
 
@@ -30,6 +31,10 @@ def add_identity(residual: Tensor, x: Tensor, channels: int) -> Tensor:
     """
     if channels == residual.shape[1]:
         return residual.add_(x)
+    if channels and torch.compiler.is_exporting():
+        # A sum in a part of a tensor would be exported as a scatter, which is slow everywhere.
+        kept, summed = residual[:, channels:], residual[:, :channels] + x[:, :channels]
+        return torch.cat([summed, kept], dim=1)
     if channels:
         residual[:, :channels].add_(x[:, :channels])
     return residual

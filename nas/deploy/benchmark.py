@@ -1,0 +1,167 @@
+"""Latency and throughput of several networks in several engines, all in one run."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import onnx
+import onnxruntime
+import torch
+
+from nas.deploy.candidates import Candidate, build_candidates
+from nas.deploy.chart import latency_chart
+from nas.deploy.timing import Latency, time_calls
+from nas.errors import DeployError
+from nas.report.embed import png_bytes
+from nas.report.files import write_files
+from nas.runtime.environment import describe_environment
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What is timed, and how often."""
+
+    models: tuple[str, ...]
+    engines: tuple[str, ...]
+    image_size: int | None = None
+    """Pixels, for networks by name; None is the network's own."""
+    num_threads: int = 1
+    batch_size: int = 32
+    """Of the throughput; the latency is at batch 1."""
+    num_calls: int = 100
+    """Timed calls at batch 1."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One network in one engine."""
+
+    model: str
+    engine: str
+    image_size: int
+    latency: Latency
+    """At batch 1."""
+    images_per_s: float
+    """At the batch size of the settings, from the median."""
+    size_bytes: int | None
+
+
+def run_benchmark(settings: Settings) -> list[Row]:
+    """Time everything; the candidates of all networks take turns.
+
+    Raises:
+        DeployError: A network cannot be built, exported or run.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(settings.num_threads)
+    try:
+        with TemporaryDirectory() as folder:
+            candidates = [
+                candidate
+                for model in settings.models
+                for candidate in build_candidates(
+                    model,
+                    settings.engines,
+                    settings.image_size,
+                    settings.num_threads,
+                    Path(folder),
+                )
+            ]
+            single = _time(candidates, 1, settings.num_calls)
+            batched = _time(candidates, settings.batch_size, max(5, settings.num_calls // 20))
+    finally:
+        torch.set_num_threads(before)
+    return [
+        Row(
+            candidate.model,
+            candidate.engine,
+            candidate.image_size,
+            one,
+            1e3 * settings.batch_size / many.median_ms,
+            candidate.size_bytes,
+        )
+        for candidate, one, many in zip(candidates, single, batched, strict=True)
+    ]
+
+
+def markdown(settings: Settings, rows: Sequence[Row]) -> str:
+    """Return the table, and what it was measured on."""
+    environment = _environment()
+    lines = [
+        f"| network | engine | image | median (ms) | p95 (ms) | min (ms) | images/s at batch "
+        f"{settings.batch_size} | file (MB) |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        size = "" if row.size_bytes is None else f"{row.size_bytes / 1e6:.1f}"
+        lines.append(
+            f"| `{row.model}` | {row.engine} | {row.image_size} | {row.latency.median_ms:.2f} | "
+            f"{row.latency.p95_ms:.2f} | {row.latency.min_ms:.2f} | {row.images_per_s:.0f} | {size} |"
+        )
+    threads = "1 thread" if settings.num_threads == 1 else f"{settings.num_threads} threads"
+    lines += [
+        "",
+        f"Latency at batch 1 over {rows[0].latency.num_calls} calls, {threads}; the candidates "
+        "take turns. All engines have the network as it is deployed (BatchNorms folded).",
+        f"{environment['cpu']}, {environment['num_cpus']} cores, torch {environment['torch']}, "
+        f"ONNX Runtime {environment['onnxruntime']}, onnx {environment['onnx']}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write_results(settings: Settings, rows: Sequence[Row], out: Path) -> list[Path]:
+    """Write latency.json, latency.md and latency.png into a folder; returns their paths."""
+    document = {
+        "settings": dataclasses.asdict(settings),
+        "rows": [dataclasses.asdict(row) for row in rows],
+        "environment": _environment(),
+    }
+    chart = latency_chart(rows, f"latency at batch 1, threads: {settings.num_threads}")
+    return write_files(
+        {
+            out / "latency.json": (json.dumps(document, indent=1) + "\n").encode(),
+            out / "latency.md": markdown(settings, rows).encode(),
+            out / "latency.png": png_bytes(chart),
+        }
+    )
+
+
+def _time(candidates: Sequence[Candidate], batch_size: int, num_calls: int) -> list[Latency]:
+    calls = {}
+    for index, candidate in enumerate(candidates):
+        size = candidate.image_size
+        generator = torch.Generator().manual_seed(0)
+        images = torch.randn(batch_size, 3, size, size, generator=generator)
+        if not candidate.engine.startswith("onnx"):
+            images = images.contiguous(memory_format=torch.channels_last)
+        calls[str(index)] = _call(candidate, images)
+        _first(candidate, calls[str(index)])
+    found = time_calls(calls, num_calls)
+    return [found[str(index)] for index in range(len(candidates))]
+
+
+def _call(candidate: Candidate, images: torch.Tensor):
+    def call() -> None:
+        with torch.inference_mode():
+            candidate.net(images)
+
+    return call
+
+
+def _first(candidate: Candidate, call) -> None:
+    """Run once: torch.compile works only now, and may find that it cannot."""
+    try:
+        call()
+    except Exception as cause:
+        raise DeployError(
+            f"{candidate.model}: cannot be run by the engine {candidate.engine}: "
+            f"{' '.join(str(cause).split())[:200]}; leave it out of --engines"
+        ) from cause
+
+
+def _environment() -> dict[str, Any]:
+    found: dict[str, Any] = describe_environment(torch.device("cpu"))
+    return found | {"onnxruntime": onnxruntime.__version__, "onnx": onnx.__version__}

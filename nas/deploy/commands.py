@@ -1,0 +1,110 @@
+"""The three commands of `python -m nas.deploy`, from parsed arguments to what they print."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from nas.deploy.benchmark import Settings, markdown, run_benchmark, write_results
+from nas.deploy.calibrate import collect, peak_memory_gib
+from nas.deploy.candidates import ENGINES
+from nas.deploy.compare import compare, comparison_text
+from nas.deploy.export import check_target
+from nas.deploy.export import export as write_export
+from nas.deploy.images import LabelledImages, batches_of, sample_images
+from nas.deploy.quantize import Quantization, choose_ranges, read_float_model, write_quantized
+from nas.deploy.session import open_session, read_metadata
+from nas.deploy.source import read_source
+from nas.errors import ConfigError, close_matches
+
+_CHECK_IMAGES = 8
+MAX_IMAGE_SIZE = 1024
+
+
+def export(arguments: Namespace) -> None:
+    """Write a network as a file."""
+    out = Path(arguments.out)
+    check_target(out, arguments.opset)
+    _check_image_size(arguments.image_size)
+    source = read_source(arguments.model, arguments.image_size, tuple(arguments.plugins))
+    images = sample_images(source.metadata, _CHECK_IMAGES, arguments.data)
+    found = write_export(source.net, source.metadata, images, out, arguments.opset)
+    size = out.stat().st_size / 1e6
+    shown = f"test images of {arguments.data}" if arguments.data else "embedded images"
+    print(
+        f"{out}: {size:.1f} MB, input (N, {', '.join(map(str, images.shape[1:]))}); largest "
+        f"difference of a logit to PyTorch {found.max_difference:.1e} on {len(images)} {shown} "
+        f"(largest logit {found.max_logit:.3g})"
+    )
+
+
+def quantize(arguments: Namespace) -> None:
+    """Bring an exported network to 8 bits and compare the two."""
+    for name in ("calibration_images", "chunk", "threads"):
+        _check_positive(name, getattr(arguments, name))
+    if arguments.percentile is not None and arguments.calibration != "percentile":
+        raise ConfigError("--percentile has an effect only with --calibration percentile")
+    settings = {"percentile": arguments.percentile} if arguments.percentile is not None else {}
+    quantization = Quantization(
+        calibration=arguments.calibration,
+        per_channel=arguments.weights == "per_channel",
+        activations=arguments.activations,
+        **settings,
+    )
+    path = Path(arguments.model)
+    out = Path(arguments.out) if arguments.out else path.with_name(f"{path.stem}_int8.onnx")
+    if out.suffix != ".onnx" or out.resolve() == path.resolve():
+        raise ConfigError(f"--out {out}: expected another file than the model, ending in .onnx")
+    model = read_float_model(path)
+    metadata = read_metadata(open_session(path), path)
+    images = LabelledImages(
+        metadata,
+        arguments.data,
+        batch_size=arguments.chunk,
+        max_images=arguments.calibration_images,
+        seed=arguments.seed,
+    )
+    chosen = images.train()
+    histograms = collect(model, lambda: batches_of(chosen))
+    write_quantized(model, choose_ranges(histograms, quantization), quantization, out)
+    print(
+        f"calibrated on {arguments.calibration_images} training images, {arguments.chunk} at a "
+        f"time; peak memory so far {peak_memory_gib():.2f} GiB"
+    )
+    before, after = compare((path, out), metadata, images.test(), arguments.threads)
+    print(comparison_text(before, after, arguments.threads))
+    print(out)
+
+
+def benchmark(arguments: Namespace) -> None:
+    """Time networks."""
+    for name in ("threads", "batch_size", "calls"):
+        _check_positive(name, getattr(arguments, name))
+    _check_image_size(arguments.image_size)
+    engines = tuple(arguments.engines or ENGINES)
+    for name in engines:
+        if name not in ENGINES:
+            raise ConfigError(f"--engines: {name!r} is unknown; {close_matches(name, ENGINES)}")
+    if len(set(arguments.models)) < len(arguments.models):
+        raise ConfigError("a network is named twice; name each once")
+    settings = Settings(
+        models=tuple(arguments.models),
+        engines=engines,
+        image_size=arguments.image_size,
+        num_threads=arguments.threads,
+        batch_size=arguments.batch_size,
+        num_calls=arguments.calls,
+    )
+    rows = run_benchmark(settings)
+    print(markdown(settings, rows), end="")
+    if arguments.out is not None:
+        for path in write_results(settings, rows, Path(arguments.out)):
+            print(path)
+
+
+def _check_positive(name: str, value: int) -> None:
+    if value < 1:
+        raise ConfigError(f"--{name}: expected a whole number from 1, found {value}")
+
+
+def _check_image_size(value: int | None) -> None:
+    if value is not None and not 8 <= value <= MAX_IMAGE_SIZE:
+        raise ConfigError(f"--image_size: expected 8 to {MAX_IMAGE_SIZE}, found {value}")

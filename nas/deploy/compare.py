@@ -1,0 +1,59 @@
+"""A network before and after quantisation: accuracy, size and latency."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from nas.cli.augment_data import Loader
+from nas.deploy.metadata import Metadata
+from nas.deploy.session import OnnxNetwork, open_session
+from nas.deploy.timing import Latency, time_calls
+from nas.train import Evaluation, evaluate
+
+_NUM_CALLS = 100
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One file."""
+
+    evaluation: Evaluation
+    size_bytes: int
+    latency: Latency
+    """At batch 1."""
+
+
+def compare(
+    paths: tuple[Path, Path], metadata: Metadata, test_loader: Loader, num_threads: int
+) -> tuple[Measured, Measured]:
+    """Measure two files on the same images, and time them in turns."""
+    nets = [OnnxNetwork(open_session(path, num_threads)) for path in paths]
+    num_classes = int(metadata.model["num_classes"])
+    evaluations = [evaluate(net, test_loader, num_classes) for net in nets]
+    image = torch.zeros(1, 3, metadata.image_size, metadata.image_size)
+    latencies = time_calls(
+        {str(index): lambda net=net: net(image) for index, net in enumerate(nets)}, _NUM_CALLS
+    )
+    before, after = (
+        Measured(evaluation, path.stat().st_size, latencies[str(index)])
+        for index, (path, evaluation) in enumerate(zip(paths, evaluations, strict=True))
+    )
+    return before, after
+
+
+def comparison_text(before: Measured, after: Measured, num_threads: int) -> str:
+    """Return the figures of both, a line each."""
+    drop = before.evaluation.top1 - after.evaluation.top1
+    faster = before.latency.median_ms / after.latency.median_ms
+    smaller = before.size_bytes / after.size_bytes
+    lines = [
+        f"{name}: top-1 {one.evaluation.top1:.2f} %, top-5 {one.evaluation.top5:.2f} % of "
+        f"{one.evaluation.num_images} test images; {one.size_bytes / 1e6:.2f} MB; "
+        f"{one.latency.median_ms:.2f} ms at batch 1 (p95 {one.latency.p95_ms:.2f}, "
+        f"threads: {num_threads})"
+        for name, one in (("fp32", before), ("int8", after))
+    ]
+    return "\n".join(
+        [*lines, f"drop {drop:.2f} points, {smaller:.2f} times smaller, {faster:.2f} times faster"]
+    )

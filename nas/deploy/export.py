@@ -1,0 +1,145 @@
+"""A network as a file: ONNX, or a program of torch.export; always compared with PyTorch."""
+
+import contextlib
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from nas.deploy.metadata import KEY, Metadata
+from nas.deploy.prepare import prepare
+from nas.deploy.session import INPUT, OUTPUT, OnnxNetwork, open_session
+from nas.errors import DeployError
+
+FORMATS = (".onnx", ".pt2")
+MIN_OPSET, DEFAULT_OPSET, MAX_OPSET = 18, 18, 23
+"""torch.onnx translates to 18, and converts upwards from there."""
+TOLERANCE = 1e-4
+"""The largest difference of a logit that an export may make, in fp32."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written, and how near it is to PyTorch."""
+
+    path: Path
+    max_difference: float
+    """Of a logit, over the images of the check and batches of one and of all."""
+    max_logit: float
+    """The largest absolute logit, which says what the difference is small against."""
+
+
+def export(
+    net: nn.Module, metadata: Metadata, images: Tensor, out: Path, opset: int = DEFAULT_OPSET
+) -> Exported:
+    """Write a network, with a batch of any size, and check the file against PyTorch.
+
+    The file takes its place only once the check has passed.
+
+    Args:
+        net: The network; it is not changed.
+        metadata: Stored in the file.
+        images: Float (N, C, S, S) for the check, N of at least 2.
+        out: Ends in .onnx or .pt2.
+        opset: Of .onnx, from 18 to 23.
+
+    Raises:
+        DeployError: The network cannot be exported, or the file's logits differ.
+    """
+    check_target(out, opset)
+    assert len(images) >= 2, "a batch of one would be exported as a constant"
+    prepared = prepare(net)
+    temporary = out.with_name(f".writing-{out.name}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with torch.no_grad(), _quiet():
+            write = _write_onnx if out.suffix == ".onnx" else _write_program
+            write(prepared, metadata, images[:2], temporary, opset)
+        found = _parity(net, _load(temporary), images)
+        if not found[0] < TOLERANCE:  # NaN is no parity either
+            raise DeployError(
+                f"{out}: its logits differ from PyTorch's by {found[0]:.2e}, more than "
+                f"{TOLERANCE:.0e} (largest logit {found[1]:.3g}); it was not written"
+            )
+        temporary.replace(out)
+    except OSError as cause:
+        raise DeployError(f"{out}: cannot be written: {cause}; choose another --out") from cause
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Exported(out, *found)
+
+
+def check_target(out: Path, opset: int) -> None:
+    """Raise DeployError where a file of this name or opset cannot be written."""
+    if out.suffix not in FORMATS:
+        raise DeployError(f"--out {out}: expected a name that ends in {' or '.join(FORMATS)}")
+    if not MIN_OPSET <= opset <= MAX_OPSET:
+        raise DeployError(
+            f"--opset: found {opset}, but torch.onnx writes {MIN_OPSET} to {MAX_OPSET}; leave it "
+            f"out ({DEFAULT_OPSET}), or convert the file with onnx.version_converter"
+        )
+
+
+def _write_onnx(net: nn.Module, metadata: Metadata, images: Tensor, path: Path, opset: int) -> None:
+    batch = torch.export.Dim.DYNAMIC
+    try:
+        program = torch.onnx.export(
+            net,
+            (images,),
+            dynamo=True,
+            opset_version=opset,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=({0: batch},),
+            external_data=False,
+            verbose=False,
+        )
+    except torch.onnx.errors.OnnxExporterError as cause:
+        raise DeployError(
+            f"the network cannot be exported to ONNX: {str(cause).strip().splitlines()[0]}"
+        ) from cause
+    model = program.model_proto
+    found = next(entry.version for entry in model.opset_import if entry.domain == "")
+    if found != opset:
+        raise DeployError(f"--opset: asked for {opset}, but torch.onnx wrote {found}; ask for that")
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, {KEY: metadata.to_json()})
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+
+
+def _write_program(
+    net: nn.Module, metadata: Metadata, images: Tensor, path: Path, opset: int
+) -> None:
+    program = torch.export.export(net, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+    torch.export.save(program, path, extra_files={f"{KEY}.json": metadata.to_json()})
+
+
+def _load(path: Path) -> nn.Module:
+    if path.suffix == ".onnx":
+        return OnnxNetwork(open_session(path))
+    return torch.export.load(path).module()
+
+
+@torch.no_grad()
+def _parity(net: nn.Module, loaded: nn.Module, images: Tensor) -> tuple[float, float]:
+    """Return the largest difference and the largest logit, at a batch of one and of all."""
+    was_training = net.training
+    expected = net.eval()(images)
+    net.train(was_training)
+    difference = 0.0
+    for batch, logits in ((images, expected), (images[:1], expected[:1])):
+        difference = max(difference, (loaded(batch) - logits).abs().max().item())
+    return difference, expected.abs().max().item()
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Hide what the exporter says to its own developers."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield

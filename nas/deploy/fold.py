@@ -1,0 +1,80 @@
+"""BatchNorm in eval mode is an affine map a channel: it goes into the convolution before it.
+
+w' = w * gamma / sqrt(var + eps) and b' = beta - mean * gamma / sqrt(var + eps), channel by channel.
+"""
+
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from nas.layers import DepthwiseConv2d
+from nas.layers.conv import InterleavedConv
+
+
+def fold_batch_norms(net: nn.Module) -> None:
+    """Fold every BatchNorm that directly follows a convolution in a sequence, in place.
+
+    What it leaves behind is `nn.Identity`. A BatchNorm that follows anything else stays.
+
+    Args:
+        net: In eval mode.
+    """
+    for sequence in [m for m in net.modules() if isinstance(m, nn.Sequential)]:
+        for index in range(1, len(sequence)):
+            before, norm = sequence[index - 1], sequence[index]
+            if not isinstance(norm, nn.BatchNorm2d):
+                continue
+            if type(before) is InterleavedConv:
+                _fold_interleaved(before, norm)
+            elif isinstance(before, nn.Conv2d):
+                sequence[index - 1] = _folded(before, norm, slice(None))
+            else:
+                continue
+            sequence[index] = nn.Identity()
+
+
+def _fold_interleaved(conv: InterleavedConv, norm: nn.BatchNorm2d) -> None:
+    """The first convolution makes the first channels, the second the others."""
+    half = conv.conv_even.out_channels
+    conv.conv_even = _folded(conv.conv_even, norm, slice(None, half))
+    conv.conv_odd = _folded(conv.conv_odd, norm, slice(half, None))
+
+
+def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d, channels: slice) -> nn.Conv2d:
+    def part(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor[channels]
+
+    conv.weight, conv.bias = fuse_conv_bn_weights(
+        conv.weight,
+        conv.bias,
+        part(norm.running_mean),
+        part(norm.running_var),
+        norm.eps,
+        part(norm.weight),
+        part(norm.bias),
+    )
+    return plain_conv(conv) if isinstance(conv, DepthwiseConv2d) else conv
+
+
+def plain_conv(conv: nn.Conv2d, channels: slice = slice(None)) -> nn.Conv2d:
+    """Return torch's own convolution with some of the output channels of another one.
+
+    Args:
+        conv: Dense, or depthwise, where the input channels are those of the output.
+        channels: The output channels.
+    """
+    weight = conv.weight[channels]
+    depthwise = conv.groups > 1
+    plain = nn.Conv2d(
+        len(weight) if depthwise else conv.in_channels,
+        len(weight),
+        conv.kernel_size,
+        conv.stride,
+        conv.padding,
+        conv.dilation,
+        groups=len(weight) if depthwise else 1,
+        bias=conv.bias is not None,
+    )
+    plain.weight = nn.Parameter(weight.detach().clone())
+    if conv.bias is not None:
+        plain.bias = nn.Parameter(conv.bias[channels].detach().clone())
+    return plain

@@ -1,0 +1,128 @@
+"""Images for an exported network, prepared as those that it was trained on."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nas.cli.augment_data import Images, Loader, eval_loader, load_split
+from nas.config import AugmentConfig, resolved
+from nas.data import EvalTransform, load_dataset
+from nas.deploy.metadata import Metadata
+from nas.errors import DataError
+
+_CPU = torch.device("cpu")
+
+
+def sample_images(metadata: Metadata, num_images: int, data: str | None = None) -> Tensor:
+    """Return a few test images, float (N, 3, S, S), normalised.
+
+    Args:
+        metadata: Of the network.
+        num_images: N.
+        data: The folder of the data set; None takes embedded drawings, brought to the size.
+
+    Raises:
+        DataError: The folder cannot be read, or has too few images.
+    """
+    if data is not None:
+        reader = LabelledImages(metadata, data, batch_size=num_images)
+        images = next(iter(reader.test()))[0]
+    else:
+        drawn = load_dataset("shapes", split="test", max_images=max(num_images, 10))
+        size = [metadata.image_size] * 2
+        images = EvalTransform(drawn.info)(drawn.images[:num_images], torch.Generator())
+        mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (drawn.info.mean, drawn.info.std))
+        images = F.interpolate(images * std + mean, size, mode="bilinear", antialias=True)
+        mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (metadata.mean, metadata.std))
+        images = (images - mean) / std
+    return images.contiguous()
+
+
+class LabelledImages:
+    """The training and test images of a folder, as a retrain would evaluate them."""
+
+    def __init__(
+        self,
+        metadata: Metadata,
+        data: str,
+        *,
+        batch_size: int = 50,
+        max_images: int | None = None,
+        seed: int = 0,
+    ):
+        """Open nothing yet.
+
+        Args:
+            metadata: Of the network, which says what an image must look like.
+            data: The folder, in the layout of the data set that it was trained on.
+            batch_size: Of both loaders.
+            max_images: Training images, the same share of every class; None is all.
+            seed: Chooses them.
+        """
+        self._metadata = metadata
+        self._config = resolved(
+            AugmentConfig(
+                dataset=metadata.dataset,
+                data=data,
+                image_size=metadata.image_size,
+                max_images=max_images,
+                eval_batch_size=batch_size,
+                seed=seed,
+                model="mobilenext_1.0",  # the settings of data depend on no network
+            )
+        )
+
+    @property
+    def num_classes(self) -> int:
+        """Of the network."""
+        return int(self._metadata.model.get("num_classes", 0))
+
+    def train(self) -> Loader:
+        """Return the chosen training images, in order and without chance.
+
+        Raises:
+            DataError: There are fewer than were asked for, or they cannot be read.
+        """
+        wanted = self._config.max_images
+        return self._loader("train", wanted)
+
+    def test(self) -> Loader:
+        """Return all test images.
+
+        Raises:
+            DataError: They cannot be read.
+        """
+        return self._loader("test", None)
+
+    def _loader(self, split: str, wanted: int | None) -> Loader:
+        images = load_split(self._config, split)
+        self._check_classes(images)
+        if wanted is not None and len(images) < wanted:
+            raise DataError(
+                f"--calibration_images: found {wanted}, but {self._config.data} has {len(images)} "
+                "training images; lower it or use more images"
+            )
+        return eval_loader(images, torch.arange(len(images)), self._config, _CPU)
+
+    def _check_classes(self, images: Images) -> None:
+        expected, found = self._metadata.classes, list(images.info.class_names)
+        if expected is None and len(found) == self.num_classes:
+            return
+        if expected != found:
+            told = expected if expected is not None else [f"{self.num_classes} classes"]
+            raise DataError(
+                f"{self._config.data}: its {len(found)} classes ({_some(found)}) are not the "
+                f"network's ({_some(told)}); name the data set that it was trained on"
+            )
+
+
+def batches_of(loader: Loader) -> Iterator[Tensor]:
+    """Yield the images of one pass, contiguous, without their labels."""
+    for images, _ in loader:
+        yield images.contiguous()
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

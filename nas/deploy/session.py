@@ -1,0 +1,70 @@
+"""ONNX Runtime: a file opened for measuring, with clear errors."""
+
+from pathlib import Path
+
+import numpy
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from nas.deploy.metadata import KEY, Metadata
+from nas.errors import DeployError
+
+INPUT, OUTPUT = "images", "logits"
+
+
+def open_session(path: Path, num_threads: int | None = None) -> onnxruntime.InferenceSession:
+    """Open a model on the CPU.
+
+    Args:
+        path: The .onnx file.
+        num_threads: Of one operator; None is the runtime's choice.
+
+    Raises:
+        DeployError: There is no such file, or the runtime cannot run it.
+    """
+    if not path.is_file():
+        raise DeployError(
+            f"{path}: there is no such file; write one with python -m nas.deploy export"
+        )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what goes wrong is raised below, once
+    if num_threads is not None:
+        options.intra_op_num_threads = num_threads
+        options.inter_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as cause:  # the runtime raises a class of its own for every kind
+        raise DeployError(
+            f"{path}: ONNX Runtime {onnxruntime.__version__} cannot run it: "
+            f"{' '.join(str(cause).split())[:300]}; export it anew, or with another --opset"
+        ) from cause
+
+
+def read_metadata(session: onnxruntime.InferenceSession, path: Path) -> Metadata:
+    """Return what `export` stored in the file.
+
+    Raises:
+        DeployError: It is not there, or the file has other inputs and outputs.
+    """
+    metadata = Metadata.from_json(session.get_modelmeta().custom_metadata_map.get(KEY), str(path))
+    names = [value.name for value in (*session.get_inputs(), *session.get_outputs())]
+    if names != [INPUT, OUTPUT]:
+        raise DeployError(
+            f"{path}: expected {INPUT} in and {OUTPUT} out, found {', '.join(names)}; write the "
+            "file with python -m nas.deploy export"
+        )
+    return metadata
+
+
+class OnnxNetwork(nn.Module):
+    """A session as a module, so that it is measured by the code that measures any network."""
+
+    def __init__(self, session: onnxruntime.InferenceSession):
+        super().__init__()
+        self._session = session
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Float (N, 3, S, S) -> logits (N, num_classes)."""
+        feed = {INPUT: numpy.ascontiguousarray(images.numpy())}
+        return torch.from_numpy(self._session.run([OUTPUT], feed)[0])
