@@ -71,8 +71,8 @@ def _add_export(commands) -> None:
     )
     parser.add_argument(
         "--data",
-        help="folder of the data set, whose test images are used for the check; without it they are "
-        "drawn by the program",
+        help="folder of the data set, whose test images are used for the check; without it images "
+        "are drawn by the program",
     )
     parser.add_argument("--opset", type=int, default=18, help="of .onnx (default 18)")
     parser.add_argument(
@@ -90,7 +90,8 @@ def _add_quantize(commands) -> None:
     )
     parser.add_argument("model", metavar="MODEL.onnx", help="what export wrote")
     parser.add_argument(
-        "--data", required=True, help="the folder of the data set that the network was trained on"
+        "--data",
+        help="the folder of the data set that the network was trained on; none for shapes",
     )
     parser.add_argument("--out", help="the file (default: MODEL_int8.onnx)")
     parser.add_argument(

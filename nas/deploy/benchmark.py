@@ -97,9 +97,10 @@ def markdown(settings: Settings, rows: Sequence[Row]) -> str:
     ]
     for row in rows:
         size = "" if row.size_bytes is None else f"{row.size_bytes / 1e6:.1f}"
+        one = row.latency
         lines.append(
-            f"| `{row.model}` | {row.engine} | {row.image_size} | {row.latency.median_ms:.2f} | "
-            f"{row.latency.p95_ms:.2f} | {row.latency.min_ms:.2f} | {row.images_per_s:.0f} | {size} |"
+            f"| `{row.model}` | {row.engine} | {row.image_size} | {one.median_ms:.2f} | "
+            f"{one.p95_ms:.2f} | {one.min_ms:.2f} | {row.images_per_s:.0f} | {size} |"
         )
     threads = "1 thread" if settings.num_threads == 1 else f"{settings.num_threads} threads"
     lines += [

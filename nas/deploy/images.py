@@ -1,16 +1,16 @@
 """Images for an exported network, prepared as those that it was trained on."""
 
+import dataclasses
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from nas.cli.augment_data import Images, Loader, eval_loader, load_split
 from nas.config import AugmentConfig, resolved
 from nas.data import EvalTransform, load_dataset
 from nas.deploy.metadata import Metadata
-from nas.errors import DataError
+from nas.errors import ConfigError, DataError
 
 _CPU = torch.device("cpu")
 
@@ -27,17 +27,12 @@ def sample_images(metadata: Metadata, num_images: int, data: str | None = None) 
         DataError: The folder cannot be read, or has too few images.
     """
     if data is not None:
-        reader = LabelledImages(metadata, data, batch_size=num_images)
-        images = next(iter(reader.test()))[0]
-    else:
-        drawn = load_dataset("shapes", split="test", max_images=max(num_images, 10))
-        size = [metadata.image_size] * 2
-        images = EvalTransform(drawn.info)(drawn.images[:num_images], torch.Generator())
-        mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (drawn.info.mean, drawn.info.std))
-        images = F.interpolate(images * std + mean, size, mode="bilinear", antialias=True)
-        mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (metadata.mean, metadata.std))
-        images = (images - mean) / std
-    return images.contiguous()
+        loader = LabelledImages(metadata, data, batch_size=num_images).test()
+        return next(batches_of(loader))
+    size = metadata.image_size
+    drawn = load_dataset("shapes", split="test", image_size=size, max_images=max(num_images, 10))
+    info = dataclasses.replace(drawn.info, mean=tuple(metadata.mean), std=tuple(metadata.std))
+    return EvalTransform(info)(drawn.images[:num_images], torch.Generator())
 
 
 class LabelledImages:
@@ -46,7 +41,7 @@ class LabelledImages:
     def __init__(
         self,
         metadata: Metadata,
-        data: str,
+        data: str | None,
         *,
         batch_size: int = 50,
         max_images: int | None = None,
@@ -56,16 +51,26 @@ class LabelledImages:
 
         Args:
             metadata: Of the network, which says what an image must look like.
-            data: The folder, in the layout of the data set that it was trained on.
+            data: The folder, in the layout of the data set that it was trained on; None only for
+                `shapes`, which needs none.
             batch_size: Of both loaders.
             max_images: Training images, the same share of every class; None is all.
             seed: Chooses them.
+
+        Raises:
+            ConfigError: A folder is missing, or has no effect.
         """
+        if (data is None) != (metadata.dataset == "shapes"):
+            found = "found none" if data is None else f"found {data}, which would have no effect"
+            raise ConfigError(
+                f"--data: the network was trained on {metadata.dataset}, {found}; "
+                + ("name its folder" if data is None else "leave it out")
+            )
         self._metadata = metadata
         self._config = resolved(
             AugmentConfig(
                 dataset=metadata.dataset,
-                data=data,
+                data=data or "data",
                 image_size=metadata.image_size,
                 max_images=max_images,
                 eval_batch_size=batch_size,

@@ -92,11 +92,7 @@ def choose_ranges(
     rule = RULES[quantization.calibration]
     if quantization.calibration == "percentile":
         rule = partial(rule, percentile=quantization.percentile)
-    ranges = {}
-    for name, histogram in histograms.items():
-        unsigned = quantization.activations == "uint8" and histogram.lowest >= 0
-        ranges[name] = rule(histogram, num_levels=256 if unsigned else 128)
-    return ranges
+    return {name: rule(histogram) for name, histogram in histograms.items()}
 
 
 def write_quantized(

@@ -51,7 +51,7 @@ def read_source(text: str, image_size: int | None = None, plugins: tuple[str, ..
         ConfigError: The name or a setting is unknown.
     """
     path = Path(text)
-    if path.exists() or text.endswith(_OF_CHECKPOINTS) and "=" not in text:
+    if path.exists() or (text.endswith(_OF_CHECKPOINTS) and "=" not in text):
         if image_size is not None:
             raise ConfigError(
                 f"--image_size: {text} fixes it: the size it was trained at; leave the flag out"

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 NUM_BINS = 2048
-"""B, bins of |x|.
+"""B, bins of |x|."""
+NUM_LEVELS = 128
+"""L, integers from 0 to the threshold.
 
 Source: Migacz, "8-bit Inference with TensorRT" (GTC 2017), the calibration of the paper's Table 4.
 """
@@ -38,12 +40,12 @@ Range = tuple[float, float]
 """The real numbers that the lowest and the highest integer stand for; it holds 0."""
 
 
-def minmax_range(histogram: Histogram, num_levels: int) -> Range:
+def minmax_range(histogram: Histogram) -> Range:
     """Return everything that was seen."""
     return _clipped(histogram, -np.inf, np.inf)
 
 
-def percentile_range(histogram: Histogram, num_levels: int, percentile: float = 99.99) -> Range:
+def percentile_range(histogram: Histogram, percentile: float = 99.99) -> Range:
     """Leave out (100 - percentile) / 2 percent of the values at each end."""
     left_out = (100 - percentile) / 200
     share = np.concatenate([[0], histogram.counts.cumsum() / histogram.counts.sum()])
@@ -54,7 +56,7 @@ def percentile_range(histogram: Histogram, num_levels: int, percentile: float = 
     return _clipped(histogram, low, high)
 
 
-def entropy_range(histogram: Histogram, num_levels: int) -> Range:
+def entropy_range(histogram: Histogram) -> Range:
     """Cut |x| where the quantised values tell least apart from the real ones (KL divergence).
 
     For every i from L to B, P is the histogram of |x| with all beyond bin i put into bin i, Q that
@@ -63,15 +65,12 @@ def entropy_range(histogram: Histogram, num_levels: int) -> Range:
 
         KL(P || Q) = sum over bins of P log(P / Q),
 
-    which is infinite where P has values in a bin and Q has none.
+    Bin i may be empty before it gets what is beyond it. Its level is then spread over it too, and
+    has one value where it had none, because the divergence would be infinite.
 
     Deviation: exact zeros are not counted. ReLU6 makes half of all values zero, integers represent
-    zero exactly, and with them the divergence is that of one bin. L is an argument, because the
-    unsigned integers of a runtime have 256 levels where TensorRT's signed ones have 128.
-
-    Args:
-        histogram: Of the tensor.
-        num_levels: L, integers from 0 to the threshold, fewer than B.
+    zero exactly, and with them the divergence is that of one bin. L is 128 also where the integers
+    are unsigned and have 256 levels from 0 on: the threshold is TensorRT's, the step is finer.
 
     Source: Migacz, "8-bit Inference with TensorRT" (GTC 2017).
     """
@@ -81,15 +80,13 @@ def entropy_range(histogram: Histogram, num_levels: int) -> Range:
     counts[0] -= histogram.num_zeros
     if counts.sum() == 0:
         return 0.0, 0.0
-    sizes = np.arange(num_levels, num_bins + 1)
-    best = sizes[np.argmin(_divergences(counts, sizes, num_levels))]
+    sizes = np.arange(NUM_LEVELS, num_bins + 1)
+    best = sizes[np.argmin(_divergences(counts, sizes))]
     threshold = best / num_bins * histogram.largest
     return _clipped(histogram, -threshold, threshold)
 
 
-def _divergences(
-    counts: NDArray[np.float64], sizes: NDArray[np.int64], num_levels: int
-) -> NDArray[np.float64]:
+def _divergences(counts: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return KL(P || Q) for each number of bins i in `sizes`, from running sums alone.
 
     Q is constant on the bins of a level that are not empty, so that with N all values, C_i those of
@@ -107,16 +104,17 @@ def _divergences(
     own = np.concatenate([[0.0], _xlogx(counts / total).cumsum()])
     first_sum = own[sizes - 1] + _xlogx(last / total)
     # Level j of L holds the bins from floor(j i / L) to floor((j + 1) i / L), (I, L + 1).
-    edges = np.arange(num_levels + 1)[None, :] * sizes[:, None] // num_levels
+    edges = np.arange(NUM_LEVELS + 1)[None, :] * sizes[:, None] // NUM_LEVELS
     values = np.diff(before[edges], axis=1)
     spread = np.diff(filled[edges], axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_q = np.log(values / spread / before[sizes, None])
     mass = values / total
     mass[:, -1] += outliers / total
-    second_sum = np.where(mass > 0, mass * log_q, 0.0).sum(axis=1)
-    undefined = (counts[sizes - 1] == 0) & (outliers > 0)
-    return np.where(undefined, np.inf, first_sum - second_sum)
+    is_new = (counts[sizes - 1] == 0) & (outliers > 0)
+    spread[:, -1] += is_new
+    values[:, -1] = np.where(is_new, values[:, -1].clip(min=1), values[:, -1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_q = np.log(values / spread / before[sizes, None])
+    return first_sum - np.where(mass > 0, mass * log_q, 0.0).sum(axis=1)
 
 
 def _xlogx(p: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,98 @@
+"""The three rules that choose a range, against what can be computed by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from nas.deploy import thresholds
+from nas.deploy.thresholds import Histogram, entropy_range, minmax_range, percentile_range
+
+B, L = thresholds.NUM_BINS, thresholds.NUM_LEVELS
+
+
+def histogram(values):
+    """As a calibration makes it."""
+    values = np.asarray(values, dtype=np.float64)
+    largest = abs(values).max()
+    counts, _ = np.histogram(values, 2 * B, (-largest, largest))
+    return Histogram(values.min(), values.max(), counts, int((values == 0).sum()))
+
+
+def divergence(counts, size):
+    """KL(P || Q) by the loops of the slides: clip, divide into levels, spread, compare."""
+    p = [float(count) for count in counts[:size]]
+    p[-1] += sum(counts[size:])
+    q = [0.0] * size
+    for level in range(L):
+        bins = range(level * size // L, (level + 1) * size // L)
+        filled = [index for index in bins if p[index] > 0]
+        for index in filled:
+            q[index] = max(1, sum(counts[index] for index in bins)) / len(filled)
+    total = 0.0
+    for a, b in zip(p, q, strict=True):
+        if a > 0:
+            total += a / sum(p) * math.log((a / sum(p)) / (b / sum(counts[:size])))
+    return total
+
+
+@pytest.mark.parametrize("kind", ["normal", "sparse", "clipped"])
+def test_divergence_is_that_of_the_definition(kind):
+    """The running sums give what the loops give, for sizes that L divides and others."""
+    generator = np.random.default_rng(0)
+    values = {
+        "normal": generator.normal(size=20_000),
+        "sparse": generator.exponential(size=300),  # most bins are empty
+        "clipped": generator.normal(1, 2, size=5000).clip(0, 6),
+    }[kind]
+    found = histogram(values)
+    counts = (found.counts[B:] + found.counts[:B][::-1]).astype(float)
+    counts[0] -= found.num_zeros
+    sizes = np.array([L, L + 1, 200, 3 * L - 1, 1000, 1537, B - 1, B])
+    expected = [divergence(counts, size) for size in sizes]
+    assert thresholds._divergences(counts, sizes) == pytest.approx(expected, abs=1e-10)
+
+
+def test_entropy_of_a_uniform_tensor_cuts_nothing():
+    """Every bin is worth the same, so leaving some out can only tell less."""
+    low, high = entropy_range(histogram(np.linspace(-3, 3, 2 * B * 20)))
+    assert (low, high) == (-3, 3)
+
+
+def test_entropy_cuts_what_is_far_and_rare():
+    """A few values a hundred times as large as the others do not decide the step."""
+    values = np.random.default_rng(0).normal(size=100_000)
+    low, high = entropy_range(histogram([*values, 100.0, -80.0]))
+    assert 4 < high < 10 and low == -high
+    assert minmax_range(histogram([*values, 100.0, -80.0])) == (-80, 100)
+
+
+def test_exact_zeros_do_not_count_for_entropy():
+    """However many there are."""
+    values = np.random.default_rng(0).normal(size=20_000).clip(0, None)
+    more = np.concatenate([values, np.zeros(100_000)])
+    assert entropy_range(histogram(values)) == entropy_range(histogram(more))
+    assert entropy_range(Histogram(0.0, 0.0, np.zeros(2 * B, np.int64), 7)) == (0, 0)
+
+
+def test_percentile_leaves_out_its_share_at_each_end():
+    """Of 0 .. 99,999 in order, 99 % leaves out 500 at each end, up to the width of a bin."""
+    low, high = percentile_range(histogram(np.arange(100_000) - 50_000.0), 99)
+    width = 50_000 / B
+    assert -49_500 - width <= low <= -49_500 and 49_500 <= high <= 49_500 + width
+
+
+def test_percentile_of_everything_is_everything():
+    """100 % is min-max."""
+    values = histogram(np.random.default_rng(0).normal(size=1000))
+    assert percentile_range(values, 100) == minmax_range(values)
+
+
+@pytest.mark.parametrize("rule", thresholds.RULES.values())
+def test_a_range_holds_zero_and_no_more_than_was_seen(rule):
+    """Also of tensors that are all above or all below zero."""
+    values = np.random.default_rng(0).uniform(2, 3, size=5000)
+    low, high = rule(histogram(values))
+    assert low == 0 and 2 < high <= values.max()
+    low, high = rule(histogram(-values))
+    assert high == 0 and -values.max() <= low < -2
