@@ -91,8 +91,8 @@ def markdown(runs: dict[str, dict], environment: dict) -> str:
         )
     lines += [
         "",
-        f"Mean and sample standard deviation over {len(SEEDS)} seeds, all test images; calibrated on "
-        f"{NUM_CALIBRATION} training images. {environment['cpu']}, torch {environment['torch']}.",
+        f"Mean and sample standard deviation over {len(SEEDS)} seeds, all test images; calibrated "
+        f"on {NUM_CALIBRATION} training images. {environment['cpu']}, torch {environment['torch']}.",
     ]
     return "\n".join(lines) + "\n"
 

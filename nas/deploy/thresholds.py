@@ -66,7 +66,8 @@ def entropy_range(histogram: Histogram) -> Range:
         KL(P || Q) = sum over bins of P log(P / Q),
 
     Bin i may be empty before it gets what is beyond it. Its level is then spread over it too, and
-    has one value where it had none, because the divergence would be infinite.
+    has one value where it had none, because the divergence would be infinite. It is infinite where
+    the first i bins are all empty.
 
     Deviation: exact zeros are not counted. ReLU6 makes half of all values zero, integers represent
     zero exactly, and with them the divergence is that of one bin. L is 128 also where the integers
@@ -90,7 +91,7 @@ def _divergences(counts: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArr
     """Return KL(P || Q) for each number of bins i in `sizes`, from running sums alone.
 
     Q is constant on the bins of a level that are not empty, so that with N all values, C_i those of
-    the first i bins, and for a level S values in n such bins,
+    Q, and for a level S values in n such bins,
 
         KL = sum of (p / N) log(p / N) - sum over levels of (sum of p / N) log(S / n / C_i),
 
@@ -111,10 +112,13 @@ def _divergences(counts: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArr
     mass[:, -1] += outliers / total
     is_new = (counts[sizes - 1] == 0) & (outliers > 0)
     spread[:, -1] += is_new
-    values[:, -1] = np.where(is_new, values[:, -1].clip(min=1), values[:, -1])
+    added = is_new & (values[:, -1] == 0)
+    values[:, -1] += added
+    norm = before[sizes] + added
     with np.errstate(divide="ignore", invalid="ignore"):
-        log_q = np.log(values / spread / before[sizes, None])
-    return first_sum - np.where(mass > 0, mass * log_q, 0.0).sum(axis=1)
+        log_q = np.log(values / spread / norm[:, None])
+    found = first_sum - np.where(mass > 0, mass * log_q, 0.0).sum(axis=1)
+    return np.where(before[sizes] > 0, found, np.inf)
 
 
 def _xlogx(p: NDArray[np.float64]) -> NDArray[np.float64]:
