@@ -92,7 +92,7 @@ def markdown(runs: dict[str, dict], environment: dict) -> str:
     lines += [
         "",
         f"Mean and sample standard deviation over {len(SEEDS)} seeds, all test images; calibrated "
-        f"on {NUM_CALIBRATION} training images. {environment['cpu']}, torch {environment['torch']}.",
+        f"on {NUM_CALIBRATION} training images. {environment['cpu']}.",
     ]
     return "\n".join(lines) + "\n"
 

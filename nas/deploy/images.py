@@ -90,8 +90,7 @@ class LabelledImages:
         Raises:
             DataError: There are fewer than were asked for, or they cannot be read.
         """
-        wanted = self._config.max_images
-        return self._loader("train", wanted)
+        return self._loader("train")
 
     def test(self) -> Loader:
         """Return all test images.
@@ -99,16 +98,19 @@ class LabelledImages:
         Raises:
             DataError: They cannot be read.
         """
-        return self._loader("test", None)
+        return self._loader("test")
 
-    def _loader(self, split: str, wanted: int | None) -> Loader:
-        images = load_split(self._config, split)
-        self._check_classes(images)
-        if wanted is not None and len(images) < wanted:
+    def _loader(self, split: str) -> Loader:
+        try:
+            images = load_split(self._config, split)
+        except DataError as cause:
+            flag, found, reason = str(cause).partition("--max_images: ")
+            if flag or not found:
+                raise
             raise DataError(
-                f"--calibration_images: found {wanted}, but {self._config.data} has {len(images)} "
-                "training images; lower it or use more images"
-            )
+                f"--calibration_images: {reason.split(';')[0]}; choose others"
+            ) from cause
+        self._check_classes(images)
         return eval_loader(images, torch.arange(len(images)), self._config, _CPU)
 
     def _check_classes(self, images: Images) -> None:

@@ -2,7 +2,7 @@
 
 import copy
 
-from torch import nn
+from torch import Tensor, nn
 
 from nas.deploy.fold import fold_batch_norms
 from nas.deploy.streams import split_streams
@@ -23,4 +23,21 @@ def prepare(net: nn.Module) -> nn.Module:
         net.auxiliary_head = None
     fold_batch_norms(net)
     split_streams(net)
+    _replace_relu6(net)
     return net.requires_grad_(False)
+
+
+class Clamp(nn.Module):
+    """ReLU6 in one operator of torch, which exports in half of the time of nn.ReLU6."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape; min(max(x, 0), 6)."""
+        return x.clamp(0, 6)
+
+
+def _replace_relu6(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if type(child) is nn.ReLU6:
+            setattr(module, name, Clamp())
+        else:
+            _replace_relu6(child)

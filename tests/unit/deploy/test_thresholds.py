@@ -51,7 +51,7 @@ def test_divergence_is_that_of_the_definition(kind):
     found = histogram(values)
     counts = (found.counts[B:] + found.counts[:B][::-1]).astype(float)
     counts[0] -= found.num_zeros
-    sizes = np.array([L, L + 1, 200, 3 * L - 1, 1000, 1537, B - 1, B])
+    sizes = np.array([L, L + 1, 3 * L - 1, 1537, B])
     expected = [divergence(counts, size) for size in sizes]
     assert thresholds._divergences(counts, sizes) == pytest.approx(expected, abs=1e-10)
 

@@ -1,0 +1,179 @@
+"""From a checkpoint to an 8-bit file and its latency, and what a user does wrong on the way."""
+
+import json
+import re
+
+import pytest
+import torch
+from PIL import Image
+
+from nas.cli.augment import main as augment
+from nas.deploy.__main__ import main
+from nas.deploy.extra import PACKAGES
+from nas.runtime.checkpoint import list_checkpoints
+
+for package in PACKAGES:
+    pytest.importorskip(package, reason="the extra `deploy` is not installed")
+
+CELL = "experiments/cifar10_small/search/darts+sandglass-seed0/genotype.json"
+NUM_TRAIN, NUM_TEST = 12, 6
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Images of two classes that a mean tells apart."""
+    root = tmp_path_factory.mktemp("images")
+    generator = torch.Generator().manual_seed(0)
+    for split, count in (("train", NUM_TRAIN), ("test", NUM_TEST)):
+        for label, name in enumerate(("cat", "dog")):
+            (root / split / name).mkdir(parents=True)
+            for index in range(count):
+                pixels = torch.randint(0, 156, (32, 32, 3), generator=generator) + 100 * label
+                image = Image.fromarray(pixels.to(torch.uint8).numpy())
+                image.save(root / split / name / f"{index}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    """A short retrain of a cell with a sandglass and an auxiliary head."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    flags = f"--genotype={CELL} --dataset=imagefolder --data={folder} --image_size=32 --out={out}"
+    small = "--init_channels=2 --num_cells=3 --epochs=1 --batch_size=8 --device=cpu"
+    assert augment([*flags.split(), *small.split()]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def exported(run, folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("exported") / "net.onnx"
+    assert main(["export", str(run), "--out", str(out), "--data", str(folder)]) == 0
+    return out
+
+
+def refused(capsys, argv):
+    """Run the program and check the manners of its refusal; returns what it said."""
+    code = main([str(argument) for argument in argv])
+    stderr = capsys.readouterr().err
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    assert code == 2 and len(lines) == 1, stderr
+    assert lines[0].startswith("python -m nas.deploy: error: ")
+    return lines[0]
+
+
+def test_quantize(run, exported, folder, tmp_path, capsys):
+    """Accuracy of the fp32 file is that of the run; what is printed is of both files."""
+    out = tmp_path / "int8.onnx"
+    flags = ["--calibration_images=20", "--chunk=7", f"--data={folder}", f"--out={out}"]
+    assert main(["quantize", str(exported), *flags]) == 0
+    printed = capsys.readouterr().out
+    expected = json.loads((run / "evaluation.json").read_text())["top1"]
+    assert (
+        f"fp32: top-1 {expected:.2f} %" in printed and f"of {2 * NUM_TEST} test images" in printed
+    )
+    assert "int8: top-1" in printed and f"{out.stat().st_size / 1e6:.2f} MB" in printed
+    peak = float(re.search(r"peak memory so far ([\d.]+) GiB", printed)[1])
+    assert 0.1 < peak < 8
+
+
+def test_benchmark(exported, tmp_path, capsys):
+    """A row for each network and engine, in the table, the JSON and the picture."""
+    tiny = "DARTS_V2,init_channels=2,num_cells=3"
+    flags = ["--engines", "eager", "onnx_int8", "--calls=5", "--batch_size=3"]
+    out = tmp_path / "results"
+    assert main(["benchmark", tiny, str(exported), *flags, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    document = json.loads((out / "latency.json").read_text())
+    rows = [(row["model"], row["engine"]) for row in document["rows"]]
+    assert rows == [(tiny, "eager"), (tiny, "onnx_int8"), (str(exported), "onnx")]
+    for row in document["rows"]:
+        one = row["latency"]
+        assert 0 < one["min_ms"] <= one["median_ms"] <= one["p95_ms"] and one["num_calls"] == 5
+        assert row["images_per_s"] > 0 and f"| {one['median_ms']:.2f} |" in printed
+    assert "1 thread;" in printed and (out / "latency.md").read_text() in printed
+    assert (out / "latency.png").read_bytes().startswith(b"\x89PNG")
+
+
+def without_genotype(run, tmp_path):
+    """A copy of the checkpoint whose description has lost its genotype."""
+    state = torch.load(list_checkpoints(run / "checkpoints")[0], weights_only=True)
+    del state["description"]["model"]["genotype"]
+    torch.save(state, tmp_path / "lost.pt")
+    return tmp_path / "lost.pt"
+
+
+EXPORT_CASES = {
+    "no genotype": (["LOST"], "holds neither a genotype nor the name of a network"),
+    "no file": (["nowhere.pt"], "there is no such file"),
+    "name": (["mobilenext"], "did you mean 'mobilenext_1.0'?"),
+    "setting": (["mobilenext_1.0,ratio=1/2"], "'ratio' is no setting"),
+    "value": (["mobilenext_1.0,identity_ratio=7"], "identity_ratio: '7' is out of range"),
+    "form": (["mobilenext_1.0,1/2"], "expected NAME,SETTING=VALUE"),
+    "number": (["DARTS_V2,num_cells=x"], "num_cells: expected a whole number, found 'x'"),
+    "of a genotype": (["DARTS_V2,width=2"], "width"),
+    "opset": (["DARTS_V2", "--opset=11"], "--opset: found 11, but torch.onnx writes 18 to 23"),
+    "size of a checkpoint": (["RUN", "--image_size=64"], "--image_size: "),
+    "size": (["mobilenext_1.0", "--image_size=9999"], "--image_size: expected 8 to 1024"),
+    "no place": (["DARTS_V2", "--out=x.tflite"], "ends in .onnx or .pt2"),
+    "flag": (["DARTS_V2", "--sizes=1"], "unrecognized arguments: --sizes=1"),
+}
+
+
+@pytest.mark.parametrize("case", EXPORT_CASES)
+def test_what_cannot_be_exported(run, tmp_path, capsys, case):
+    arguments, message = EXPORT_CASES[case]
+    if "LOST" in arguments:
+        arguments = [without_genotype(run, tmp_path)]
+    arguments = [run if argument == "RUN" else argument for argument in arguments]
+    out = tmp_path / "net.onnx"
+    assert message in refused(capsys, ["export", f"--out={out}", *arguments])
+    assert not out.exists()
+
+
+QUANTIZE_CASES = {
+    "empty folder": (["--data=EMPTY"], "has no folder `train`"),
+    "empty class": (["--data=NO_IMAGES"], "this class has no images"),
+    "too few": (["--calibration_images=25"], "--calibration_images: found 25"),
+    "other classes": (["--data=OTHERS"], "are not the network's (cat, dog)"),
+    "no folder": (["--data="], "there is no folder"),
+    "none": (None, "--data: the network was trained on imagefolder, found none"),
+    "calibration": (["--calibration=kl"], "expected entropy, percentile, minmax, found 'kl'"),
+    "no effect": (["--percentile=99"], "has an effect only with --calibration percentile"),
+    "range": (["--calibration=percentile", "--percentile=101"], "--percentile: expected"),
+    "itself": (["--out=MODEL"], "expected another file than the model"),
+    "chunk": (["--chunk=0"], "--chunk: expected a whole number from 1, found 0"),
+}
+
+
+@pytest.mark.parametrize("case", QUANTIZE_CASES)
+def test_what_cannot_be_quantised(exported, folder, tmp_path, capsys, case):
+    """One line, and no file."""
+    arguments, message = QUANTIZE_CASES[case]
+    (tmp_path / "empty").mkdir()
+    for split in ("train", "test"):
+        for name in ("hen", "owl"):
+            (tmp_path / "none" / split / name).mkdir(parents=True)
+            (tmp_path / "others" / split / name).mkdir(parents=True)
+            Image.new("RGB", (32, 32)).save(tmp_path / "others" / split / name / "0.png")
+    words = {"EMPTY": "empty", "NO_IMAGES": "none", "OTHERS": "others"}
+    default = [] if arguments is None else [f"--data={folder}"]
+    flags = ["--calibration_images=2", f"--out={tmp_path / 'int8.onnx'}", *default]
+    for argument in arguments or []:
+        for word, place in words.items():
+            argument = argument.replace(word, str(tmp_path / place))
+        flags.append(argument.replace("MODEL", str(exported)))
+    assert message in refused(capsys, ["quantize", exported, *flags])
+    assert not (tmp_path / "int8.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["DARTS_V2", "--engines", "tflite"], "--engines: 'tflite' is unknown; known: eager"),
+        (["DARTS_V2", "DARTS_V2"], "named twice"),
+        (["nowhere.onnx"], "there is no such file"),
+        (["DARTS_V2", "--threads=0"], "--threads: expected a whole number from 1"),
+    ],
+)
+def test_what_cannot_be_timed(capsys, arguments, message):
+    assert message in refused(capsys, ["benchmark", *arguments])
