@@ -139,7 +139,13 @@ def _add_benchmark(commands) -> None:
         help="some of eager, compiled, onnx_fp32, onnx_int8 (default: all)",
     )
     parser.add_argument("--image_size", type=int, help="pixels, for networks by name")
-    parser.add_argument("--threads", type=int, default=1, help="of every engine (default 1)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        nargs="+",
+        default=[1],
+        help="of every engine; several are measured one after the other (default 1)",
+    )
     parser.add_argument("--batch_size", type=int, default=32, help="of the throughput (default 32)")
     parser.add_argument("--calls", type=int, default=100, help="timed calls (default 100)")
     parser.add_argument("--out", help="folder for latency.json, latency.md and latency.png")

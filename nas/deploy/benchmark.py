@@ -28,7 +28,8 @@ class Settings:
     engines: tuple[str, ...]
     image_size: int | None = None
     """Pixels, for networks by name; None is the network's own."""
-    num_threads: int = 1
+    num_threads: tuple[int, ...] = (1,)
+    """Each is a run of its own."""
     batch_size: int = 32
     """Of the throughput; the latency is at batch 1."""
     num_calls: int = 100
@@ -41,6 +42,7 @@ class Row:
 
     model: str
     engine: str
+    num_threads: int
     image_size: int
     latency: Latency
     """At batch 1."""
@@ -56,28 +58,34 @@ def run_benchmark(settings: Settings) -> list[Row]:
         DeployError: A network cannot be built, exported or run.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(settings.num_threads)
     try:
         with TemporaryDirectory() as folder:
-            candidates = [
-                candidate
-                for model in settings.models
-                for candidate in build_candidates(
-                    model,
-                    settings.engines,
-                    settings.image_size,
-                    settings.num_threads,
-                    Path(folder),
-                )
+            return [
+                row
+                for num_threads in settings.num_threads
+                for row in _rows(settings, num_threads, Path(folder))
             ]
-            single = _time(candidates, 1, settings.num_calls)
-            batched = _time(candidates, settings.batch_size, max(5, settings.num_calls // 20))
     finally:
         torch.set_num_threads(before)
+
+
+def _rows(settings: Settings, num_threads: int, folder: Path) -> list[Row]:
+    torch.set_num_threads(num_threads)
+    torch.compiler.reset()  # what was compiled for another number of threads
+    candidates = [
+        candidate
+        for index, model in enumerate(settings.models)
+        for candidate in build_candidates(
+            model, settings.engines, settings.image_size, num_threads, folder / str(index)
+        )
+    ]
+    single = _time(candidates, 1, settings.num_calls)
+    batched = _time(candidates, settings.batch_size, max(5, settings.num_calls // 20))
     return [
         Row(
             candidate.model,
             candidate.engine,
+            num_threads,
             candidate.image_size,
             one,
             1e3 * settings.batch_size / many.median_ms,
@@ -90,23 +98,20 @@ def run_benchmark(settings: Settings) -> list[Row]:
 def markdown(settings: Settings, rows: Sequence[Row]) -> str:
     """Return the table, and what it was measured on."""
     environment = _environment()
-    lines = [
-        f"| network | engine | image | median (ms) | p95 (ms) | min (ms) | images/s at batch "
-        f"{settings.batch_size} | file (MB) |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
-    ]
+    columns = ["network", "engine", "threads", "image", "median (ms)", "p95 (ms)", "min (ms)"]
+    columns += [f"images/s at batch {settings.batch_size}", "file (MB)"]
+    lines = [f"| {' | '.join(columns)} |", "|---|---" + "|---:" * (len(columns) - 2) + "|"]
     for row in rows:
-        size = "" if row.size_bytes is None else f"{row.size_bytes / 1e6:.1f}"
         one = row.latency
-        lines.append(
-            f"| `{row.model}` | {row.engine} | {row.image_size} | {one.median_ms:.2f} | "
-            f"{one.p95_ms:.2f} | {one.min_ms:.2f} | {row.images_per_s:.0f} | {size} |"
-        )
-    threads = "1 thread" if settings.num_threads == 1 else f"{settings.num_threads} threads"
+        cells = [f"`{row.model}`", row.engine, f"{row.num_threads}", f"{row.image_size}"]
+        cells += [f"{value:.2f}" for value in (one.median_ms, one.p95_ms, one.min_ms)]
+        cells.append(f"{row.images_per_s:.0f}")
+        cells.append("" if row.size_bytes is None else f"{row.size_bytes / 1e6:.1f}")
+        lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "",
-        f"Latency at batch 1 over {rows[0].latency.num_calls} calls, {threads}; the candidates "
-        "take turns. All engines have the network as it is deployed (BatchNorms folded).",
+        f"Latency at batch 1 over {rows[0].latency.num_calls} calls; the candidates take turns. "
+        "All engines have the network as it is deployed, with folded BatchNorms.",
         f"{environment['cpu']}, {environment['num_cpus']} cores, torch {environment['torch']}, "
         f"ONNX Runtime {environment['onnxruntime']}, onnx {environment['onnx']}.",
     ]
@@ -120,7 +125,7 @@ def write_results(settings: Settings, rows: Sequence[Row], out: Path) -> list[Pa
         "rows": [dataclasses.asdict(row) for row in rows],
         "environment": _environment(),
     }
-    chart = latency_chart(rows, f"latency at batch 1, threads: {settings.num_threads}")
+    chart = latency_chart(rows)
     return write_files(
         {
             out / "latency.json": (json.dumps(document, indent=1) + "\n").encode(),

@@ -76,8 +76,10 @@ def quantize(arguments: Namespace) -> None:
 
 def benchmark(arguments: Namespace) -> None:
     """Time networks."""
-    for name in ("threads", "batch_size", "calls"):
+    for name in ("batch_size", "calls"):
         _check_positive(name, getattr(arguments, name))
+    for value in arguments.threads:
+        _check_positive("threads", value)
     _check_image_size(arguments.image_size)
     engines = tuple(arguments.engines or ENGINES)
     for name in engines:
@@ -89,7 +91,7 @@ def benchmark(arguments: Namespace) -> None:
         models=tuple(arguments.models),
         engines=engines,
         image_size=arguments.image_size,
-        num_threads=arguments.threads,
+        num_threads=tuple(dict.fromkeys(arguments.threads)),
         batch_size=arguments.batch_size,
         num_calls=arguments.calls,
     )

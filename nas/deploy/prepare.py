@@ -8,7 +8,7 @@ from nas.deploy.fold import fold_batch_norms
 from nas.deploy.streams import split_streams
 
 
-def prepare(net: nn.Module) -> nn.Module:
+def prepare(net: nn.Module, streams: bool = True) -> nn.Module:
     """Return a copy for inference alone; the network itself is not changed.
 
     The auxiliary head is gone, drop path and dropout are off, BatchNorms are folded into the
@@ -17,12 +17,14 @@ def prepare(net: nn.Module) -> nn.Module:
 
     Args:
         net: (N, C, H, W) -> logits (N, num_classes) in eval mode.
+        streams: Off, a partial shortcut stays a sum in place, which PyTorch itself does faster.
     """
     net = copy.deepcopy(net).eval().requires_grad_(False)
     if hasattr(net, "auxiliary_head"):
         net.auxiliary_head = None
     fold_batch_norms(net)
-    split_streams(net)
+    if streams:
+        split_streams(net)
     _replace_relu6(net)
     return net.requires_grad_(False)
 

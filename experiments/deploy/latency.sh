@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Table 7 here: MobileNeXt 1.0 by identity tensor multiplier, and MobileNetV2, in every engine.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+"${PYTHON:-python}" -m nas.deploy benchmark \
+    mobilenext_1.0 mobilenext_1.0,identity_ratio={1/2,1/3,1/6,0} mobilenet_v2_1.0 \
+    --threads 1 2 --calls 200 --out experiments/deploy "$@"
