@@ -31,3 +31,16 @@ class RunLog:
             if name in record:
                 self.writer.add_scalar(name, record[name], record["epoch"])
         self.writer.flush()
+
+
+class SilentLog:
+    """The log of the processes that write nothing."""
+
+    def start(self, epoch: int) -> None:
+        """Open nothing."""
+
+    def close(self) -> None:
+        """Close nothing."""
+
+    def on_epoch(self, record: dict[str, Any]) -> None:
+        """Log nothing."""

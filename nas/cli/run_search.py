@@ -2,23 +2,28 @@
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 import torch
 from torch.nn.functional import cross_entropy
 
+from nas.cli.ranks import check_ranks, describe, prepare
+from nas.cli.run_log import SilentLog
 from nas.cli.search_data import load_search_data
 from nas.cli.search_log import SearchLog
 from nas.config import SearchConfig
+from nas.data import Share
 from nas.errors import RunDirectoryError
+from nas.genotype import Genotype
 from nas.operators import resolve
 from nas.report.diagram import draw_cells
 from nas.report.html import write_report
 from nas.runtime.complexity import count_parameters
 from nas.runtime.device import select_device
+from nas.runtime.distributed import Ranks
 from nas.runtime.environment import current_commit, describe_environment
-from nas.runtime.run_directory import RunDirectory
+from nas.runtime.join import join_ranks
+from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.runtime.signals import Stopped
 from nas.search import Searcher, with_details
 from nas.space import SearchSpace, load_space
@@ -31,17 +36,29 @@ def run_search(config: SearchConfig) -> int:
     space = load_space(config.space)
     resolve(space, config.plugins)
     device = select_device(config.device)
+    with join_ranks(device) as ranks:
+        check_ranks(config, ranks, device)
+        return _run(config, space, device, ranks)
+
+
+def _run(config: SearchConfig, space: SearchSpace, device: torch.device, ranks: Ranks) -> int:
+    path = Path(config.out)
     if not config.resume:
-        RunDirectory.check_free(Path(config.out))
-    data = load_search_data(config, device)
+        ranks.on_first(lambda: RunDirectory.check_free(path))
+    data = load_search_data(config, device, Share(ranks.rank, ranks.size))
     torch.manual_seed(config.seed)
     net = Supernet(
         space, data.image_shape[0], data.num_classes, config.init_channels, config.num_cells
-    ).to(device, memory_format=torch.channels_last)
+    )
     alphas = Alphas(space, config.alpha_init_std).to(device)
-    with _open_run(config, space, device) as run:
-        log = SearchLog(run, space, alphas)
-        searcher = Searcher(config, space, net, alphas, cross_entropy, data, run, [log.on_epoch])
+    net = prepare(net, config, ranks).to(device, memory_format=torch.channels_last)
+    with ranks.on_first(lambda: _open_run(config, space, device)) or SilentRunDirectory(
+        path
+    ) as run:
+        log = ranks.on_first(lambda: SearchLog(run, space, alphas)) or SilentLog()
+        searcher = Searcher(
+            config, space, net, alphas, cross_entropy, data, run, [log.on_epoch], ranks
+        )
         if config.resume:
             searcher.resume()
             if searcher.epoch < config.epochs:
@@ -50,30 +67,40 @@ def run_search(config: SearchConfig) -> int:
         print(
             f"space {space.name}: {len(space.primitives)} primitives on {space.num_edges} edges; "
             f"supernet of {count_parameters(net) / 1e6:.2f} M weights on {device}; "
-            f"{data.num_images[0]} images for w, {data.num_images[1]} for alpha; run {run.path}"
+            f"{data.num_images[0]} images for w, {data.num_images[1]} for alpha"
+            f"{describe(ranks, config)}; run {run.path}"
         )
         try:
             found = searcher.search()
         except Stopped as stopped:
-            print(f"search.py: {stopped}", file=sys.stderr)
+            ranks.say(f"search.py: {stopped}")
             return stopped.exit_code
         finally:
             log.close()
-
-        search = {
-            "seed": config.seed,
-            "commit": current_commit(),
-            "dataset": config.dataset,
-            "epochs": config.epochs,
-            "architect": config.architect,
-            "alphas": alphas.logits(),
-        }
-        genotype = with_details(found, space, search, config.plugins)
-        written = run.write("genotype.json", genotype.to_json())
-        print(f"\n{genotype_summary(genotype)}\n\n{written}")
-        for path in (*draw_cells(genotype, run.path), write_report(run.path)):
-            print(path)
+        ranks.on_first(lambda: _finish(config, space, found, alphas, run))
     return 0
+
+
+def _finish(
+    config: SearchConfig,
+    space: SearchSpace,
+    found: Genotype,
+    alphas: Alphas,
+    run: RunDirectory,
+) -> None:
+    search = {
+        "seed": config.seed,
+        "commit": current_commit(),
+        "dataset": config.dataset,
+        "epochs": config.epochs,
+        "architect": config.architect,
+        "alphas": alphas.logits(),
+    }
+    genotype = with_details(found, space, search, config.plugins)
+    written = run.write("genotype.json", genotype.to_json())
+    print(f"\n{genotype_summary(genotype)}\n\n{written}")
+    for path in (*draw_cells(genotype, run.path), write_report(run.path)):
+        print(path)
 
 
 def genotype_summary(genotype) -> str:

@@ -2,6 +2,14 @@
 
 from nas.config.augment import AugmentConfig, resolved
 from nas.config.parsing import parse_settings, run_program
+from nas.config.run import RunConfig
 from nas.config.search import SearchConfig
 
-__all__ = ["AugmentConfig", "SearchConfig", "parse_settings", "resolved", "run_program"]
+__all__ = [
+    "AugmentConfig",
+    "RunConfig",
+    "SearchConfig",
+    "parse_settings",
+    "resolved",
+    "run_program",
+]

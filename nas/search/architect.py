@@ -3,6 +3,9 @@
 Bilevel problem: min over alpha of L_val(w*(alpha), alpha), w*(alpha) = argmin over w of
 L_train(w, alpha). One virtual SGD step w' stands in for w*.
 
+With several ranks, each on its share of both batches, every gradient that enters an alpha update is
+reduced here to its mean over the ranks, that of the virtual step too; DDP never sees these passes.
+
 Every pass is a functional call on tensors handed in, so that weights, BatchNorm buffers and
 momentum stay as they are, bit for bit, with nothing to restore.
 
@@ -12,7 +15,7 @@ BatchNorms; here only the weight step does, because measuring an alpha should no
 state. In training mode the statistics are written and never read, so no gradient differs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -20,6 +23,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils import get_total_norm
 
+from nas.runtime.distributed import ALONE, Ranks
 from nas.runtime.loop import Batch
 from nas.supernet import Alphas
 
@@ -57,6 +61,7 @@ class Architect:
         order: str = "first_order",
         xi: float | None = None,
         epsilon: float = 0.01,
+        ranks: Ranks = ALONE,
     ):
         """Prepare.
 
@@ -69,6 +74,7 @@ class Architect:
                 "second_order_exact" (by double backward).
             xi: Step of the virtual weights; None takes the current learning rate.
             epsilon: The central difference moves w by epsilon / ||v|| along v (DARTS: 0.01).
+            ranks: The processes that search together; `gradient` and `step` are collective.
 
         Raises:
             ValueError: An unknown order, or an SGD with dampening, Nesterov or maximize, which
@@ -86,6 +92,7 @@ class Architect:
         self.order = order
         self.xi = xi
         self.epsilon = epsilon
+        self.ranks = ranks
 
     def step(self, val_batch: Batch, train_batch: Batch | None = None) -> Tensor:
         """Set `alpha.grad`; nothing else changes.
@@ -95,7 +102,7 @@ class Architect:
             train_batch: The batch of the weight step that follows; the second order needs it.
 
         Returns:
-            The validation loss, a detached scalar.
+            The validation loss, a detached scalar; the same on all ranks.
         """
         gradient = self.gradient(val_batch, train_batch)
         self.alphas.normal.grad = gradient.normal
@@ -115,7 +122,9 @@ class Architect:
     def _first_order(self, val_batch: Batch) -> AlphaGradient:
         """Eq. 6 with xi = 0: dL_val(w, alpha)/d alpha, without gradients for w."""
         val_loss = self._loss(self._weights(), val_batch)
-        return AlphaGradient(*torch.autograd.grad(val_loss, self._alphas()), val_loss.detach())
+        found = AlphaGradient(*torch.autograd.grad(val_loss, self._alphas()), val_loss.detach())
+        self.ranks.mean_(found)
+        return found
 
     def _second_order(self, val_batch: Batch, train_batch: Batch) -> AlphaGradient:
         """Eq. 7 and 8: dL_val(w')/d alpha - xi * [dL_train(w+) - dL_train(w-)] / (2 step)."""
@@ -128,6 +137,7 @@ class Architect:
         gradient = torch.autograd.grad(
             train_loss, list(leaves.values()), materialize_grads=True, allow_unused=True
         )
+        self.ranks.mean_(gradient)
         with torch.no_grad():
             virtual = self._virtual_step(w, gradient)
         leaves = _as_leaves(dict(zip(names, virtual, strict=True)))
@@ -138,11 +148,13 @@ class Architect:
             materialize_grads=True,
             allow_unused=True,
         )
-        del leaves, virtual, gradient, train_loss
+        found = AlphaGradient(normal, reduce, val_loss.detach())
+        self.ranks.mean_([*found, *v])
+        del leaves, virtual, gradient, train_loss, val_loss
 
         norm = get_total_norm(v)
         if norm == 0:  # H v = 0 for v = 0: the first term is all there is
-            return AlphaGradient(normal, reduce, val_loss.detach())
+            return found
         step = self.epsilon / norm
         with torch.no_grad():
             displacement = torch._foreach_mul(v, step)
@@ -152,9 +164,10 @@ class Architect:
                 moved = dict(zip(names, move(w, displacement), strict=True))
             sides.append(torch.autograd.grad(self._loss(moved, train_batch), self._alphas()))
         hessian_v = [(plus - minus) / (2 * step) for plus, minus in zip(*sides, strict=True)]
+        self.ranks.mean_(hessian_v)
         scale = self._correction_scale()
         return AlphaGradient(
-            normal - scale * hessian_v[0], reduce - scale * hessian_v[1], val_loss.detach()
+            found.normal - scale * hessian_v[0], found.reduce - scale * hessian_v[1], found.val_loss
         )
 
     def _second_order_exact(self, val_batch: Batch, train_batch: Batch) -> AlphaGradient:
@@ -168,11 +181,14 @@ class Architect:
             materialize_grads=True,
             allow_unused=True,
         )
+        gradient = self.ranks.mean_in_graph(gradient)
         virtual = dict(zip(leaves, self._virtual_step(w, gradient), strict=True))
         val_loss = self._loss(virtual, val_batch)
-        return AlphaGradient(*torch.autograd.grad(val_loss, self._alphas()), val_loss.detach())
+        found = AlphaGradient(*torch.autograd.grad(val_loss, self._alphas()), val_loss.detach())
+        self.ranks.mean_(found)
+        return found
 
-    def _virtual_step(self, w: list[Tensor], gradient: tuple[Tensor, ...]) -> list[Tensor]:
+    def _virtual_step(self, w: list[Tensor], gradient: Sequence[Tensor]) -> list[Tensor]:
         """Return w' = w - xi * (momentum * buffer + dL_train/dw + weight_decay * w)."""
         settings = {
             parameter: group

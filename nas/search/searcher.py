@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from nas.config import SearchConfig
 from nas.genotype import Genotype
-from nas.runtime.loop import Batch, EpochCallback, EpochLoop, cosine
+from nas.runtime.distributed import ALONE, Ranks
+from nas.runtime.loop import Batch, EpochCallback, EpochLoop, cosine, norm_of
 from nas.runtime.metrics import Meter
 from nas.runtime.run_directory import RunDirectory
 from nas.search.architect import Architect
@@ -64,10 +65,11 @@ class Searcher(EpochLoop):
         data: SearchData,
         run: RunDirectory,
         callbacks: Iterable[EpochCallback] = (),
+        ranks: Ranks = ALONE,
     ):
         """Build the optimisers: SGD for the weights of `net`, Adam for `alphas`, nothing shared."""
         device = next(net.parameters()).device
-        super().__init__(config.epochs, data.train_loader, run, device, callbacks)
+        super().__init__(config, config.epochs, data.train_loader, run, device, callbacks, ranks)
         self.config = config
         self.space = space
         self.net = net
@@ -94,7 +96,11 @@ class Searcher(EpochLoop):
             order=config.architect,
             xi=config.xi,
             epsilon=config.epsilon,
+            ranks=ranks,
         )
+        ranks.broadcast_(alphas.parameters())
+        images = torch.zeros((2, *data.image_shape), device=device)
+        self._parallel_net = ranks.parallel(net, images, alphas.weights())
 
     def search(self) -> Genotype:
         """Run to the last epoch from wherever the state stands, and return the genotype.
@@ -109,13 +115,14 @@ class Searcher(EpochLoop):
     def run_epoch(self) -> dict[str, Any]:
         """Run what is left of an epoch, then measure; return its record."""
         self._train()
-        measured = self._measure()
-        self.check_finite(measured.loss, "validation loss")
+        trained, measured = self.epoch_meter(), self._measure()
+        self.check_measured(measured.loss, "validation")
+        self.ranks.check_equal(self.alphas.parameters(), "the alphas")
         return {
             "epoch": self.epoch,
             "learning_rate": self._learning_rate(),
-            "train_loss": self.train_meter.loss,
-            "train_accuracy": self.train_meter.accuracy,
+            "train_loss": trained.loss,
+            "train_accuracy": trained.accuracy,
             "val_loss": measured.loss,
             "val_accuracy": measured.accuracy,
             **describe_epoch(self.alphas, self.space, self.data.image_shape, self.data.num_classes),
@@ -143,40 +150,55 @@ class Searcher(EpochLoop):
             self.step_done()
 
     def _learning_rate(self) -> float:
-        return cosine(
-            self.config.learning_rate, self.config.learning_rate_min, self.epoch / self.epochs
+        config = self.config
+        progress = self.epoch / self.epochs
+        return config.learning_rate_scale * cosine(
+            config.learning_rate, config.learning_rate_min, progress
         )
 
     def _alpha_step(self, val_batch: Batch, train_batch: Batch) -> None:
         val_loss = self.architect.step(val_batch, train_batch)
-        self.check_finite(val_loss, "validation loss of the alpha step")
-        self.alpha_optimizer.step()
+        norm = get_total_norm([alpha.grad for alpha in self.alphas.parameters()])
+        if self.check_finite("alpha step", val_loss=val_loss, gradient_norm=norm):
+            self.alpha_optimizer.step()
         self.alpha_optimizer.zero_grad()
 
     def _weight_step(self, train_batch: Batch) -> None:
         images, targets = train_batch
         arch_weights = tuple(weights.detach() for weights in self.alphas.weights())
-        logits = self.net(images, arch_weights)
+        restore_buffers = self.remember_buffers(self.net)
+        logits = self._parallel_net(images, arch_weights)
         loss = self.loss(logits, targets)
-        self.check_finite(loss, "training loss")
         self.weight_optimizer.zero_grad()
         loss.backward()
-        clip_grad_norm_(self.net.parameters(), self.config.grad_clip)
+        norm = clip_grad_norm_(self.net.parameters(), self.config.grad_clip)
+        value = self.mean_over_ranks(loss)
+        if not self.check_finite("weight step", train_loss=value, gradient_norm=norm):
+            return restore_buffers()
         self.weight_optimizer.step()
         self.train_meter.update(loss, logits, targets)
 
+    def norms(self) -> dict[str, float]:
+        """Return the norms of weights and alphas."""
+        return {"weights": norm_of(self.net), "alphas": norm_of(self.alphas)}
+
     @torch.no_grad()
     def _measure(self) -> Meter:
-        """Measure on the half that updates alpha, with running statistics, as the reference."""
+        """Measure on the half that updates alpha, with running statistics, as the reference.
+
+        Those of the first rank, where there are several.
+        """
+        self.ranks.broadcast_(self.net.buffers())
         self.net.eval()
         meter = Meter(self.device)
         arch_weights = self.alphas.weights()
         for batch in self.data.measure_loader(self.epoch):
             images, targets = self.to_device(batch)
-            logits = self.net(images, arch_weights)
-            meter.update(self.loss(logits, targets), logits, targets)
+            if len(targets):
+                logits = self.net(images, arch_weights)
+                meter.update(self.loss(logits, targets), logits, targets)
             self.check_stop()
-        return meter
+        return meter.over_ranks(self.ranks)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the whole state in forms that `torch.load(weights_only=True)` reads."""
