@@ -62,7 +62,7 @@ def _run(
     path = Path(config.out)
     if not config.resume:
         ranks.on_first(lambda: RunDirectory.check_free(path))
-    images = load_split(config, "train")
+    images = ranks.first_then_others(lambda: load_split(config, "train"))
     info = images.info
     image_shape = (info.channels, info.image_size, info.image_size)
     description = describe_model(genotype, config, info)

@@ -45,7 +45,8 @@ def _run(config: SearchConfig, space: SearchSpace, device: torch.device, ranks: 
     path = Path(config.out)
     if not config.resume:
         ranks.on_first(lambda: RunDirectory.check_free(path))
-    data = load_search_data(config, device, Share(ranks.rank, ranks.size))
+    share = Share(ranks.rank, ranks.size)
+    data = ranks.first_then_others(lambda: load_search_data(config, device, share))
     torch.manual_seed(config.seed)
     net = Supernet(
         space, data.image_shape[0], data.num_classes, config.init_channels, config.num_cells

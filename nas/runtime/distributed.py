@@ -48,6 +48,11 @@ class Ranks:
         """
         return function()
 
+    def first_then_others(self, function: Callable[[], Result]) -> Result:
+        """Call a function on the first rank, then on the others, such as one that downloads."""
+        found = self.on_first(function)
+        return found if self.is_first else function()
+
     def bytes_from_first(self, function: Callable[[], bytes]) -> bytes:
         """Call a function on the first rank alone and return on all what it returned there."""
         return function()

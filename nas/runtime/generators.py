@@ -29,5 +29,7 @@ def set_generator_states(states: dict[str, Any]) -> None:
         torch.cuda.set_rng_state(states["cuda"])
     random.setstate(states["python"])
     of_numpy = states["numpy"]
+    if not 0 <= of_numpy["state"]["pos"] <= 624:  # numpy would read outside of its memory
+        raise ValueError("the state of numpy's generator is damaged")
     key = of_numpy["state"]["key"].numpy().astype(numpy.uint32)
     numpy.random.set_state(of_numpy | {"state": of_numpy["state"] | {"key": key}})

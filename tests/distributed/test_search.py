@@ -17,7 +17,14 @@ from nas.supernet import Alphas, Supernet
 from tests.distributed.ranks import replace_norms, run_ranks
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-SIZE, NUM_IMAGES, BATCH, EPOCHS = 8, 80, 8, 2  # 10 steps an epoch
+SIZE, NUM_IMAGES, BATCH = 8, 160, 8  # 20 steps
+
+
+@pytest.fixture(autouse=True)
+def no_statistics(monkeypatch):
+    """What only describes an epoch takes longer than the epoch."""
+    monkeypatch.setattr("nas.search.searcher.describe_epoch", lambda *_: {})
+    monkeypatch.setattr(Searcher, "describe", lambda *_: "")
 
 
 def search_data(share):
@@ -48,7 +55,7 @@ def search(ranks, path, order, sync):
     net = Supernet(space, 3, 3, init_channels=2, num_cells=3).double()
     alphas = Alphas(space, 0.1).double()
     config = SearchConfig(
-        architect=order, epochs=EPOCHS, batch_size=BATCH, learning_rate=0.1, num_cells=3
+        architect=order, epochs=1, batch_size=BATCH, learning_rate=0.1, num_cells=3
     )
     run = RunDirectory.create(path, {}) if ranks.is_first else SilentRunDirectory(path)
     searcher = Searcher(
@@ -68,30 +75,27 @@ def assert_close(a, b, tolerance):
             assert difference <= tolerance, (part, key, difference)
 
 
-@pytest.mark.parametrize(
-    "order",
-    ["first_order", "second_order", pytest.param("second_order_exact", marks=pytest.mark.slow)],
-)
+SLOW_ORDERS = [
+    pytest.param(order, marks=pytest.mark.slow) for order in ("first_order", "second_order_exact")
+]
+
+
+@pytest.mark.parametrize("order", ["second_order", *SLOW_ORDERS])
 def test_two_ranks_equal_one_process(tmp_path, order):
     """To 1e-9 in float64 over 20 steps, with a BatchNorm over the whole batch; the same cell."""
     one = search(ALONE, tmp_path / "one", order, sync=False)  # with nn.BatchNorm2d
     two = run_ranks(2, lambda ranks: search(ranks, tmp_path / "two", order, sync=True), tmp_path)
     for found in two:
-        found["net"] = {key.replace("norm.", ""): value for key, value in found["net"].items()}
         assert found["cell"] == one["cell"]
-        own = {key: one["net"][key] for key in found["net"] if "num_batches" not in key}
-        assert len(own) > 20
-        assert_close(one | {"net": own}, found, 1e-9)
-    lines = [
-        (tmp_path / name / "metrics.jsonl").read_text().splitlines() for name in ("one", "two")
-    ]
-    assert len(lines[0]) == len(lines[1]) == EPOCHS
+        assert_close(one, found, 1e-9)
+    for name in ("one", "two"):
+        assert len((tmp_path / name / "metrics.jsonl").read_text().splitlines()) == 1
 
 
 def test_ranks_agree_bit_for_bit_with_plain_batchnorm(tmp_path):
     """Each rank normalises by its own share, yet weights, alphas and cells are the same."""
     found = run_ranks(
-        3, lambda ranks: search(ranks, tmp_path / "run", "second_order", sync=False), tmp_path
+        2, lambda ranks: search(ranks, tmp_path / "run", "first_order", sync=False), tmp_path
     )
     for other in found[1:]:
         assert other["cell"] == found[0]["cell"]
