@@ -61,9 +61,8 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
             torch.save(state, hashing)
             stream.write(b"\nnas checkpoint sha256 %s\n" % hashing.sha256.hexdigest().encode())
     except (OSError, RuntimeError) as cause:
-        reason = getattr(cause, "strerror", None) or " ".join(str(cause).split())[:200]
         raise CheckpointError(
-            f"{path}: cannot be written: {reason}; check the free space and the rights; the "
+            f"{path}: cannot be written: {_reason(cause)}; check free space and rights; the "
             "checkpoints before it are untouched, continue with --resume"
         ) from cause
 
@@ -159,6 +158,16 @@ def list_checkpoints(directory: Path) -> list[Path]:
     """Return the checkpoints of a directory, newest first."""
     paths = (path for path in directory.glob("step_*.pt") if _NAME.fullmatch(path.name))
     return sorted(paths, reverse=True)
+
+
+def _reason(cause: BaseException) -> str:
+    """Say what the file system refused; torch hides it behind an error of its own."""
+    behind: BaseException | None = cause
+    while behind is not None:
+        if isinstance(behind, OSError) and behind.strerror:
+            return behind.strerror
+        behind = behind.__context__
+    return " ".join(str(cause).split())[:200]
 
 
 def _check_archive(payload: bytes) -> None:

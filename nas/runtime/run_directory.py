@@ -63,7 +63,7 @@ class RunDirectory:
         Raises:
             RunDirectoryError: The directory holds a run, or is a file.
         """
-        with _writing(path):  # a name that is too long, a folder that may not be entered
+        with writing(path):  # a name that is too long, a folder that may not be entered
             is_file = path.exists() and not path.is_dir()
             found = [] if is_file else [n for n in _SIGNS_OF_A_RUN if (path / n).exists()]
         if is_file:
@@ -83,11 +83,11 @@ class RunDirectory:
         """
         cls.check_free(path)
         run = cls(path)
-        with _writing(path):
+        with writing(path):
             path.mkdir(parents=True, exist_ok=True)
             run._take_lock()
         run.write_config(config)  # first of all files: what has it can be resumed
-        with _writing(path):
+        with writing(path):
             run.checkpoints.mkdir(exist_ok=True)
         return run
 
@@ -98,7 +98,7 @@ class RunDirectory:
         Raises:
             RunDirectoryError: It cannot be made.
         """
-        with _writing(path):
+        with writing(path):
             path.mkdir(parents=True, exist_ok=True)
         return cls(path)
 
@@ -114,7 +114,7 @@ class RunDirectory:
                 f"--resume: {path} holds no run (no config.yaml); start one without --resume"
             )
         run = cls(path)
-        with _writing(path):
+        with writing(path):
             run._take_lock()
             run.checkpoints.mkdir(exist_ok=True)
             remove_leftovers(run.path)
@@ -128,7 +128,7 @@ class RunDirectory:
     def write(self, name: str, text: str) -> Path:
         """Write a whole file: a reader sees the old one or the new one, never a part."""
         path = self.path / name
-        with _writing(path), replacing(path) as stream:
+        with writing(path), replacing(path) as stream:
             stream.write(text.encode())
         return path
 
@@ -139,14 +139,14 @@ class RunDirectory:
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there: a result that is about to be computed anew."""
-        with _writing(self.path / name):
+        with writing(self.path / name):
             (self.path / name).unlink(missing_ok=True)
 
     def append(self, name: str, record: dict[str, Any]) -> None:
         """Append one record as one line of JSON; non-finite numbers are an error."""
         line = json.dumps(record, allow_nan=False)
         path = self.path / name
-        with _writing(path):
+        with writing(path):
             append_line(path, line)
 
     def keep_lines(self, name: str, num_lines: int) -> None:
@@ -156,7 +156,7 @@ class RunDirectory:
             RunDirectoryError: It has fewer whole lines, or cannot be read.
         """
         path = self.path / name
-        with _writing(path):
+        with writing(path):
             content = path.read_bytes() if path.is_file() else b""
         lines = content.splitlines(keepends=True)
         num_whole = len(lines) - bool(lines and not lines[-1].endswith(b"\n"))
@@ -166,7 +166,7 @@ class RunDirectory:
                 f"{num_lines} epochs; restore the file or start another run"
             )
         if len(lines) > num_lines:
-            with _writing(path), replacing(path) as stream:
+            with writing(path), replacing(path) as stream:
                 stream.write(b"".join(lines[:num_lines]))
 
     def save_checkpoint(self, step: int, state: dict[str, Any], num_kept: int) -> None:
@@ -205,7 +205,7 @@ class SilentRunDirectory(RunDirectory):
 
 
 @contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
     """Turn what the file system refuses into one clear error."""
     try:
         yield

@@ -5,8 +5,12 @@ import os
 import random
 import signal
 import sys
+import traceback
 from pathlib import Path
 
+import nas.cli.run_augment
+import nas.cli.run_evaluate
+import nas.cli.run_search  # noqa: F401  (before the fork)
 from nas.runtime import checkpoint, files, loop
 
 TIMEOUT_S = 300
@@ -24,8 +28,8 @@ def _run(main, argv, prepare):
     try:
         prepare()
         code = main(argv)
-    except KeyboardInterrupt:
-        code = 130
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -12,39 +12,71 @@ from tests.e2e.runs import flags
 from tests.e2e.test_augment import flags as augment_flags
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-RETRAIN = {"epochs": 3, "ema_decay": 0.9, "val_fraction": 0.2, "batch_size": 8}
+OFTEN = {"epochs": 3, "checkpoint_steps": 1}
+RETRAIN = {"ema_decay": 0.9, "val_fraction": 0.2, "batch_size": 8}
 PROGRAMS = {
-    "first_order": (search, flags(architect="first_order", epochs=3), ("net", "alphas")),
-    "second_order": (search, flags(architect="second_order", epochs=3), ("net", "alphas")),
-    "augment": (
-        augment,
-        augment_flags(ema_decay=0.9, val_fraction=0.2, batch_size=8),
-        ("net", "ema"),
-    ),
+    "first_order": (search, flags(architect="first_order", **OFTEN), ("net", "alphas")),
+    "second_order": (search, flags(architect="second_order", **OFTEN), ("net", "alphas")),
+    "augment": (augment, augment_flags(**RETRAIN, **OFTEN), ("net", "ema")),
 }
-FEW = [("first_order", 3, 0), ("augment", 2, 0)]
-MANY = [(name, 5, seed) for name in PROGRAMS for seed in (1, 2, 3)]
+RESULTS = ("genotype.json", "evaluation.json")
+MANY = [(name, 4, seed) for name in PROGRAMS for seed in (1, 2, 3)]  # 36 kills
 
 
-@pytest.mark.parametrize(
-    ("program", "num_kills", "seed"),
-    [*FEW, *(pytest.param(*case, marks=pytest.mark.slow) for case in MANY)],
-)
-def test_killed_equals_never_killed(tmp_path, monkeypatch, program, num_kills, seed):
-    """Metrics, results, weights and alphas to the last bit."""
+@pytest.fixture(autouse=True)
+def few_images(monkeypatch):
     monkeypatch.setitem(NUM_IMAGES, "test", 100)
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Searches without what only shows them: shorter, and other metrics."""
+    monkeypatch.setattr("nas.search.searcher.describe_epoch", lambda *_: {})
+    monkeypatch.setattr("nas.search.Searcher.describe", lambda *_: "")
+    monkeypatch.setattr("nas.cli.run_search.SearchLog.on_epoch", lambda *_: None)
+    monkeypatch.setattr("nas.cli.run_search.draw_cells", lambda *_: [])
+    monkeypatch.setattr("nas.cli.run_search.write_report", lambda path: path)
+
+
+@pytest.fixture(scope="module")
+def whole_runs(tmp_path_factory):
+    """Runs that were never killed, by program; each is made once."""
+    made = {}
+
+    def get(program):
+        if program not in made:
+            main, settings, _ = PROGRAMS[program]
+            made[program] = tmp_path_factory.mktemp(program) / "run"
+            run_with_kills(main, [*settings, f"--out={made[program]}"], made[program], 0, 0)
+        return made[program]
+
+    return get
+
+
+def check(whole, program, out, num_kills, seed):
     main, settings, parts = PROGRAMS[program]
-    out = {}
-    for name in ("whole", "killed"):
-        out[name] = tmp_path / name
-        argv = [*settings, f"--out={out[name]}", "--checkpoint_steps=1", "--keep_checkpoints=2"]
-        kills = run_with_kills(main, argv, out[name], num_kills if name == "killed" else 0, seed)
-    assert kills == num_kills
-    result = "evaluation.json" if program == "augment" else "genotype.json"
-    for name in ("metrics.jsonl", result):
-        assert (out["whole"] / name).read_bytes() == (out["killed"] / name).read_bytes()
-    whole, killed = (load_newest(path / "checkpoints") for path in out.values())
+    assert run_with_kills(main, [*settings, f"--out={out}"], out, num_kills, seed) == num_kills
+    results = [name for name in RESULTS if (whole / name).exists()]
+    for name in ("metrics.jsonl", *results):
+        assert (whole / name).read_bytes() == (out / name).read_bytes()
+    assert results
+    first, second = (load_newest(path / "checkpoints") for path in (whole, out))
     for part in parts:
-        for key, value in whole[part].items():
-            assert torch.equal(value, killed[part][key]), key
-    assert not [*out["killed"].rglob("*.tmp")]
+        for key, value in first[part].items():
+            assert torch.equal(value, second[part][key]), key
+    assert not [*out.rglob("*.tmp")]
+
+
+def test_a_few_kills(tmp_path, no_pictures):
+    """Metrics, genotype, weights and alphas to the last bit."""
+    main, settings, _ = PROGRAMS["first_order"]
+    whole = tmp_path / "whole"
+    run_with_kills(main, [*settings, f"--out={whole}"], whole, 0, 0)
+    check(whole, "first_order", tmp_path / "run", num_kills=3, seed=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("program", "num_kills", "seed"), MANY)
+def test_many_kills(tmp_path, whole_runs, program, num_kills, seed):
+    """The same of whole programs, first and second order and a retrain: 36 kills."""
+    check(whole_runs(program), program, tmp_path / "run", num_kills, seed)
