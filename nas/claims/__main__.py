@@ -58,7 +58,8 @@ def _main(argv: Sequence[str]) -> int:
     executor = Executor(arguments.folder, arguments.jobs, arguments.max_minutes)
     executor.execute(runs)
 
-    from nas.claims.results import collect, markdown, write_results  # torch comes in here
+    from nas.claims.results import collect  # torch comes in here
+    from nas.claims.table import markdown, write_results
 
     rows = collect(claim, runs)
     print(f"\n{markdown(claim, runs, rows)}")

@@ -24,7 +24,7 @@ class Run:
 
     program: Literal["search", "augment"]
     group: str
-    """The space or genotype whose row it belongs to."""
+    """The space, genotype or model whose row it belongs to."""
     name: str
     path: Path
     flags: tuple[str, ...]
@@ -36,6 +36,11 @@ class Run:
         if (self.path / _RESULTS[self.program]).is_file():
             return "finished"
         return "unfinished" if (self.path / "config.yaml").is_file() else "missing"
+
+    @property
+    def is_by_name(self) -> bool:
+        """Whether it trains a network by name instead of cells."""
+        return any(flag.startswith("--model=") for flag in self.flags)
 
     def settings(self) -> SearchConfig | AugmentConfig:
         """Return what the claim says.
@@ -131,7 +136,12 @@ def plan(claim: Claim) -> list[Run]:
         for genotype in claim.genotypes
         for seed in claim.augment_seeds
     ]
-    runs = [*searches, *retrains, *baselines]
+    networks = [
+        _run("augment", claim, model, f"{model}-seed{seed}", f"--model={model}", f"--seed={seed}")
+        for model in claim.models
+        for seed in claim.augment_seeds
+    ]
+    runs = [*searches, *retrains, *baselines, *networks]
     owners: dict[Path, Run] = {}
     for run in runs:
         if (other := owners.setdefault(run.path, run)) is not run:

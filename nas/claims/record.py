@@ -1,4 +1,4 @@
-"""A claim as data: what to search, what to retrain, how often, and what the paper says."""
+"""A claim as data: what to search, what to train, how often, and what the paper says."""
 
 import dataclasses
 import re
@@ -11,7 +11,7 @@ from nas.strict_yaml import is_file, read_yaml
 
 FILE_NAME = "claim.yaml"
 _KEYS = ("title", "caveat", "search_config", "spaces", "search_seeds")
-_KEYS += ("augment_config", "genotypes", "augment_seeds", "paper")
+_KEYS += ("augment_config", "genotypes", "models", "augment_seeds", "paper")
 _PAPER_KEYS = ("error", "parameters_m", "source")
 
 
@@ -32,10 +32,17 @@ class Claim:
     """Settings of every retrain, a file in the folder."""
     genotypes: tuple[str, ...]
     """Baselines: what `augment.py --genotype` takes, such as DARTS_V2 or random:0."""
+    models: tuple[str, ...]
+    """Networks by name: what `augment.py --model` takes, such as mobilenext_0.35."""
     augment_seeds: tuple[int, ...]
-    """Every cell, found or given, is trained with each of these."""
+    """Every cell, found or given, and every network by name is trained with each of these."""
     paper: dict[str, dict[str, Any]]
-    """For a space or genotype what the paper reports: `error`, `parameters_m`, `source`."""
+    """For a row what the paper reports: `error`, `parameters_m`, `source`."""
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The names of the table's rows."""
+        return (*self.spaces, *self.genotypes, *self.models)
 
 
 def read_claim(folder: Path) -> Claim:
@@ -62,19 +69,21 @@ def read_claim(folder: Path) -> Claim:
         search_seeds=_list(document, "search_seeds", int, path),
         augment_config=_config(document, "augment_config", folder),
         genotypes=_list(document, "genotypes", str, path),
+        models=_list(document, "models", str, path),
         augment_seeds=_list(document, "augment_seeds", int, path),
         paper={},
     )
-    rows = [*claim.spaces, *claim.genotypes]
-    claim = dataclasses.replace(claim, paper=_paper(document.get("paper", {}), rows, path))
+    paper = _paper(document.get("paper", {}), claim.rows, path)
+    claim = dataclasses.replace(claim, paper=paper)
     if bool(claim.spaces) != bool(claim.search_seeds) or (claim.spaces and not claim.search_config):
         raise ConfigError(
             f"{path}: a search needs `spaces`, `search_seeds` and `search_config` together"
         )
-    if not claim.spaces and not claim.genotypes:
-        raise ConfigError(f"{path}: nothing to do: give `spaces` or `genotypes`")
-    if claim.genotypes and not claim.augment_seeds:
-        raise ConfigError(f"{path}: `genotypes` are only trained: give `augment_seeds`")
+    if not claim.rows:
+        raise ConfigError(f"{path}: nothing to do: give `spaces`, `genotypes` or `models`")
+    for key in ("genotypes", "models"):
+        if getattr(claim, key) and not claim.augment_seeds:
+            raise ConfigError(f"{path}: `{key}` are only trained: give `augment_seeds`")
     if claim.augment_seeds and not claim.augment_config:
         raise ConfigError(f"{path}: `augment_seeds` need `augment_config`")
     return claim
@@ -107,7 +116,7 @@ def _list(document: dict, key: str, kind: type, path: Path) -> tuple:
     return tuple(values)
 
 
-def _paper(table: Any, rows: list[str], path: Path) -> dict[str, dict[str, Any]]:
+def _paper(table: Any, rows: tuple[str, ...], path: Path) -> dict[str, dict[str, Any]]:
     if not isinstance(table, dict):
         raise ConfigError(f"{path}: paper: expected a mapping of names")
     for name, entry in table.items():

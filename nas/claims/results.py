@@ -1,8 +1,8 @@
-"""From the finished runs of a claim to a table: mean and standard deviation, never a best of n."""
+"""From the finished runs of a claim to figures: mean and standard deviation, never a best of n."""
 
 import json
 import statistics
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from nas.genotype import load_genotype
 from nas.models import GenotypeNetwork
 from nas.operators import resolve, resolve_genotype
 from nas.runtime.complexity import count_parameters
-from nas.runtime.run_directory import RunDirectory
 from nas.space import load_space
 
 FULL_SIZE = (36, 20)
@@ -25,11 +24,11 @@ FULL_SIZE = (36, 20)
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of the cells of one space, or of one baseline."""
+    """What is known of the cells of one space, of one baseline, or of one network by name."""
 
     name: str
     num_cells_found: int
-    """Different searches, or 1 for a genotype that was given."""
+    """Different searches, or 1 for a genotype or network that was given."""
     num_retrains: int
     errors_by_cell: tuple[tuple[float, ...], ...]
     """Test error of each retrain of each cell after its last epoch, percent."""
@@ -37,7 +36,7 @@ class Row:
     """Of each cell, as trained here, without the auxiliary head."""
     madds: tuple[int, ...]
     num_parameters_full_size: tuple[int, ...]
-    """Of each cell with 36 channels and 20 cells, ten classes."""
+    """Of each cell with 36 channels and 20 cells, ten classes; a network by name has none."""
     search_time_s: tuple[float, ...]
     retrain_time_s: tuple[float, ...]
 
@@ -64,102 +63,18 @@ class Row:
 
 
 def collect(claim: Claim, runs: list[Run]) -> list[Row]:
-    """Read what is finished, a row a space or genotype, in the claim's order.
+    """Read what is finished, a row a space, genotype or model, in the claim's order.
 
     Random cells have a row together besides, which is what a searched cell is to be compared with.
 
     Raises:
         ReportError: A result file is damaged.
     """
-    rows = [_row(name, {name}, runs) for name in (*claim.spaces, *claim.genotypes)]
+    rows = [_row(name, {name}, runs) for name in claim.rows]
     random = {name for name in claim.genotypes if name.startswith("random:")}
     if len(random) > 1:
         rows.append(_row("random cells together", random, runs))
     return rows
-
-
-def write_results(claim: Claim, runs: list[Run], rows: list[Row]) -> list[Path]:
-    """Write results.md and results.json into the claim's folder.
-
-    Returns:
-        Their paths.
-    """
-    num_finished = sum(run.state() == "finished" for run in runs)
-    document = {
-        "title": claim.title,
-        "finished_runs": num_finished,
-        "planned_runs": len(runs),
-        "rows": [
-            {
-                **asdict(row),
-                "mean_error": row.mean_error,
-                "std_error": row.std_error,
-                "std_between_cells": row.std_between_cells,
-            }
-            for row in rows
-        ],
-    }
-    folder = RunDirectory.plain(claim.folder)
-    return [
-        folder.write("results.json", json.dumps(document, indent=1) + "\n"),
-        folder.write("results.md", markdown(claim, runs, rows)),
-    ]
-
-
-def markdown(claim: Claim, runs: list[Run], rows: list[Row]) -> str:
-    """Write the table of a claim."""
-    num_finished = sum(run.state() == "finished" for run in runs)
-    header = (
-        "cells",
-        "different",
-        "retrains",
-        "test error (%)",
-        "between cells (%)",
-        "parameters (M)",
-        "multiply-adds (M)",
-        "search (min)",
-        "retrain (min)",
-        "full size (M)",
-        "paper: error (%)",
-        "paper: parameters (M)",
-    )
-    lines = [f"# {claim.title}", "", f"{num_finished} of {len(runs)} runs are finished.", ""]
-    lines.append(f"| {' | '.join(header)} |")
-    lines.append("|---|" + "---:|" * (len(header) - 1))
-    for row in rows:
-        paper = claim.paper.get(row.name, {})
-        cells = (
-            f"`{row.name}`",
-            str(row.num_cells_found),
-            str(row.num_retrains),
-            _error(row),
-            "-" if row.std_between_cells is None else f"± {row.std_between_cells:.2f}",
-            _range(row.num_parameters, 1e6, 3),
-            _range(row.madds, 1e6, 2),
-            _mean(row.search_time_s),
-            _mean(row.retrain_time_s),
-            _range(row.num_parameters_full_size, 1e6, 2),
-            str(paper.get("error", "")),
-            str(paper.get("parameters_m", "")),
-        )
-        lines.append(f"| {' | '.join(cells)} |")
-    lines += [
-        "",
-        "Test error: mean and sample standard deviation over all retrains, each after its last "
-        "epoch; between cells: standard deviation of the means of different cells. Times: mean "
-        "wall-clock minutes of one run. Parameters and multiply-adds: of the network trained here, "
-        "without the auxiliary head; full size: parameters of the same cells with "
-        f"{FULL_SIZE[0]} channels and {FULL_SIZE[1]} cells, which is the size of the paper's "
-        "figures.",
-    ]
-    if claim.caveat:
-        lines += ["", " ".join(claim.caveat.split())]
-    sources = dict.fromkeys(
-        entry["source"] for entry in claim.paper.values() if entry.get("source")
-    )
-    if sources:
-        lines += ["", f"Paper: {'; '.join(sources)}."]
-    return "\n".join(lines) + "\n"
 
 
 def _row(name: str, groups: set[str], runs: list[Run]) -> Row:
@@ -169,7 +84,7 @@ def _row(name: str, groups: set[str], runs: list[Run]) -> Row:
     # Each cell once: by the searches that found them, or from any one retrain.
     cells = {str(run.needs or run.group): run for run in retrains}
     costs = [_cost(run.path / "cost.json") for run in cells.values()]
-    shown = searches or [*cells.values()]
+    shown = [run for run in searches or cells.values() if not run.is_by_name]
     return Row(
         name=name,
         num_cells_found=len(searches) or len(cells),
@@ -239,23 +154,3 @@ def _read(path: Path) -> dict[str, Any]:
         raise ReportError(
             f"{path}: cannot be read: {cause}; remove the run to repeat it"
         ) from cause
-
-
-def _error(row: Row) -> str:
-    if row.mean_error is None:
-        return "-"
-    spread = "(one run)" if row.std_error is None else f"± {row.std_error:.2f}"
-    return f"{row.mean_error:.2f} {spread}"
-
-
-def _range(values: tuple[float, ...], unit: float, digits: int) -> str:
-    low, high = (
-        (f"{bound / unit:.{digits}f}" for bound in (min(values), max(values)))
-        if values
-        else ("-", "-")
-    )
-    return low if low == high else f"{low} to {high}"
-
-
-def _mean(seconds: tuple[float, ...]) -> str:
-    return f"{statistics.fmean(seconds) / 60:.1f}" if seconds else "-"

@@ -6,6 +6,7 @@ import numpy
 import torch
 from torch import Tensor
 
+from nas.cli.skipped import announce_skipped
 from nas.config import AugmentConfig
 from nas.data import (
     WHOLE,
@@ -29,7 +30,7 @@ Loader = TensorLoader | FileLoader
 
 
 def load_split(config: AugmentConfig, split: str) -> Images:
-    """Read "train", cut to --max_images, or "test", which is always whole.
+    """Read "train", cut to --max_images, or "test", which is whole but for --skip_corrupt.
 
     Here and below the settings are `resolved`.
 
@@ -38,9 +39,13 @@ def load_split(config: AugmentConfig, split: str) -> Images:
     """
     max_images = config.max_images if split == "train" else None
     settings = {"image_size": config.image_size, "max_images": max_images, "seed": config.seed}
+    settings["skip_corrupt"] = config.skip_corrupt
     if config.dataset == "imagenet":
-        return load_imagenet(Path(config.data).expanduser(), split=split, **settings)
-    return load_dataset(config.dataset, config.data, split=split, **settings)
+        images = load_imagenet(Path(config.data).expanduser(), split=split, **settings)
+    else:
+        images = load_dataset(config.dataset, config.data, split=split, **settings)
+    announce_skipped("augment.py", split, images)
+    return images
 
 
 def load_train_data(

@@ -3,12 +3,12 @@
 import torch
 from torch import nn
 
-from nas.config import RunConfig
+from nas.config import AugmentConfig, SearchConfig
 from nas.errors import ConfigError
 from nas.runtime.distributed import Ranks
 
 
-def check_ranks(config: RunConfig, ranks: Ranks, device: torch.device) -> None:
+def check_ranks(config: SearchConfig | AugmentConfig, ranks: Ranks, device: torch.device) -> None:
     """Check that the settings fit the processes, and are the same in all of them.
 
     Raises:
@@ -20,6 +20,7 @@ def check_ranks(config: RunConfig, ranks: Ranks, device: torch.device) -> None:
             f"--batch_size: found {config.batch_size}, which cannot be shared out evenly among "
             f"{ranks.size} processes; use a multiple of {ranks.size}, at least {2 * ranks.size}"
         )
+    config.check_compute(config.batch_size // ranks.size)
     if config.sync_batchnorm and device.type != "cuda":
         raise ConfigError("--sync_batchnorm: torch has it on GPUs only, found --device cpu")
     if config.sync_batchnorm and ranks.size == 1:
@@ -28,7 +29,7 @@ def check_ranks(config: RunConfig, ranks: Ranks, device: torch.device) -> None:
     ranks.check_equal([settings], "the settings")
 
 
-def prepare(net: nn.Module, config: RunConfig, ranks: Ranks) -> nn.Module:
+def prepare(net: nn.Module, config: SearchConfig | AugmentConfig, ranks: Ranks) -> nn.Module:
     """Give a network the BatchNorms that the settings ask for, and a rank its own random numbers.
 
     To be called when the network is built: until then all ranks draw the same numbers, afterwards
@@ -39,7 +40,7 @@ def prepare(net: nn.Module, config: RunConfig, ranks: Ranks) -> nn.Module:
     return nn.SyncBatchNorm.convert_sync_batchnorm(net) if config.sync_batchnorm else net
 
 
-def describe(ranks: Ranks, config: RunConfig) -> str:
+def describe(ranks: Ranks, config: SearchConfig | AugmentConfig) -> str:
     """Say how a batch is shared out and what the learning rate becomes, for the first line."""
     words = []
     if ranks.size > 1:

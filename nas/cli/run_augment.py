@@ -2,9 +2,10 @@
 
 import copy
 import dataclasses
-import functools
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn import CrossEntropyLoss
 
 from nas.cli.augment_data import load_split, load_train_data
 from nas.cli.augment_model import build_model, choose_genotype, describe_model
+from nas.cli.memory_advice import LONG_RUN_STEPS, describe_memory, explained_out_of_memory
 from nas.cli.ranks import check_ranks, describe, prepare
 from nas.cli.run_log import RunLog, SilentLog
 from nas.cli.tables import cost_table, evaluation_table
@@ -24,10 +26,11 @@ from nas.models import load_weights
 from nas.report.diagram import draw_cells
 from nas.report.html import write_report
 from nas.runtime.complexity import Cost, measure_cost
-from nas.runtime.device import select_device
+from nas.runtime.compute import Compute, describe_compute, select_compute
 from nas.runtime.distributed import Ranks
 from nas.runtime.environment import describe_environment
 from nas.runtime.join import join_ranks
+from nas.runtime.memory import MemoryEstimate, estimate_memory
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.runtime.signals import Stopped
 from nas.strict_yaml import is_file
@@ -40,26 +43,20 @@ _SCALARS = (
     *(f"{split}_{what}" for split in ("train", "val", "test") for what in ("loss", "accuracy")),
     *(f"{split}_top5_accuracy" for split in ("val", "test")),
 )
-_LONG_RUN_STEPS = 200
-"""A run of so many steps begins with an estimate of its time."""
 
 
 def run_augment(config: AugmentConfig) -> int:
     """Train and measure; returns the exit code."""
     config = resolved(config)
     genotype = choose_genotype(config)
-    device = select_device(config.device)
-    if config.precision == "fp16" and device.type != "cuda":
-        raise ConfigError("--precision fp16: needs a GPU; use bf16 or fp32 on a CPU")
-    with join_ranks(device) as ranks:
-        check_ranks(config, ranks, device)
-        return _run(config, genotype, device, ranks)
+    compute = select_compute(config)
+    with join_ranks(compute.device) as ranks:
+        check_ranks(config, ranks, compute.device)
+        return _run(config, genotype, compute, ranks)
 
 
-def _run(
-    config: AugmentConfig, genotype: Genotype | None, device: torch.device, ranks: Ranks
-) -> int:
-    path = Path(config.out)
+def _run(config: AugmentConfig, genotype: Genotype | None, compute: Compute, ranks: Ranks) -> int:
+    path, device = Path(config.out), compute.device
     if not config.resume:
         ranks.on_first(lambda: RunDirectory.check_free(path))
     images = ranks.first_then_others(lambda: load_split(config, "train"))
@@ -75,13 +72,14 @@ def _run(
     data = load_train_data(config, images, device, Share(ranks.rank, ranks.size))
     described = {"model": description, "classes": list(info.class_names)}
     described["config"] = _plain(config)
-    net = prepare(net, config, ranks).to(device, memory_format=torch.channels_last)
+    net = compute.place(prepare(net, config, ranks))
     loss = CrossEntropyLoss(label_smoothing=config.label_smoothing)
-    open_run = functools.partial(_open_run, config, genotype, cost, device)
+    open_run = partial(_open_run, config, genotype, cost, device)
     with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
         log = ranks.on_first(lambda: RunLog(run, _SCALARS)) or SilentLog()
         trainer = Trainer(
-            *(config, net, loss, data, run, described, [log.on_epoch], ranks, image_shape)
+            *(config, net, loss, data, run, described, [log.on_epoch]),
+            *(compute, ranks, image_shape),
         )
         if config.resume:
             trainer.resume()
@@ -90,12 +88,14 @@ def _run(
         print(
             f"{cost_table(cost)}\n\n{info.name}: {data.num_images[0]} training, "
             f"{data.num_images[1]} test, {data.num_images[2]} held-out images of {image_shape}; "
-            f"{device}{describe(ranks, config)}; run {run.path}"
+            f"{describe_compute(compute)}{describe(ranks, config)}; run {run.path}"
         )
+        memory = partial(_estimate_memory, trainer, image_shape)
         try:
-            _announce(trainer, image_shape)
-            log.start(trainer.epoch)
-            found = trainer.train()
+            with explained_out_of_memory(memory, config.batch_size, compute):
+                _announce(trainer, image_shape, memory)
+                log.start(trainer.epoch)
+                found = trainer.train()
         except Stopped as stopped:
             ranks.say(f"augment.py: {stopped}")
             return stopped.exit_code
@@ -118,11 +118,19 @@ def _check_image_size(net: nn.Module, image_shape: tuple[int, int, int]) -> None
         ) from cause
 
 
-def _announce(trainer: Trainer, image_shape: tuple[int, int, int]) -> None:
+def _estimate_memory(trainer: Trainer, image_shape: tuple[int, int, int]) -> MemoryEstimate:
+    images = torch.empty((2, *image_shape), device="meta")
+    return estimate_memory(trainer.net, (images,), trainer.compute)
+
+
+def _announce(
+    trainer: Trainer, image_shape: tuple[int, int, int], memory: Callable[[], MemoryEstimate]
+) -> None:
     """Say how long a long run will take, before it begins."""
     steps_left = (trainer.epochs - trainer.epoch) * len(trainer.train_loader)
-    if steps_left < _LONG_RUN_STEPS:
+    if steps_left < LONG_RUN_STEPS:
         return
+    print(describe_memory(memory(), trainer.config.batch_size, trainer.compute))
     found = estimate(trainer, image_shape)
     hours = found.epoch_time_s * (trainer.epochs - trainer.epoch) / 3600
     print(

@@ -22,15 +22,15 @@ from nas.genotype import Genotype
 from nas.models import fit_weights, load_weights
 from nas.operators import resolve_genotype
 from nas.runtime.checkpoint import load_checkpoint, load_newest
-from nas.runtime.device import select_device
+from nas.runtime.compute import select_compute
 from nas.runtime.join import join_ranks
 from nas.runtime.run_directory import RunDirectory
 from nas.train import Evaluation, evaluate
-from nas.train.trainer import AUTOCAST_DTYPES
 
 _MAY_DIFFER = {
     *("evaluate", "genotype", "space", "model", "plugins", "out"),  # the network is compared
-    *("dataset", "data", "image_size", "device", "eval_batch_size", "precision"),
+    *("dataset", "data", "image_size", "skip_corrupt", "device", "eval_batch_size"),
+    *("precision", "memory_format", "compile"),
 }
 _NOT_FROM_THE_CHECKPOINT = {
     **{"evaluate": None, "out": None, "resume": False},
@@ -60,17 +60,16 @@ def run_evaluate(argv: Sequence[str], prog: str, checkpoint: str) -> int:
         images, net, config = _ours(state, argv, prog, where)
         # A checkpoint of a run counts the finished epochs, best.pt names its own.
         epoch = state.get("epoch") if "measured_net" in state else state.get("epoch", 0) - 1
-    device = select_device(config.device)
-    with join_ranks(device) as ranks:
+    compute = select_compute(config)
+    with join_ranks(compute.device) as ranks:
         if config.out is not None:
             ranks.on_first(lambda: RunDirectory.check_free(Path(config.out)))
         share = Share(ranks.rank, ranks.size)
         found = evaluate(
-            net.to(device),
-            eval_loader(images, torch.arange(len(images)), config, device, share),
+            compute.place(net),
+            eval_loader(images, torch.arange(len(images)), config, compute.device, share),
             images.info.num_classes,
-            device=device,
-            autocast_dtype=AUTOCAST_DTYPES[config.precision],
+            compute=compute,
             ranks=ranks,
         )
         ranks.on_first(lambda: _finish(found, images.info, config, where, epoch))

@@ -2,11 +2,17 @@
 
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch.nn.functional import cross_entropy
 
+from nas.cli.memory_advice import (
+    LONG_RUN_STEPS,
+    describe_memory,
+    explained_out_of_memory,
+)
 from nas.cli.ranks import check_ranks, describe, prepare
 from nas.cli.run_log import SilentLog
 from nas.cli.search_data import load_search_data
@@ -19,10 +25,11 @@ from nas.operators import resolve
 from nas.report.diagram import draw_cells
 from nas.report.html import write_report
 from nas.runtime.complexity import count_parameters
-from nas.runtime.device import select_device
+from nas.runtime.compute import Compute, describe_compute, select_compute
 from nas.runtime.distributed import Ranks
 from nas.runtime.environment import current_commit, describe_environment
 from nas.runtime.join import join_ranks
+from nas.runtime.memory import MemoryEstimate, estimate_memory
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.runtime.signals import Stopped
 from nas.search import Searcher, with_details
@@ -35,14 +42,14 @@ def run_search(config: SearchConfig) -> int:
     """Search, and write the genotype and the pictures; returns the exit code."""
     space = load_space(config.space)
     resolve(space, config.plugins)
-    device = select_device(config.device)
-    with join_ranks(device) as ranks:
-        check_ranks(config, ranks, device)
-        return _run(config, space, device, ranks)
+    compute = select_compute(config)
+    with join_ranks(compute.device) as ranks:
+        check_ranks(config, ranks, compute.device)
+        return _run(config, space, compute, ranks)
 
 
-def _run(config: SearchConfig, space: SearchSpace, device: torch.device, ranks: Ranks) -> int:
-    path = Path(config.out)
+def _run(config: SearchConfig, space: SearchSpace, compute: Compute, ranks: Ranks) -> int:
+    path, device = Path(config.out), compute.device
     if not config.resume:
         ranks.on_first(lambda: RunDirectory.check_free(path))
     share = Share(ranks.rank, ranks.size)
@@ -52,13 +59,13 @@ def _run(config: SearchConfig, space: SearchSpace, device: torch.device, ranks: 
         space, data.image_shape[0], data.num_classes, config.init_channels, config.num_cells
     )
     alphas = Alphas(space, config.alpha_init_std).to(device)
-    net = prepare(net, config, ranks).to(device, memory_format=torch.channels_last)
-    with ranks.on_first(lambda: _open_run(config, space, device)) or SilentRunDirectory(
-        path
-    ) as run:
+    net = compute.place(prepare(net, config, ranks))
+    open_run = partial(_open_run, config, space, device)
+    with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
         log = ranks.on_first(lambda: SearchLog(run, space, alphas)) or SilentLog()
         searcher = Searcher(
-            config, space, net, alphas, cross_entropy, data, run, [log.on_epoch], ranks
+            *(config, space, net, alphas, cross_entropy, data, run, [log.on_epoch]),
+            *(compute, ranks),
         )
         if config.resume:
             searcher.resume()
@@ -67,12 +74,16 @@ def _run(config: SearchConfig, space: SearchSpace, device: torch.device, ranks: 
         log.start(searcher.epoch)
         print(
             f"space {space.name}: {len(space.primitives)} primitives on {space.num_edges} edges; "
-            f"supernet of {count_parameters(net) / 1e6:.2f} M weights on {device}; "
-            f"{data.num_images[0]} images for w, {data.num_images[1]} for alpha"
-            f"{describe(ranks, config)}; run {run.path}"
+            f"supernet of {count_parameters(net) / 1e6:.2f} M weights; "
+            f"{describe_compute(compute)}{describe(ranks, config)}; "
+            f"{data.num_images[0]} images for w, {data.num_images[1]} for alpha; run {run.path}"
         )
+        memory = partial(_estimate_memory, searcher)
+        if (config.epochs - searcher.epoch) * len(data.train_loader) >= LONG_RUN_STEPS:
+            print(describe_memory(memory(), config.batch_size, compute))
         try:
-            found = searcher.search()
+            with explained_out_of_memory(memory, config.batch_size, compute):
+                found = searcher.search()
         except Stopped as stopped:
             ranks.say(f"search.py: {stopped}")
             return stopped.exit_code
@@ -102,6 +113,12 @@ def _finish(
     print(f"\n{genotype_summary(genotype)}\n\n{written}")
     for path in (*draw_cells(genotype, run.path), write_report(run.path)):
         print(path)
+
+
+def _estimate_memory(searcher: Searcher) -> MemoryEstimate:
+    images = torch.empty((2, *searcher.data.image_shape), device="meta")
+    inputs = (images, searcher.alphas.weights())
+    return estimate_memory(searcher.net, inputs, searcher.compute)
 
 
 def genotype_summary(genotype) -> str:

@@ -4,6 +4,7 @@ import numpy
 import torch
 from torch import Tensor
 
+from nas.cli.skipped import announce_skipped
 from nas.config import SearchConfig
 from nas.data import WHOLE, Share, TensorLoader, TrainTransform, load_dataset, stratified_split
 from nas.errors import ConfigError
@@ -33,7 +34,9 @@ def load_search_data(
         image_size=config.image_size,
         max_images=config.max_images,
         seed=config.seed,
+        skip_corrupt=config.skip_corrupt,
     )
+    announce_skipped("search.py", "train", images)
     streams = numpy.random.SeedSequence(config.seed).generate_state(4)
     split_seed, train_seed, val_seed, measure_seed = (int(stream) for stream in streams)
     for_w, for_alpha = stratified_split(images.labels, config.train_fraction, split_seed)

@@ -7,7 +7,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
-from nas.config.fields import bounded, check_ranges
+from nas.config.compute import ComputeConfig
+from nas.config.fields import bounded, check_ranges, check_skip_corrupt
 from nas.config.run import RunConfig
 from nas.errors import ConfigError
 
@@ -23,7 +24,7 @@ _STEM_DEFAULTS = {
 
 
 @dataclass(frozen=True)
-class AugmentConfig(RunConfig):
+class AugmentConfig(ComputeConfig, RunConfig):
     """Settings of a retrain, or of measuring a trained model."""
 
     genotype: str | None = None
@@ -54,14 +55,15 @@ class AugmentConfig(RunConfig):
     """Use only so many training images, the same share of every class; null uses all."""
     val_fraction: float = bounded(0.0, minimum=0, below=1)
     """Share of the training images that is held out to choose the best epoch; 0 holds out none."""
+    skip_corrupt: bool = False
+    """Leave out images that cannot be read, and name them; without it one is an error. Only for
+    images in files."""
     out: str | None = None
     """Run directory; null is runs/augment-GENOTYPE-DATASET-seedSEED."""
     resume: bool = False
     """Continue the run in --out; its settings are read from there."""
     seed: int = bounded(0, minimum=0, maximum=2**31 - 1)
     """Of the weights, drop path and the order of the images."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute; auto takes a GPU when there is one."""
 
     stem: Literal["cifar", "imagenet"] | None = None
     """cifar, also null, keeps the resolution; imagenet divides it by 8 before the first cell."""
@@ -123,8 +125,6 @@ class AugmentConfig(RunConfig):
     """Largest norm of the gradient; null does not clip."""
     ema_decay: float = bounded(0.0, minimum=0, below=1)
     """Of the moving average of the weights, which is then what is measured; 0 is off."""
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Of the forward pass; weights and optimiser stay fp32. fp16 needs a GPU."""
 
     def __post_init__(self):
         check_ranges(self)
@@ -136,6 +136,7 @@ class AugmentConfig(RunConfig):
         self._check_network()
         self._check_data()
         self._check_schedule()
+        self.check_compute(self.batch_size)
 
     def _check_network(self) -> None:
         if self.model is None:
@@ -151,6 +152,7 @@ class AugmentConfig(RunConfig):
                 raise ConfigError(f"--{name} has an effect only with --genotype, found --model")
 
     def _check_data(self) -> None:
+        check_skip_corrupt(self.dataset, self.skip_corrupt)
         if self.dataset == "imagenet":
             if self.cutout:
                 raise ConfigError("--cutout: imagenet is trained with random resized crops only")

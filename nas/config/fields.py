@@ -43,6 +43,15 @@ def check_ranges(settings: Any) -> None:
                 )
 
 
+def check_skip_corrupt(dataset: str, skip_corrupt: bool) -> None:
+    """Raise ConfigError where damaged files are to be left out of a set that is not in files."""
+    if skip_corrupt and dataset not in ("imagefolder", "imagenet"):
+        raise ConfigError(
+            "--skip_corrupt has an effect only with --dataset imagefolder or imagenet, found "
+            f"{shown(dataset)}"
+        )
+
+
 def _is_within(number, minimum, maximum, above, below) -> bool:
     return (
         _is_finite(number)

@@ -2,10 +2,11 @@
 
 jsonargparse does the types and the help. It goes through the command line from left to right, so
 that a `--config` after a flag would undo the flag: here the configuration files are moved to the
-front, and a flag wins wherever it stands.
+front, and a flag wins wherever it stands. A file may stand on another one, its `base`.
 """
 
 import dataclasses
+import os
 import re
 import sys
 import types
@@ -13,12 +14,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import yaml
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
 from nas.errors import ConfigError, NasError, close_matches, shown
 from nas.strict_yaml import is_file, read_yaml
 
 Settings = TypeVar("Settings")
+
+_BASE = "base"
+"""Key of a file of settings: the file that it changes, relative to its own folder."""
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
@@ -47,7 +52,7 @@ def parse_settings(
     hints = get_type_hints(settings)
     configs, flags = _split(sys.argv[1:] if argv is None else argv)
     configs = [base, *configs] if base else configs
-    documents = {path: _read_config_file(path, hints) for path in configs}
+    layers = [layer for path in configs for layer in _read_config_files(path, hints)]
     parser = ArgumentParser(
         prog=prog, description=description, allow_abbrev=False, exit_on_error=False
     )
@@ -55,11 +60,12 @@ def parse_settings(
         "--config", action="config", help="A YAML file of settings; a flag wins over it."
     )
     parser.add_class_arguments(settings, as_group=False)
-    arguments = [f"--config={path}" for path in configs] + _spelled_out(flags, hints)
+    texts = [yaml.safe_dump(document) for _, document in layers]  # each file is read once
+    arguments = [f"--config={text}" for text in texts] + _spelled_out(flags, hints)
     try:
         parsed = parser.parse_args(arguments)
     except ArgumentError as cause:
-        raise ConfigError(_one_line(cause, documents, flags, hints)) from cause
+        raise ConfigError(_one_line(cause, dict(layers), flags, hints)) from cause
     except OverflowError as cause:  # of float(...)
         raise ConfigError(f"a number is too large in {shown(' '.join(flags))}") from cause
     return settings(**{field.name: parsed[field.name] for field in dataclasses.fields(settings)})
@@ -103,6 +109,22 @@ def _split(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
     return configs, flags
 
 
+def _read_config_files(
+    path: Path, hints: dict[str, Any], above: tuple[Path, ...] = ()
+) -> list[tuple[Path, dict[str, Any]]]:
+    """Read a file of settings, and before it the one that it names as its `base`."""
+    if path in above:
+        raise ConfigError(f"{path}: is its own base; name another file, or leave `base` out")
+    document = _read_config_file(path, hints)
+    base = document.pop(_BASE, None)
+    if base is None:
+        return [(path, document)]
+    if not isinstance(base, str) or not is_file(path.parent / base):
+        raise ConfigError(f"{path}: {_BASE}: there is no file {shown(base)} beside it")
+    under = Path(os.path.normpath(path.parent / base))
+    return [*_read_config_files(under, hints, (*above, path)), (path, document)]
+
+
 def _read_config_file(path: Path, hints: dict[str, Any]) -> dict[str, Any]:
     if not is_file(path):
         raise ConfigError(f"--config: there is no file {shown(str(path))}")
@@ -110,6 +132,8 @@ def _read_config_file(path: Path, hints: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected a mapping of settings such as `epochs: 50`")
     for key, value in document.items():
+        if key == _BASE:
+            continue
         if key not in hints:
             raise ConfigError(f"{path}: unknown setting {shown(key)}; {close_matches(key, hints)}")
         if value is None and type(None) not in get_args(hints[key]):

@@ -6,13 +6,14 @@ Source: DARTS (arXiv:1806.09055), Sec. 3.1 and Appendix A.1.
 from dataclasses import dataclass
 from typing import Literal
 
-from nas.config.fields import bounded, check_ranges
+from nas.config.compute import ComputeConfig
+from nas.config.fields import bounded, check_ranges, check_skip_corrupt
 from nas.config.run import RunConfig
 from nas.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class SearchConfig(RunConfig):
+class SearchConfig(ComputeConfig, RunConfig):
     """Settings of a search."""
 
     space: str = "darts"
@@ -28,14 +29,15 @@ class SearchConfig(RunConfig):
     """Height and width in pixels; null is the data set's own."""
     max_images: int | None = bounded(None, minimum=2)
     """Use only so many training images, the same share of every class; null uses all."""
+    skip_corrupt: bool = False
+    """Leave out images that cannot be read, and name them; without it one is an error. Only for
+    images in files."""
     out: str | None = None
     """Run directory; null is runs/SPACE-DATASET-seedSEED."""
     resume: bool = False
     """Continue the run in --out; its settings are read from there."""
     seed: int = bounded(0, minimum=0, maximum=2**31 - 1)
     """Of the weights, the alphas, the split and the order of the images."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute; auto takes a GPU when there is one."""
 
     epochs: int = bounded(50, minimum=1)
     """Passes over the training half."""
@@ -76,6 +78,7 @@ class SearchConfig(RunConfig):
 
     def __post_init__(self):
         check_ranges(self)
+        check_skip_corrupt(self.dataset, self.skip_corrupt)
         if self.out == "":
             raise ConfigError("--out: expected the path of a directory, found ''")
         if self.learning_rate_min > self.learning_rate:
@@ -91,4 +94,15 @@ class SearchConfig(RunConfig):
             raise ConfigError(
                 "--sync_batchnorm has no second derivative, which --architect second_order_exact "
                 "needs; use second_order"
+            )
+        self.check_compute(self.batch_size)
+        if self.architect != "first_order" and self.precision != "fp32":
+            raise ConfigError(
+                f"--precision {self.precision}: only with --architect first_order; the second "
+                "order moves the weights by less than this precision can tell apart"
+            )
+        if self.architect == "second_order_exact" and self.micro_batch is not None:
+            raise ConfigError(
+                "--micro_batch: not with --architect second_order_exact, which "
+                "keeps the graph of the whole batch; use second_order"
             )

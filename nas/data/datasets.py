@@ -25,6 +25,7 @@ def load_dataset(
     image_size: int | None = None,
     max_images: int | None = None,
     seed: int = 0,
+    skip_corrupt: bool = False,
 ) -> ImageSet:
     """Read one split of a data set into memory.
 
@@ -38,6 +39,7 @@ def load_dataset(
             `imagefolder` does not have.
         max_images: Use a class-stratified part of so many images; None is all of them.
         seed: Chooses that part, nothing else.
+        skip_corrupt: Leave out damaged files of `imagefolder`; without it one is an error.
 
     Raises:
         DataError: The name is unknown, or the files are missing, damaged or inconsistent.
@@ -56,7 +58,12 @@ def load_dataset(
     root = Path(root).expanduser()
     if name == "imagefolder":
         return load_imagefolder(
-            root, split=split, image_size=image_size, max_images=max_images, seed=seed
+            root,
+            split=split,
+            image_size=image_size,
+            max_images=max_images,
+            seed=seed,
+            skip_corrupt=skip_corrupt,
         )
     return load_cifar(
         name, root, split=split, image_size=image_size, max_images=max_images, seed=seed

@@ -2,7 +2,7 @@
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,6 +26,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 _LAYOUT = "expected ROOT/train/<class>/*.jpg and ROOT/test/<class>/*.jpg (or ROOT/val)"
+_ADVICE = "; repair or remove the file, or leave damaged ones out with --skip_corrupt"
 _DECODE_ERRORS = (
     *(OSError, EOFError, SyntaxError, ValueError, TypeError, struct.error),  # as PIL's readers do
     Image.DecompressionBombError,
@@ -33,7 +34,13 @@ _DECODE_ERRORS = (
 
 
 def load_imagefolder(
-    root: Path, *, split: str, image_size: int | None, max_images: int | None, seed: int
+    root: Path,
+    *,
+    split: str,
+    image_size: int | None,
+    max_images: int | None,
+    seed: int,
+    skip_corrupt: bool = False,
 ) -> ImageSet:
     """Decode one split, or `max_images` files of it, chosen before any is opened.
 
@@ -47,7 +54,14 @@ def load_imagefolder(
     class_names, paths, labels = list_files(root, split=split, max_images=max_images, seed=seed)
     check_fits(len(paths), 3, image_size)
     info = DatasetInfo("imagefolder", class_names, image_size, IMAGENET_MEAN, IMAGENET_STD)
-    return ImageSet(info, _decode_all(paths, image_size), labels)
+    images = np.empty((len(paths), 3, image_size, image_size), np.uint8)
+
+    def decode(index: int) -> None:
+        images[index] = _decode(paths[index], image_size)
+
+    readable, skipped = read_all(decode, labels, class_names, skip_corrupt)
+    pixels = torch.from_numpy(images)
+    return ImageSet(info, pixels[readable] if skipped else pixels, labels[readable], skipped)
 
 
 def list_files(
@@ -81,9 +95,53 @@ def read_image(path: Path) -> Image.Image:
         with Image.open(path) as image:
             return _to_rgb(image)
     except _DECODE_ERRORS as cause:
+        raise DataError(f"{path}: cannot be read as an image ({cause}){_ADVICE}") from cause
+
+
+def read_all(
+    read: Callable[[int], None], labels: Tensor, class_names: Sequence[str], skip_corrupt: bool
+) -> tuple[Tensor, tuple[str, ...]]:
+    """Read every image of a split once, in threads (PIL lets go of the interpreter lock).
+
+    Args:
+        read: Called with each index; raises DataError where the file is damaged.
+        labels: int64 (N,).
+        class_names: For messages.
+        skip_corrupt: Whether damaged files are left out instead of being an error.
+
+    Returns:
+        The indices of what can be read, int64, and what was wrong with the others.
+
+    Raises:
+        DataError: A file is damaged, or all of a class are.
+    """
+
+    def problem_with(index: int) -> str | None:
+        try:
+            read(index)
+        except DataError as error:
+            return str(error)
+        return None  # it can be read
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        found = threads.map(problem_with, range(len(labels)))
+        # Shown after a second, on a terminal only.
+        progress = tqdm(found, "decoding", len(labels), unit="image", delay=1.0, disable=None)
+        problems = list(progress)
+    skipped = tuple(problem for problem in problems if problem is not None)
+    if skipped and not skip_corrupt:
+        more = f" ({len(skipped)} of {len(labels)} images are damaged)" if len(skipped) > 1 else ""
+        raise DataError(f"{skipped[0]}{more}")
+    skipped = tuple(problem.removesuffix(_ADVICE) for problem in skipped)
+    readable = torch.tensor([problem is None for problem in problems]).nonzero().flatten()
+    left = labels[readable].bincount(minlength=len(class_names))
+    if (left == 0).any():
+        name = class_names[int(left.argmin())]
         raise DataError(
-            f"{path}: cannot be read as an image ({cause}); repair or remove the file"
-        ) from cause
+            f"--skip_corrupt: no image of the class {name!r} can be read ({skipped[0]}); repair "
+            "some or remove the class from every split"
+        )
+    return readable, skipped
 
 
 def _find_split(root: Path, split: str) -> tuple[tuple[str, ...], Path]:
@@ -150,18 +208,6 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError as cause:  # e.g. a folder above it that may not be entered
         raise DataError(f"{path}: cannot be looked at ({cause.strerror})") from cause
-
-
-def _decode_all(paths: Sequence[Path], size: int) -> Tensor:
-    """Decode in threads (PIL lets go of the interpreter lock); the order is that of `paths`."""
-    images = np.empty((len(paths), 3, size, size), np.uint8)
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        decoded = threads.map(lambda path: _decode(path, size), paths)
-        # Shown after a second, on a terminal only.
-        progress = tqdm(decoded, "decoding", len(paths), unit="image", delay=1.0, disable=None)
-        for index, image in enumerate(progress):
-            images[index] = image
-    return torch.from_numpy(images)
 
 
 def _decode(path: Path, size: int) -> NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import InterpolationMode, v2
 
-from nas.data.imagefolder import IMAGENET_MEAN, IMAGENET_STD, list_files, read_image
+from nas.data.imagefolder import IMAGENET_MEAN, IMAGENET_STD, list_files, read_all, read_image
 from nas.data.loaders import check_position
 from nas.data.records import DatasetInfo
 from nas.data.shares import WHOLE, Share
@@ -33,15 +33,26 @@ class ImageFiles:
     paths: Sequence[Path]
     labels: Tensor
     """int64 (N,)."""
+    skipped: tuple[str, ...] = ()
+    """What was wrong with each file that was left out, its name first."""
 
     def __len__(self) -> int:
         return len(self.paths)
 
 
 def load_imagenet(
-    root: Path, *, split: str, image_size: int | None, max_images: int | None, seed: int
+    root: Path,
+    *,
+    split: str,
+    image_size: int | None,
+    max_images: int | None,
+    seed: int,
+    skip_corrupt: bool = False,
 ) -> ImageFiles:
     """List one split; `image_size` is that of the crops, pixels, 224 when None.
+
+    With `skip_corrupt` every file is read once here, and the damaged ones are left out; without it
+    none is opened, and a damaged one is an error when its turn comes.
 
     Raises:
         DataError: A folder is missing, empty or unreadable, or the classes of the splits differ.
@@ -49,7 +60,13 @@ def load_imagenet(
     class_names, paths, labels = list_files(root, split=split, max_images=max_images, seed=seed)
     size = image_size or DEFAULT_SIZE
     info = DatasetInfo("imagenet", class_names, size, IMAGENET_MEAN, IMAGENET_STD)
-    return ImageFiles(info, paths, labels)
+    if not skip_corrupt:
+        return ImageFiles(info, paths, labels)
+    readable, skipped = read_all(
+        lambda index: read_image(paths[index]), labels, class_names, skip_corrupt
+    )
+    kept = [paths[index] for index in readable.tolist()]
+    return ImageFiles(info, kept, labels[readable], skipped)
 
 
 def train_transform(info: DatasetInfo, color_jitter: float = 0.0) -> v2.Transform:

@@ -47,6 +47,8 @@ class ImageSet:
     """uint8 (N, C, H, W)."""
     labels: Tensor
     """int64 (N,)."""
+    skipped: tuple[str, ...] = ()
+    """What was wrong with each file that was left out, its name first."""
 
     def __post_init__(self) -> None:
         size = self.info.image_size

@@ -68,12 +68,12 @@ class Sandglass(nn.Module):
         self.conv = nn.Sequential(
             DepthwiseConv2d(in_channels, 3),
             nn.BatchNorm2d(in_channels, affine=affine),
-            nn.ReLU6(),
+            nn.ReLU6(inplace=True),
             nn.Conv2d(in_channels, hidden, 1, bias=False),
             nn.BatchNorm2d(hidden, affine=affine),
             nn.Conv2d(hidden, out_channels, 1, bias=False),
             nn.BatchNorm2d(out_channels, affine=affine),
-            nn.ReLU6(),
+            nn.ReLU6(inplace=True),
             DepthwiseConv2d(out_channels, 3, stride),
             nn.BatchNorm2d(out_channels, affine=affine),
         )

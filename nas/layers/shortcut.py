@@ -19,9 +19,9 @@ def add_identity(residual: Tensor, x: Tensor, channels: int) -> Tensor:
 
     y[:, :k] = residual[:, :k] + x[:, :k] and y[:, k:] = residual[:, k:].
 
-    For k below the number of channels the sum is done in place, so that no tensor is copied:
-    `residual` must be the fresh output of a layer whose backward pass does not read it (BatchNorm
-    or ReLU6). autograd and torch.compile both follow it.
+    The sum is done in place, so that no tensor is copied or made: `residual` must be the fresh
+    output of a layer whose backward pass does not read it (BatchNorm, or a ReLU6 that is not in
+    place). autograd and torch.compile both follow it.
 
     Args:
         residual: (N, C, H, W).
@@ -29,7 +29,7 @@ def add_identity(residual: Tensor, x: Tensor, channels: int) -> Tensor:
         channels: k, in [0, C].
     """
     if channels == residual.shape[1]:
-        return residual + x
+        return residual.add_(x)
     if channels:
         residual[:, :channels].add_(x[:, :channels])
     return residual

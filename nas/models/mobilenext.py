@@ -54,7 +54,7 @@ class MobileNeXt(FeatureNetwork):
         stem = nn.Sequential(
             nn.Conv2d(in_channels, stem_channels, 3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(stem_channels),
-            nn.ReLU6(),
+            nn.ReLU6(inplace=True),
         )
         self.features = nn.Sequential(stem, *(block(spec) for spec in specs))
         self._set_resolutions(

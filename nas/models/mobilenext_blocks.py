@@ -28,7 +28,7 @@ class Transition(nn.Module):
         self.conv = nn.Sequential(
             *_pointwise(spec.in_channels, spec.hidden_channels),
             *_pointwise(spec.hidden_channels, spec.out_channels),
-            nn.ReLU6(),
+            nn.ReLU6(inplace=True),
         )
         if spec.stride == 2:
             self.conv.extend(_depthwise(spec.out_channels, spec.stride))
@@ -50,7 +50,7 @@ class LastReLU6(nn.Module):
         super().__init__()
         self.conv = sandglass_block(spec).conv
         if not isinstance(self.conv[-1], nn.ReLU6):
-            self.conv.append(nn.ReLU6())
+            self.conv.append(nn.ReLU6())  # not in place: the shortcut is added to its output
         self.shortcut_channels = spec.shortcut_channels
 
     def forward(self, x: Tensor) -> Tensor:
@@ -83,9 +83,9 @@ class NarrowDepthwise(nn.Module):
         for _ in range(num_depthwise):
             self.conv.extend(_depthwise(hidden))
         if num_depthwise:
-            self.conv.append(nn.ReLU6())
+            self.conv.append(nn.ReLU6(inplace=True))
         self.conv.extend(_pointwise(hidden, spec.out_channels, spec.stride))
-        self.conv.append(nn.ReLU6())
+        self.conv.append(nn.ReLU6())  # not in place: the shortcut is added to its output
         self.shortcut_channels = spec.shortcut_channels
 
     def forward(self, x: Tensor) -> Tensor:
@@ -116,12 +116,12 @@ class BottleneckShortcut(nn.Module):
         super().__init__()
         self.reduce = nn.Sequential(
             *_depthwise(spec.in_channels),
-            nn.ReLU6(),
+            nn.ReLU6(inplace=True),
             *_pointwise(spec.in_channels, spec.hidden_channels),
         )
         self.expand = nn.Sequential(
             *_pointwise(spec.hidden_channels, spec.out_channels),
-            nn.ReLU6(),
+            nn.ReLU6(inplace=True),
             *_depthwise(spec.out_channels, spec.stride),
         )
         self.carries_bottleneck = spec.carries_bottleneck

@@ -29,8 +29,8 @@ def retrain_figure(records: Sequence[dict[str, Any]], model: str) -> Figure:
 
     Returns:
         The figure; its axes in order: loss, top-1 accuracy, top-5 accuracy, learning rate (with
-        a second axis for the drop path probability, which comes last). A line has a point for
-        each epoch after which its split was measured.
+        a second axis for the drop path probability, which comes last, where there is one). A line
+        has a point for each epoch after which its split was measured.
     """
     figure = Figure(figsize=(11, 7), dpi=130, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
@@ -50,9 +50,12 @@ def retrain_figure(records: Sequence[dict[str, Any]], model: str) -> Figure:
     top5.set_xlim(loss.get_xlim())  # a split that was measured once would have an axis of its own
     epochs = [record["epoch"] for record in records]
     plot_epochs(rate, epochs, [record["learning_rate"] for record in records], None, FIRST)
+    from_zero(rate)
+    if not all("drop_path_prob" in record for record in records):
+        label_panel(rate, "learning rate", "learning rate", legend=False)
+        return figure
     # The axes name their lines: a legend would lie on the lines of the other axis.
     label_panel(rate, "learning rate and drop path", "learning rate, solid", legend=False)
-    from_zero(rate)
     drop_path = rate.twinx()
     plot_epochs(drop_path, epochs, [record["drop_path_prob"] for record in records], None, SECOND)
     drop_path.spines["top"].set_visible(False)

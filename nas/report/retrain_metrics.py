@@ -7,7 +7,8 @@ from nas.errors import ReportError
 from nas.report.json_lines import is_number, read_epochs
 from nas.report.metrics import FILE_NAME
 
-_ALWAYS = ("learning_rate", "drop_path_prob", "train_loss", "train_accuracy")
+_ALWAYS = ("learning_rate", "train_loss", "train_accuracy")
+_OF_CELLS = "drop_path_prob"
 _MEASURED = {split: tuple(f"{split}_{what}" for what in ("loss", "accuracy", "top5_accuracy"))
              for split in ("val", "test")}  # fmt: skip
 
@@ -23,7 +24,8 @@ def read_retrain_metrics(run_dir: str | Path) -> list[dict[str, Any]]:
     Returns:
         One record an epoch, in order; at least one. Losses are nats, accuracies percent. The
         three `test_...` values, and the three `val_...` ones, are there together or, where a
-        split was not measured after an epoch, not at all.
+        split was not measured after an epoch, not at all. A network by name has no
+        `drop_path_prob`, which is a setting of cells.
 
     Raises:
         ReportError: The file is missing or empty, or a line of it is broken.
@@ -37,7 +39,7 @@ def read_retrain_metrics(run_dir: str | Path) -> list[dict[str, Any]]:
 
 def check_retrain_record(record: dict[str, Any], where: str) -> dict[str, Any]:
     """Return a record that has all that the plots of a retrain read, or raise ReportError."""
-    needed = list(_ALWAYS)
+    needed = [*_ALWAYS, _OF_CELLS] if _OF_CELLS in record else [*_ALWAYS]
     for keys in _MEASURED.values():
         if any(key in record for key in keys):
             needed.extend(keys)

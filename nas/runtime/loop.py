@@ -17,6 +17,7 @@ from tqdm import tqdm
 from nas.config import RunConfig
 from nas.errors import CheckpointError, NasError, TrainingError, shown
 from nas.runtime.checkpoint import list_checkpoints, parse_checkpoint, read_newest
+from nas.runtime.compute import Batch, Compute
 from nas.runtime.device import peak_memory_mib
 from nas.runtime.distributed import ALONE, Ranks
 from nas.runtime.generators import generator_states, set_generator_states
@@ -24,8 +25,6 @@ from nas.runtime.metrics import Meter
 from nas.runtime.run_directory import RunDirectory
 from nas.runtime.signals import StopFlag, Stopped
 
-Batch = tuple[Tensor, Tensor]
-"""Images (N, C, H, W) and class indices (N,)."""
 EpochCallback = Callable[[dict[str, Any]], None]
 
 
@@ -42,7 +41,7 @@ class EpochLoop:
         epochs: int,
         train_loader: Any,
         run: RunDirectory,
-        device: torch.device,
+        compute: Compute,
         callbacks: Iterable[EpochCallback] = (),
         ranks: Ranks = ALONE,
     ):
@@ -54,7 +53,7 @@ class EpochLoop:
             train_loader: Its length is the number of steps in an epoch; it continues where it was
                 left, and has `state_dict` and `load_state_dict` (see `nas.data.TensorLoader`).
             run: Takes metrics.jsonl and the checkpoints.
-            device: Of the batches.
+            compute: The arithmetic; its device is where batches go.
             callbacks: Called with the record of each epoch.
             ranks: The processes that run the same loop, each on its share of every batch.
         """
@@ -62,7 +61,8 @@ class EpochLoop:
         self.epochs = epochs
         self.train_loader = train_loader
         self.run = run
-        self.device = device
+        self.compute = compute
+        self.device = compute.device
         self.callbacks = list(callbacks)
         self.ranks = ranks
         self.epoch = 0
@@ -70,7 +70,7 @@ class EpochLoop:
         self.num_non_finite = 0  # steps of this epoch that were left out
         self._steps_unsaved = 0
         self._saved_s = time.perf_counter()
-        self.train_meter = Meter(device)
+        self.train_meter = Meter(self.device)
         self._before_s = 0.0  # spent on the current epoch by processes that were stopped
         self._started_s = time.perf_counter()
         self._stop = StopFlag()
@@ -124,7 +124,7 @@ class EpochLoop:
         num_left = len(self.train_loader) - self.step_in_epoch
         batches = iter(self.train_loader)
         for _ in range(num_left):
-            yield self.to_device(next(batches))
+            yield self.compute.to_device(next(batches))
 
     def step_done(self) -> None:
         """Count a step, show it, and stop if a signal asked for it."""
@@ -151,11 +151,6 @@ class EpochLoop:
                 f"and gradient; {self._last_good()}; try a lower --learning_rate"
             )
         return meter
-
-    def to_device(self, batch: Batch) -> Batch:
-        """Move a batch to the device of the loop."""
-        images, targets = batch
-        return images.to(self.device, non_blocking=True), targets.to(self.device)
 
     def check_finite(self, what: str, **values: Tensor | float) -> bool:
         """Whether numbers that are the same on all ranks are finite, so that a step may be taken.
@@ -185,9 +180,9 @@ class EpochLoop:
             f"{self._last_good()}; try a lower --learning_rate, or --non_finite skip"
         )
 
-    def mean_over_ranks(self, loss: Tensor) -> Tensor:
-        """Return the loss of a whole batch, the same on all ranks, detached."""
-        value = loss.detach().clone()
+    def mean_over_ranks(self, losses: list[Tensor]) -> Tensor:
+        """Return the mean loss of a batch in micro-batches of one size, the same on all ranks."""
+        value = torch.stack(losses).mean().detach()
         self.ranks.mean_([value])
         return value
 

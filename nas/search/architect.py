@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils import get_total_norm
 
+from nas.runtime.compute import Batch, Compute
 from nas.runtime.distributed import ALONE, Ranks
-from nas.runtime.loop import Batch
 from nas.supernet import Alphas
 
 ORDERS = ("first_order", "second_order", "second_order_exact")
@@ -61,6 +61,8 @@ class Architect:
         order: str = "first_order",
         xi: float | None = None,
         epsilon: float = 0.01,
+        compute: Compute | None = None,
+        scaler: torch.amp.GradScaler | None = None,
         ranks: Ranks = ALONE,
     ):
         """Prepare.
@@ -74,6 +76,10 @@ class Architect:
                 "second_order_exact" (by double backward).
             xi: Step of the virtual weights; None takes the current learning rate.
             epsilon: The central difference moves w by epsilon / ||v|| along v (DARTS: 0.01).
+            compute: Its autocast and micro-batches are those of every pass, but that the exact
+                second order takes batches whole; None is fp32, whole batches.
+            scaler: Of the step of the alphas' optimiser, which then gets scaled gradients; only
+                the first order allows one that is enabled.
             ranks: The processes that search together; `gradient` and `step` are collective.
 
         Raises:
@@ -92,6 +98,8 @@ class Architect:
         self.order = order
         self.xi = xi
         self.epsilon = epsilon
+        self.compute = compute or Compute(next(net.parameters()).device)
+        self.scaler = scaler or torch.amp.GradScaler(enabled=False)
         self.ranks = ranks
 
     def step(self, val_batch: Batch, train_batch: Batch | None = None) -> Tensor:
@@ -121,10 +129,8 @@ class Architect:
 
     def _first_order(self, val_batch: Batch) -> AlphaGradient:
         """Eq. 6 with xi = 0: dL_val(w, alpha)/d alpha, without gradients for w."""
-        val_loss = self._loss(self._weights(), val_batch)
-        found = AlphaGradient(*torch.autograd.grad(val_loss, self._alphas()), val_loss.detach())
-        self.ranks.mean_(found)
-        return found
+        val_loss, gradient = self._differentiate(self._weights(), val_batch, self._alphas())
+        return AlphaGradient(*gradient, val_loss)
 
     def _second_order(self, val_batch: Batch, train_batch: Batch) -> AlphaGradient:
         """Eq. 7 and 8: dL_val(w')/d alpha - xi * [dL_train(w+) - dL_train(w-)] / (2 step)."""
@@ -133,28 +139,18 @@ class Architect:
         w = list(weights.values())
 
         leaves = _as_leaves(weights)
-        train_loss = self._loss(leaves, train_batch)
-        gradient = torch.autograd.grad(
-            train_loss, list(leaves.values()), materialize_grads=True, allow_unused=True
-        )
-        self.ranks.mean_(gradient)
+        _, gradient = self._differentiate(leaves, train_batch, list(leaves.values()))
         with torch.no_grad():
             virtual = self._virtual_step(w, gradient)
         leaves = _as_leaves(dict(zip(names, virtual, strict=True)))
-        val_loss = self._loss(leaves, val_batch)
-        normal, reduce, *v = torch.autograd.grad(
-            val_loss,
-            [*self._alphas(), *leaves.values()],
-            materialize_grads=True,
-            allow_unused=True,
+        val_loss, (normal, reduce, *v) = self._differentiate(
+            leaves, val_batch, [*self._alphas(), *leaves.values()]
         )
-        found = AlphaGradient(normal, reduce, val_loss.detach())
-        self.ranks.mean_([*found, *v])
-        del leaves, virtual, gradient, train_loss, val_loss
+        del leaves, virtual, gradient
 
         norm = get_total_norm(v)
         if norm == 0:  # H v = 0 for v = 0: the first term is all there is
-            return found
+            return AlphaGradient(normal, reduce, val_loss)
         step = self.epsilon / norm
         with torch.no_grad():
             displacement = torch._foreach_mul(v, step)
@@ -162,13 +158,10 @@ class Architect:
         for move in (torch._foreach_add, torch._foreach_sub):
             with torch.no_grad():
                 moved = dict(zip(names, move(w, displacement), strict=True))
-            sides.append(torch.autograd.grad(self._loss(moved, train_batch), self._alphas()))
+            sides.append(self._differentiate(moved, train_batch, self._alphas())[1])
         hessian_v = [(plus - minus) / (2 * step) for plus, minus in zip(*sides, strict=True)]
-        self.ranks.mean_(hessian_v)
         scale = self._correction_scale()
-        return AlphaGradient(
-            found.normal - scale * hessian_v[0], found.reduce - scale * hessian_v[1], found.val_loss
-        )
+        return AlphaGradient(normal - scale * hessian_v[0], reduce - scale * hessian_v[1], val_loss)
 
     def _second_order_exact(self, val_batch: Batch, train_batch: Batch) -> AlphaGradient:
         """Eq. 6 as it stands: differentiate L_val(w'(alpha), alpha) through the virtual step."""
@@ -211,13 +204,32 @@ class Architect:
     def _correction_scale(self) -> float:
         return self._xi(self.weight_optimizer.param_groups[0])
 
+    def _differentiate(
+        self, weights: Weights, batch: Batch, inputs: Sequence[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return the loss on a batch at given weights, detached, and its scaled gradient.
+
+        Both are means over the ranks.
+        """
+        total, gradient = torch.zeros((), device=batch[0].device), []
+        for part, share in self.compute.split(batch):
+            loss = share * self._loss(weights, part)
+            found = torch.autograd.grad(
+                self.scaler.scale(loss), inputs, materialize_grads=True, allow_unused=True
+            )
+            total = total + loss.detach()
+            gradient = torch._foreach_add(gradient, found) if gradient else list(found)
+        self.ranks.mean_([total, *gradient])
+        return total, gradient
+
     def _loss(self, weights: Weights, batch: Batch) -> Tensor:
         """Return the loss at given weights; the net's buffers are written on a scratch copy."""
         images, targets = batch
         scratch = {name: buffer.clone() for name, buffer in self.net.named_buffers()}
         inputs = (images, self.alphas.weights())
-        logits = functional_call(self.net, {**weights, **scratch}, inputs)
-        return self.loss(logits, targets)
+        with self.compute.autocast():
+            logits = functional_call(self.net, {**weights, **scratch}, inputs)
+            return self.loss(logits, targets)
 
     def _weights(self) -> Weights:
         """Return w without gradients: the tensors are shared, not copied."""

@@ -13,8 +13,9 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from nas.config import SearchConfig
 from nas.genotype import Genotype
+from nas.runtime.compute import Batch, Compute
 from nas.runtime.distributed import ALONE, Ranks
-from nas.runtime.loop import Batch, EpochCallback, EpochLoop, cosine, norm_of
+from nas.runtime.loop import EpochCallback, EpochLoop, cosine, norm_of
 from nas.runtime.metrics import Meter
 from nas.runtime.run_directory import RunDirectory
 from nas.search.architect import Architect
@@ -65,11 +66,15 @@ class Searcher(EpochLoop):
         data: SearchData,
         run: RunDirectory,
         callbacks: Iterable[EpochCallback] = (),
+        compute: Compute | None = None,
         ranks: Ranks = ALONE,
     ):
-        """Build the optimisers: SGD for the weights of `net`, Adam for `alphas`, nothing shared."""
-        device = next(net.parameters()).device
-        super().__init__(config, config.epochs, data.train_loader, run, device, callbacks, ranks)
+        """Build the optimisers: SGD for the weights of `net`, Adam for `alphas`, nothing shared.
+
+        `compute` is None for fp32 where `net` lies; `ranks` are the processes that search together.
+        """
+        compute = compute or Compute(next(net.parameters()).device)
+        super().__init__(config, config.epochs, data.train_loader, run, compute, callbacks, ranks)
         self.config = config
         self.space = space
         self.net = net
@@ -88,6 +93,7 @@ class Searcher(EpochLoop):
             betas=config.alpha_betas,
             weight_decay=config.alpha_weight_decay,
         )
+        self.weight_scaler, self.alpha_scaler = compute.scaler(), compute.scaler()
         self.architect = Architect(
             net,
             alphas,
@@ -96,10 +102,12 @@ class Searcher(EpochLoop):
             order=config.architect,
             xi=config.xi,
             epsilon=config.epsilon,
+            compute=compute,
+            scaler=self.alpha_scaler,
             ranks=ranks,
         )
         ranks.broadcast_(alphas.parameters())
-        images = torch.zeros((2, *data.image_shape), device=device)
+        images = torch.zeros((2, *data.image_shape), device=self.device)
         self._parallel_net = ranks.parallel(net, images, alphas.weights())
 
     def search(self) -> Genotype:
@@ -145,7 +153,7 @@ class Searcher(EpochLoop):
         self.net.train()
         val_batches = _endless(self.data.val_loader)
         for train_batch in self.train_batches():
-            self._alpha_step(self.to_device(next(val_batches)), train_batch)
+            self._alpha_step(self.compute.to_device(next(val_batches)), train_batch)
             self._weight_step(train_batch)
             self.step_done()
 
@@ -158,25 +166,38 @@ class Searcher(EpochLoop):
 
     def _alpha_step(self, val_batch: Batch, train_batch: Batch) -> None:
         val_loss = self.architect.step(val_batch, train_batch)
-        norm = get_total_norm([alpha.grad for alpha in self.alphas.parameters()])
-        if self.check_finite("alpha step", val_loss=val_loss, gradient_norm=norm):
-            self.alpha_optimizer.step()
+        found = {"val_loss": val_loss}
+        if not self.alpha_scaler.is_enabled():  # which itself leaves out such gradients
+            gradients = [alpha.grad for alpha in self.alphas.parameters()]
+            found["gradient_norm"] = get_total_norm(gradients)
+        if self.check_finite("alpha step", **found):
+            self.alpha_scaler.step(self.alpha_optimizer)
+            self.alpha_scaler.update()
         self.alpha_optimizer.zero_grad()
 
     def _weight_step(self, train_batch: Batch) -> None:
-        images, targets = train_batch
         arch_weights = tuple(weights.detach() for weights in self.alphas.weights())
         restore_buffers = self.remember_buffers(self.net)
-        logits = self._parallel_net(images, arch_weights)
-        loss = self.loss(logits, targets)
         self.weight_optimizer.zero_grad()
-        loss.backward()
+        passes = []
+        for (images, targets), share in self.compute.split(train_batch):
+            with self.compute.autocast():
+                logits = self._parallel_net(images, arch_weights)
+                loss = self.loss(logits, targets)
+            self.weight_scaler.scale(share * loss).backward()
+            passes.append((loss.detach(), logits.detach(), targets))
+        self.weight_scaler.unscale_(self.weight_optimizer)
+        found = {"train_loss": self.mean_over_ranks([loss for loss, *_ in passes])}
         norm = clip_grad_norm_(self.net.parameters(), self.config.grad_clip)
-        value = self.mean_over_ranks(loss)
-        if not self.check_finite("weight step", train_loss=value, gradient_norm=norm):
-            return restore_buffers()
-        self.weight_optimizer.step()
-        self.train_meter.update(loss, logits, targets)
+        if not self.weight_scaler.is_enabled():
+            found["gradient_norm"] = norm
+        if self.check_finite("weight step", **found):
+            self.weight_scaler.step(self.weight_optimizer)
+            for one in passes:
+                self.train_meter.update(*one)
+        else:
+            restore_buffers()
+        self.weight_scaler.update()
 
     def norms(self) -> dict[str, float]:
         """Return the norms of weights and alphas."""
@@ -193,10 +214,12 @@ class Searcher(EpochLoop):
         meter = Meter(self.device)
         arch_weights = self.alphas.weights()
         for batch in self.data.measure_loader(self.epoch):
-            images, targets = self.to_device(batch)
+            images, targets = self.compute.to_device(batch)
             if len(targets):
-                logits = self.net(images, arch_weights)
-                meter.update(self.loss(logits, targets), logits, targets)
+                with self.compute.autocast():
+                    logits = self.net(images, arch_weights)
+                    loss = self.loss(logits, targets)
+                meter.update(loss, logits, targets)
             self.check_stop()
         return meter.over_ranks(self.ranks)
 
@@ -207,6 +230,8 @@ class Searcher(EpochLoop):
             "alphas": self.alphas.state_dict(),
             "weight_optimizer": self.weight_optimizer.state_dict(),
             "alpha_optimizer": self.alpha_optimizer.state_dict(),
+            "weight_scaler": self.weight_scaler.state_dict(),
+            "alpha_scaler": self.alpha_scaler.state_dict(),
             "val_loader": self.data.val_loader.state_dict(),
         }
 
@@ -217,6 +242,8 @@ class Searcher(EpochLoop):
         self.alphas.load_state_dict(state["alphas"])
         self.weight_optimizer.load_state_dict(state["weight_optimizer"])
         self.alpha_optimizer.load_state_dict(state["alpha_optimizer"])
+        self.weight_scaler.load_state_dict(state["weight_scaler"])
+        self.alpha_scaler.load_state_dict(state["alpha_scaler"])
         self.data.val_loader.load_state_dict(state["val_loader"])
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from nas.runtime.compute import Batch, Compute
 from nas.runtime.distributed import ALONE, Ranks
-from nas.runtime.loop import Batch
 
 MAX_CONFUSION_CLASSES = 100
 """Up to so many classes the confusion matrix is kept."""
@@ -43,8 +43,7 @@ def evaluate(
     loader: Iterable[Batch],
     num_classes: int,
     *,
-    device: torch.device | str = "cpu",
-    autocast_dtype: torch.dtype | None = None,
+    compute: Compute | None = None,
     on_batch: Callable[[], None] = lambda: None,
     ranks: Ranks = ALONE,
 ) -> Evaluation:
@@ -59,25 +58,23 @@ def evaluate(
         loader: One pass over the images, or over this rank's share of them; batches may differ in
             size and be empty.
         num_classes: Of the logits.
-        device: Where `net` is.
-        autocast_dtype: Of the forward pass; None is that of the weights.
+        compute: The arithmetic, on the device of `net`; None is fp32 on the CPU.
         on_batch: Called after each batch.
         ranks: Those that measure together.
     """
     was_training = net.training
     net.eval()
-    device = torch.device(device)
+    compute = compute or Compute(torch.device("cpu"))
+    device = compute.device
     loss = torch.zeros((), dtype=torch.float64, device=device)
     in_top5 = torch.zeros((), dtype=torch.int64, device=device)
     # One count a (true, predicted) pair.
     pairs = torch.zeros(num_classes * num_classes, dtype=torch.int64, device=device)
     try:
-        for images, targets in loader:
-            images, targets = images.to(device, non_blocking=True), targets.to(device)
+        for batch in loader:
+            images, targets = compute.to_device(batch)
             if len(targets):
-                with torch.autocast(
-                    device.type, autocast_dtype, enabled=autocast_dtype is not None
-                ):
+                with compute.autocast():
                     logits = net(images)
                 logits = logits.float()
                 loss += cross_entropy(logits, targets, reduction="sum").double()

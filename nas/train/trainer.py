@@ -14,15 +14,15 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nas.config import AugmentConfig
+from nas.runtime.compute import Batch, Compute
 from nas.runtime.distributed import ALONE, Ranks
-from nas.runtime.loop import Batch, EpochCallback, EpochLoop, norm_of
+from nas.runtime.loop import EpochCallback, EpochLoop, norm_of
 from nas.runtime.run_directory import RunDirectory
 from nas.train.evaluation import Evaluation, evaluate
 from nas.train.recipe import build_optimizer, drop_path_prob_at, learning_rate_at, num_epochs
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 BEST = "best.pt"
-AUTOCAST_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Trainer(EpochLoop):
         run: RunDirectory,
         description: dict[str, Any],
         callbacks: Iterable[EpochCallback] = (),
+        compute: Compute | None = None,
         ranks: Ranks = ALONE,
         image_shape: tuple[int, int, int] = (3, 32, 32),
     ):
@@ -72,12 +73,13 @@ class Trainer(EpochLoop):
             run: Takes metrics.jsonl and the checkpoints.
             description: Stored in every checkpoint: what must be known to build the network anew.
             callbacks: Called with the record of each epoch.
+            compute: The arithmetic; None is fp32 where `net` lies.
             ranks: The processes that train together.
             image_shape: (C, H, W); several processes try the network out on it.
         """
-        device = next(net.parameters()).device
+        compute = compute or Compute(next(net.parameters()).device)
         super().__init__(
-            config, num_epochs(config), data.train_loader, run, device, callbacks, ranks
+            config, num_epochs(config), data.train_loader, run, compute, callbacks, ranks
         )
         self.config = config
         self.net = net
@@ -85,8 +87,7 @@ class Trainer(EpochLoop):
         self.data = data
         self.description = description
         self.optimizer = build_optimizer(net, config)
-        self.autocast_dtype = AUTOCAST_DTYPES[config.precision]
-        self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
+        self.scaler = compute.scaler()
         self.ema = (
             AveragedModel(
                 net, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
@@ -94,7 +95,7 @@ class Trainer(EpochLoop):
             if config.ema_decay
             else None
         )
-        self._parallel_net = ranks.parallel(net, torch.zeros((2, *image_shape), device=device))
+        self._parallel_net = ranks.parallel(net, torch.zeros((2, *image_shape), device=self.device))
         self.best_accuracy = -1.0
         self.images_per_s = 0.0
         self.last_evaluation: Evaluation | None = None
@@ -156,31 +157,33 @@ class Trainer(EpochLoop):
         Args:
             batch: On the device of the network.
         """
-        images, targets = batch
         restore_buffers = self.remember_buffers(self.net)
-        with torch.autocast(
-            self.device.type, self.autocast_dtype, enabled=self.autocast_dtype is not None
-        ):
-            output = self._parallel_net(images)
-            logits, aux_logits = output if isinstance(output, tuple) else (output, None)
-            loss = self.loss(logits, targets)
-            total = loss
-            if aux_logits is not None:
-                total = loss + self.config.auxiliary_weight * self.loss(aux_logits, targets)
         self.optimizer.zero_grad()
-        self.scaler.scale(total).backward()
+        passes, totals = [], []
+        for (images, targets), share in self.compute.split(batch):
+            with self.compute.autocast():
+                output = self._parallel_net(images)
+                logits, aux_logits = output if isinstance(output, tuple) else (output, None)
+                loss = self.loss(logits, targets)
+                total = loss
+                if aux_logits is not None:
+                    total = loss + self.config.auxiliary_weight * self.loss(aux_logits, targets)
+            self.scaler.scale(share * total).backward()
+            passes.append((loss.detach(), logits.detach(), targets))
+            totals.append(total.detach())
         self.scaler.unscale_(self.optimizer)
-        numbers = {"train_loss": self.mean_over_ranks(total), "gradient_norm": self._clip()}
+        found = {"train_loss": self.mean_over_ranks(totals), "gradient_norm": self._clip()}
         if self.scaler.is_enabled():  # which itself leaves out steps with such a gradient
-            del numbers["gradient_norm"]
-        if not self.check_finite("weight step", **numbers):
+            del found["gradient_norm"]
+        if not self.check_finite("weight step", **found):
             self.scaler.update()
             return restore_buffers()
+        for one in passes:
+            self.train_meter.update(*one)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.ema:
             self.ema.update_parameters(self.net)
-        self.train_meter.update(loss, logits, targets)
 
     def _clip(self) -> Tensor:
         """Clip the gradient; returns its norm before."""
@@ -208,8 +211,7 @@ class Trainer(EpochLoop):
             self.measured_net,
             loader,
             self.data.num_classes,
-            device=self.device,
-            autocast_dtype=self.autocast_dtype,
+            compute=self.compute,
             on_batch=self.check_stop,
             ranks=self.ranks,
         )

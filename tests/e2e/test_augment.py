@@ -237,7 +237,7 @@ def test_random_cells_and_the_imagenet_form(tmp_path):
 
 
 def test_imagenet_from_files(tmp_path, monkeypatch):
-    """Image files, workers, the ImageNet recipe's parts; stopped in an epoch and resumed."""
+    """Image files, one damaged, workers, parts of the recipe; stopped in an epoch and resumed."""
     for split in ("train", "val"):
         for label, name in enumerate(("n01", "n02")):
             folder = tmp_path / "images" / split / name
@@ -245,10 +245,11 @@ def test_imagenet_from_files(tmp_path, monkeypatch):
             for index in range(6):
                 color = (40 * index, 255 * label, 9)
                 Image.new("RGB", (90, 70 + index), color).save(folder / f"{index}.JPEG")
+    (folder / "5.JPEG").write_bytes(b"no image")
     settings = {"dataset": "imagenet", "data": tmp_path / "images", "image_size": 64}
     settings |= {"stem": "imagenet", "auxiliary_weight": 0, "batch_size": 4, "max_images": 10}
     settings |= {"schedule": "exponential", "label_smoothing": 0.1, "color_jitter": 0.4}
-    settings |= {"workers": 1, "learning_rate": 0.1}
+    settings |= {"workers": 1, "learning_rate": 0.1, "skip_corrupt": True}
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert main(flags(out=whole, **settings)) == 0
     original, count = Trainer.step_done, 0
@@ -267,7 +268,7 @@ def test_imagenet_from_files(tmp_path, monkeypatch):
     for name in ("metrics.jsonl", "evaluation.json"):
         assert (whole / name).read_bytes() == (stopped / name).read_bytes()
     found = read(whole / "evaluation.json")
-    assert found["classes"] == ["n01", "n02"] and found["num_images"] == 12
+    assert found["classes"] == ["n01", "n02"] and found["num_images"] == 11
 
 
 def test_options_that_would_have_no_effect(tmp_path, capsys):
@@ -287,7 +288,8 @@ def test_a_network_by_name(tmp_path, capsys):
     network = ["--model=mobilenext_0.35", "--identity_ratio=1/3"]
     small = ["--dataset=shapes", "--max_images=32", "--batch_size=16", "--epochs=1"]
     assert main([*network, *small, f"--out={out}"]) == 0
-    assert not (out / "genotype.json").exists()
+    assert not (out / "genotype.json").exists() and (out / "report.html").exists()
+    assert "no picture" not in capsys.readouterr().err
     assert "drop_path_prob" not in json.loads((out / "metrics.jsonl").read_text())
     assert main([f"--evaluate={out}", f"--out={tmp_path / 'again'}"]) == 0
     first, second = (read(path / "evaluation.json") for path in (out, tmp_path / "again"))

@@ -44,12 +44,26 @@ CASES = {
     "plug-in": (["--plugins=no_such_module_abc"], "no_such_module_abc"),
     "too many images": (["--max_images=999999"], "--max_images"),
     "batch": (["--batch_size=30"], "--batch_size: found 30"),
+    "micro-batch": (["--micro_batch=3"], "--micro_batch: found 3, which does not divide"),
+    "micro-batch, exact": (
+        ["--micro_batch=4", "--architect=second_order_exact"],
+        "--micro_batch: not with --architect second_order_exact",
+    ),
+    "precision of the difference": (
+        ["--precision=bf16", "--architect=second_order"],
+        "--precision bf16: only with --architect first_order",
+    ),
+    "precision of the device": (["--precision=fp16", "--device=cpu"], "needs a GPU"),
     "image size": (["--dataset=imagefolder", "--data=/nowhere"], "--image_size"),
     "data folder": (
         ["--dataset=imagefolder", "--data=/nowhere", "--image_size=16"],
         "there is no folder",
     ),
     "device": (["--device=cuda"], "torch finds no GPU"),
+    "no files": (
+        ["--skip_corrupt"],
+        "--skip_corrupt has an effect only with",
+    ),
     "order": (["--xi=0.1"], "--architect second_order"),
 }
 
@@ -128,13 +142,17 @@ def test_image_folders(tmp_path, folder, capsys, damage, message):
     assert message in refused(capsys, out, flags(out=out, **settings))
 
 
-def test_garbage_in_the_test_split_does_not_matter(tmp_path, folder):
-    """A search reads no test image."""
+def test_damaged_images(tmp_path, folder, capsys):
+    """Those of the test split are never read; those to train on are left out when asked."""
+    corrupt(folder)
     for path in (folder / "test").rglob("*.png"):
         path.write_bytes(b"garbage")
     settings = {"dataset": "imagefolder", "data": folder, "image_size": 16, "max_images": 24}
     settings |= {"batch_size": 4, "epochs": 1}
-    assert main(flags(out=tmp_path / "run", **settings)) == 0
+    assert main([*flags(out=tmp_path / "run", **settings), "--skip_corrupt"]) == 0
+    stderr = capsys.readouterr().err
+    assert "search.py: left out 1 of 24 train images:\n" in stderr
+    assert f"  {folder / 'train' / 'dog' / '3.png'}: cannot be read as an image (" in stderr
 
 
 def test_no_network(tmp_path, capsys, monkeypatch):

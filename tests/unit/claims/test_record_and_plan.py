@@ -41,6 +41,22 @@ def test_the_plan_is_the_product(folder):
     assert {"--genotype=random:0", "--seed=5"} <= {*random.flags} and ":" not in random.path.name
 
 
+def test_networks_by_name_need_no_search(folder):
+    """Each with each seed, and nothing else; beside cells they come last."""
+    alone = "augment_config: augment.yaml\nmodels: [mobilenext_0.35]\naugment_seeds: [4, 5]\n"
+    (folder / "claim.yaml").write_text(alone)
+    runs = plan(read_claim(folder))
+    assert [run.name for run in runs] == ["mobilenext_0.35-seed4", "mobilenext_0.35-seed5"]
+    for run, seed in zip(runs, (4, 5), strict=True):
+        assert (run.settings().model, run.settings().seed) == ("mobilenext_0.35", seed)
+        assert run.settings().epochs == 7 and run.needs is None and run.is_by_name
+        run.check()
+    (folder / "claim.yaml").write_text(GOOD + "models: [mobilenext_0.35]\n")
+    *others, a, b, c = plan(read_claim(folder))
+    assert {run.group for run in (a, b, c)} == {"mobilenext_0.35"}
+    assert not any(run.is_by_name for run in others)
+
+
 def test_states_are_what_is_on_disk(folder):
     run = plan(read_claim(folder))[0]
     run.path.mkdir(parents=True)
@@ -80,6 +96,16 @@ def test_two_runs_never_share_a_directory(folder):
         ("search.yaml", "serch.yaml", "there is no file 'serch.yaml'"),
         ("augment_config: augment.yaml", "", "`augment_seeds` need `augment_config`"),
         ("[4, 5, 6]", "[]", "`genotypes` are only trained"),
+        (
+            'genotypes: [DARTS_V2, "random:0"]\naugment_seeds: [4, 5, 6]',
+            "models: [a_1.0]",
+            "`models` are only trained",
+        ),
+        (
+            "genotypes:",
+            "models: [s2, s2]\ngenotypes:",
+            "models: expected a list of different names",
+        ),
         ('"random:0"', '"$(rm -rf)"', "is not a name"),
         ("{error: 3.0}", "{error: low}", "paper: s2: error: expected a number"),
         ("{error: 3.0}", "{eror: 3}", "expected a mapping of error"),

@@ -8,7 +8,8 @@ import pytest
 
 from nas.claims.plan import plan
 from nas.claims.record import read_claim
-from nas.claims.results import collect, markdown, write_results
+from nas.claims.results import collect
+from nas.claims.table import markdown, write_results
 from nas.errors import ReportError
 from nas.genotype import load_genotype
 
@@ -87,3 +88,44 @@ def test_random_cells_have_a_row_together(claim_and_runs, tmp_path):
     assert together.name == "random cells together" and together.num_cells_found == 2
     assert together.errors == (40, 38, 33, 50)
     assert together.std_between_cells == pytest.approx(statistics.stdev([37, 50]))
+
+
+def with_models(tmp_path, claim, more=""):
+    """Add two finished runs of a network by name to a claim's folder."""
+    (tmp_path / "claim.yaml").write_text(
+        f"title: T\n{more}augment_config: c.yaml\nmodels: [mobilenext_0.35]\n"
+        "augment_seeds: [0, 1]\n"
+    )
+    claim = read_claim(tmp_path)
+    runs = plan(claim)
+    for run, top1 in zip([run for run in runs if run.is_by_name], (55.0, 57.0), strict=True):
+        run.path.mkdir(parents=True)
+        (run.path / "timing.jsonl").write_text('{"time_s": 90}\n')
+        (run.path / "evaluation.json").write_text(json.dumps({"top1": top1}))
+        (run.path / "cost.json").write_text('{"num_parameters": 1900000, "madds": 6250000}')
+    return claim, runs
+
+
+def test_networks_by_name_have_a_table_of_their_own(claim_and_runs, tmp_path):
+    """Without the columns that say nothing of them, and without words about cells."""
+    claim, runs = with_models(tmp_path, claim_and_runs[0])
+    text = markdown(claim, runs, collect(claim, runs))
+    header, _, row = (line for line in text.splitlines() if line.startswith("|"))
+    assert header == (
+        "| network | runs | test error (%) | parameters (M) | multiply-adds (M) | training (min) |"
+    )
+    assert row == "| `mobilenext_0.35` | 2 | 44.00 ± 1.41 | 1.900 | 6.25 | 1.5 |"
+    assert "cell" not in text and "2 of 2 runs are finished" in text
+    document = json.loads(write_results(claim, runs, collect(claim, runs))[0].read_text())
+    assert document["rows"][0]["mean_error"] == pytest.approx(44)
+
+
+def test_networks_by_name_beside_cells(claim_and_runs, tmp_path):
+    """They have no size at the cells' full size."""
+    more = "genotypes: [DARTS_V2]\n"
+    claim, runs = with_models(tmp_path, claim_and_runs[0], more)
+    text = markdown(claim, runs, collect(claim, runs))
+    cells = next(line for line in text.splitlines() if "mobilenext" in line).split(" | ")
+    header = next(line for line in text.splitlines() if line.startswith("| cells")).split(" | ")
+    assert cells[header.index("full size (M)")] == "-"
+    assert cells[header.index("parameters (M)")] == "1.900"

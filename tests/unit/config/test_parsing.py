@@ -16,14 +16,25 @@ FIELDS = [field.name for field in dataclasses.fields(SearchConfig)]
 OTHER = {
     "space": "darts+sandglass",
     "plugins": ("my.ops", "other.py"),
-    "dataset": "shapes",
+    "dataset": "imagefolder",
     "data": "my data",
     "image_size": 64,
     "max_images": 100,
     "out": "runs/x",
     "resume": True,
     "seed": 3,
+    "skip_corrupt": True,
     "device": "cpu",
+    "precision": "bf16",
+    "memory_format": "contiguous",
+    "compile": "off",
+    "micro_batch": 4,
+    "checkpoint_minutes": 0.5,
+    "checkpoint_steps": 7,
+    "keep_checkpoints": 4,
+    "non_finite": "skip",
+    "sync_batchnorm": True,
+    "reference_batch_size": 32,
     "epochs": 2,
     "batch_size": 8,
     "init_channels": 4,
@@ -46,7 +57,8 @@ WORDS = {
     name: ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
     for name, value in OTHER.items()
 }
-SECOND_ORDER = ["--architect", "second_order"]
+SECOND_ORDER = {"architect": "second_order"}
+NEEDS = {"xi": SECOND_ORDER, "epsilon": SECOND_ORDER, "skip_corrupt": {"dataset": "imagefolder"}}
 
 
 def parse(*argv):
@@ -83,7 +95,7 @@ def test_without_arguments_the_settings_are_the_defaults():
 @pytest.mark.parametrize("name", FIELDS)
 def test_every_field_is_a_flag(name):
     """A field can be set by the flag of its name, with a space or an equals sign."""
-    more = SECOND_ORDER if name in ("xi", "epsilon") else []
+    more = [f"--{key}={value}" for key, value in NEEDS.get(name, {}).items()]
     expected = OTHER[name]
     assert getattr(parse(*more, f"--{name}", WORDS[name].replace("True", "true")), name) == expected
     assert getattr(parse(f"--{name}={WORDS[name]}", *more), name) == expected
@@ -94,7 +106,7 @@ def test_every_field_is_a_flag(name):
 def test_every_field_is_a_key_of_a_configuration_file(write, name):
     """A field can be set in a file, and a flag wins over the file in every position."""
     value = list(OTHER[name]) if isinstance(OTHER[name], tuple) else OTHER[name]
-    more = {"architect": "second_order"} if name in ("xi", "epsilon") else {}
+    more = NEEDS.get(name, {})
     path = write("one", **{**more, name: value})
     config = parse("--config", path)
     assert getattr(config, name) == OTHER[name]
@@ -142,7 +154,8 @@ def test_a_base_loses_to_everything_on_the_command_line(write):
 
 def test_print_config_can_be_fed_back(tmp_path, capsys):
     """What --print_config prints is a configuration file of the same settings."""
-    argv = [f"--{name}={words}" for name, words in WORDS.items()]
+    other = OTHER | {"precision": "fp32"}  # the second order allows no other
+    argv = [f"--{name}={words}" for name, words in (WORDS | {"precision": "fp32"}).items()]
     with pytest.raises(SystemExit) as stop:
         parse("--print_config", *argv)
     assert not stop.value.code
@@ -150,7 +163,7 @@ def test_print_config_can_be_fed_back(tmp_path, capsys):
     assert set(yaml.safe_load(printed)) == set(FIELDS)
     path = tmp_path / "printed.yaml"
     path.write_text(printed, encoding="utf-8")
-    assert parse("--config", str(path)) == parse(*argv) == SearchConfig(**OTHER)
+    assert parse("--config", str(path)) == parse(*argv) == SearchConfig(**other)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +221,7 @@ def test_a_switch_needs_no_value(argv, resume):
         (["--no-resume"], ["unknown flag '--no-resume'", "did you mean '--resume'?"]),
         (["--conf", "x"], ["unknown flag '--conf'", "did you mean '--config'"]),
         (["--init-channels", "4"], ["unknown flag '--init-channels'", "'--init_channels'"]),
-        (["--zzzzzz"], ["unknown flag '--zzzzzz'", "known: --space, --plugins"]),
+        (["--zzzzzz"], ["unknown flag '--zzzzzz'", "known: --"]),
         (["--"], ["unknown flag '--'"]),
         (["--" + "x" * 10_000], ["unknown flag '--xxx"]),
         (["--epochs"], ["--epochs: expected a whole number after it, found nothing"]),
@@ -272,7 +285,7 @@ def test_abbreviations_are_off(name):
         ("- epochs", ["expected a mapping of settings"]),
         ("epochs 3", ["expected a mapping of settings"]),
         ("epoch: 3", ["unknown setting 'epoch'", "did you mean 'epochs'"]),
-        ("zzzzz: 3", ["unknown setting 'zzzzz'", "known: space, plugins"]),
+        ("zzzzz: 3", ["unknown setting 'zzzzz'", "known: "]),
         ("config: other.yaml", ["unknown setting 'config'"]),
         ("help: 1", ["unknown setting 'help'"]),
         ("1: 2", ["line 1", "keys must be plain words, found 1"]),
@@ -345,3 +358,36 @@ def test_no_command_line_raises_anything_but_a_config_error(argv):
     except NasError as error:
         assert type(error) is ConfigError
         assert str(error)
+
+
+class TestBase:
+    def test_a_file_stands_on_another(self, write, tmp_path):
+        """What it does not say is its base's, through any number of them; a flag still wins."""
+        write("recipe", epochs=7, batch_size=8, seed=3)
+        write("wide", base="recipe.yaml", init_channels=4, batch_size=16)
+        (tmp_path / "rows").mkdir()
+        row = write("rows/row", base="../wide.yaml", seed=5)
+        found = parse(f"--config={row}", "--init_channels=6")
+        assert (found.epochs, found.batch_size, found.seed, found.init_channels) == (7, 16, 5, 6)
+
+    def test_the_last_of_several_files_wins_with_its_base(self, write):
+        write("recipe", epochs=7)
+        first, second = write("first", epochs=9), write("second", base="recipe.yaml")
+        assert parse(f"--config={first}", f"--config={second}").epochs == 7
+        assert parse(f"--config={second}", f"--config={first}").epochs == 9
+
+    @pytest.mark.parametrize(
+        ("base", "message"),
+        [
+            ("nowhere.yaml", r"row\.yaml: base: there is no file 'nowhere\.yaml' beside it"),
+            ("row.yaml", r"row\.yaml: is its own base"),
+            (5, r"row\.yaml: base: there is no file 5"),
+        ],
+    )
+    def test_a_base_that_cannot_be(self, write, base, message):
+        assert re.search(message, refused(f"--config={write('row', base=base)}"))
+
+    def test_an_error_names_the_file_it_is_in(self, write):
+        write("recipe", epochs="many")
+        row = write("row", base="recipe.yaml", seed=1)
+        assert re.search(r"recipe\.yaml: epochs: expected a whole", refused(f"--config={row}"))

@@ -226,6 +226,42 @@ def test_a_folder_in_place_of_a_file(root):
         load(root)
 
 
+class TestSkipCorrupt:
+    @pytest.fixture
+    def damaged(self, root):
+        """Cut one image of each class short."""
+        for name in ("cat", "dog"):
+            path = root / "train" / name / "1.png"
+            path.write_bytes(path.read_bytes()[:60])
+        return root
+
+    def test_without_the_flag_it_is_an_error_that_counts(self, damaged):
+        with pytest.raises(DataError, match=r"cat/1\.png: .*--skip_corrupt \(2 of 6 images are"):
+            load(damaged)
+
+    def test_the_others_are_left(self, damaged):
+        """In order, with their own labels; what was left out is named with the reason."""
+        data = load(damaged, skip_corrupt=True)
+        assert data.labels.tolist() == [0, 0, 1, 1]
+        for image, seed in zip(data.images, (0, 2, 10, 12), strict=True):
+            assert torch.equal(image, pixels_of(picture(seed=seed)))
+        assert [problem.partition(": ")[0] for problem in data.skipped] == [
+            str(damaged / "train" / name / "1.png") for name in ("cat", "dog")
+        ]
+        assert all("cannot be read as an image (" in problem for problem in data.skipped)
+        assert not any("--skip_corrupt" in problem for problem in data.skipped)
+
+    def test_nothing_is_skipped_that_can_be_read(self, root):
+        data = load(root, skip_corrupt=True)
+        assert data.skipped == () and torch.equal(data.images, load(root).images)
+
+    def test_a_class_without_one_good_image(self, damaged):
+        for index in (0, 2):
+            (damaged / "train" / "dog" / f"{index}.png").write_bytes(b"")
+        with pytest.raises(DataError, match="no image of the class 'dog' can be read"):
+            load(damaged, skip_corrupt=True)
+
+
 @contextlib.contextmanager
 def unprivileged():
     """Be an ordinary user for a while: root may read whatever the permissions say."""
@@ -269,7 +305,7 @@ def test_a_set_larger_than_memory_is_refused(root, monkeypatch):
     monkeypatch.setattr(memory, "physical_memory", lambda: 2 * 6 * 3 * 8 * 8)
     assert len(load(root)) == 6
     monkeypatch.setattr(memory, "physical_memory", lambda: 2 * 6 * 3 * 8 * 8 - 2)
-    monkeypatch.setattr(imagefolder, "_decode_all", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(imagefolder, "read_all", lambda *_: pytest.fail("decoded"))
     with pytest.raises(DataError, match=r"6 images of 8 x 8 .*lower --image_size or --max_images"):
         load(root)
 

@@ -1,5 +1,7 @@
 """Batches of image files: the recipe's transforms, exact resume, clear errors."""
 
+import shutil
+
 import numpy
 import pytest
 import torch
@@ -122,3 +124,28 @@ def test_a_damaged_image_is_named(root, tmp_path, num_workers):
                 num_workers=num_workers,
             )
         ]
+
+
+def test_damaged_images_are_left_out_when_asked(root, tmp_path):
+    """Before training, with the labels of the others; every epoch has what is left."""
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy)
+    path = copy / "train" / "n01" / "3.JPEG"
+    path.write_bytes(path.read_bytes()[:300])
+    found = load_imagenet(
+        copy, split="train", image_size=32, max_images=None, seed=0, skip_corrupt=True
+    )
+    assert len(found.skipped) == 1 and found.skipped[0].startswith(f"{path}: cannot be read")
+    assert found.labels.tolist() == [0] * 6 + [1] * 7 and path not in found.paths
+    batches = FileLoader(found, 4, transform=eval_transform(found.info), shuffle=True, seed=0)
+    assert torch.cat([y for _, y in batches]).bincount().tolist() == [6, 7]
+
+
+def test_classes_that_differ(root, tmp_path):
+    """The names that are in one of train/ and val/ alone are in the message."""
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy)
+    (copy / "val" / "n02").rename(copy / "val" / "n03")
+    for split in ("train", "val"):
+        with pytest.raises(DataError, match="'n02' only in train, 'n03' only in val"):
+            files(copy, split)

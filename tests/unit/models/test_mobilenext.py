@@ -124,15 +124,16 @@ class Recorder(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-class TestPartialShortcut:
-    def test_copies_nothing(self):
+class TestShortcut:
+    @pytest.mark.parametrize("channels", [4, 12])
+    def test_copies_nothing(self, channels):
         """It is views and one sum in place on k channels: no cat, no pad, no copy."""
         residual, x = torch.randn(2, 12, 4, 4), torch.randn(2, 12, 4, 4)
         with Recorder() as recorder:
-            found = add_identity(residual, x, 4)
+            found = add_identity(residual, x, channels)
         assert found is residual
         work = [call for call in recorder.calls if call[0] not in ("slice", "alias")]
-        assert work == [("add_", [(2, 4, 4, 4), (2, 4, 4, 4)])]
+        assert work == [("add_", [(2, channels, 4, 4)] * 2)]
 
     def test_no_shortcut_does_nothing(self):
         residual = torch.randn(2, 12, 4, 4)
@@ -140,9 +141,23 @@ class TestPartialShortcut:
             assert add_identity(residual, residual.clone(), 0) is residual
         assert [name for name, _ in recorder.calls] == ["clone"]
 
-    def test_torch_compile(self):
+    @pytest.mark.parametrize("block", ["sandglass", "fig4b", "last_relu6"])
+    @pytest.mark.parametrize("ratio", ["1/3", 1])
+    def test_gradients(self, block, ratio):
+        """Those of the sum in place are those of one that makes a new tensor, in training."""
+        model = mobilenext(0.35, ratio, num_classes=2, block=block).double()
+        built = next(b for b in model.features[1:] if getattr(b, "shortcut_channels", 0))
+        x = torch.randn(2, built.conv[0].in_channels, 4, 4, dtype=torch.float64)
+        first, second = (x.clone().requires_grad_() for _ in range(2))
+        built(first).square().sum().backward()
+        carries = torch.arange(x.shape[1]).view(1, -1, 1, 1) < built.shortcut_channels
+        (built.conv(second) + second * carries).square().sum().backward()
+        torch.testing.assert_close(first.grad, second.grad)
+
+    @pytest.mark.parametrize("ratio", ["1/3", 1])
+    def test_torch_compile(self, ratio):
         """One graph, without breaks, with the same output and gradients in training."""
-        model = mobilenext(0.35, "1/3", num_classes=2)
+        model = mobilenext(0.35, ratio, num_classes=2)
         block = next(b for b in model.features[1:] if getattr(b, "shortcut_channels", 0))
         x = torch.randn(2, block.conv[0].in_channels, 6, 6)
         results = []

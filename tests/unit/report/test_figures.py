@@ -110,3 +110,13 @@ def test_inline_cells_hold_a_drawing_and_nothing_else():
 
 def _rgb(color: str) -> tuple[float, ...]:
     return tuple(int(color[place : place + 2], 16) / 255 for place in (1, 3, 5))
+
+
+def test_a_network_by_name_has_no_drop_path(make_retrain_dir):
+    """The panel of the learning rate has one axis, and one line."""
+    records = read_retrain_metrics(make_retrain_dir(3))
+    for record in records:
+        del record["drop_path_prob"]
+    axes = retrain_figure(records, "mobilenext_1.0").axes
+    assert len(axes) == len(PANELS) - 1 and axes[-1].get_title() == "learning rate"
+    assert [len(line.get_ydata()) for line in axes[-1].lines] == [3]

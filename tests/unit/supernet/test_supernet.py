@@ -44,6 +44,32 @@ def test_by_source_equals_the_plain_form(name):
     torch.testing.assert_close(results[0], results[1], rtol=1e-9, atol=1e-9)
 
 
+def test_twenty_steps_in_fp32(tmp_path):
+    """Trained in fp32 by either form, the weights stay as close as rounding allows."""
+    path = tmp_path / "small.yaml"
+    path.write_text(
+        "num_nodes: 2\n"
+        "primitives: [none, skip_connect, max_pool_3x3, sep_conv_3x3, dil_conv_5x5, "
+        "sandglass_3x3]\n"
+    )
+    space = load_space(path)
+    nets = []
+    for by_source in (True, False):
+        net, alphas, x = make(space, by_source=by_source, init_channels=2)
+        net, alphas, x = net.float(), alphas.float(), x.float()
+        start = [parameter.detach().clone() for parameter in net.parameters()]
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.025, momentum=0.9)
+        for _ in range(20):
+            optimizer.zero_grad()
+            arch_weights = [weights.detach() for weights in alphas.weights()]
+            torch.nn.functional.cross_entropy(net(x, arch_weights), torch.arange(3)).backward()
+            optimizer.step()
+        nets.append(torch.cat([parameter.detach().flatten() for parameter in net.parameters()]))
+    moved = (nets[1] - torch.cat([value.flatten() for value in start])).norm()
+    assert moved > 0.1
+    assert (nets[0] - nets[1]).norm() < 1e-3 * moved
+
+
 def test_an_operator_that_declares_nothing_is_the_same_in_both_forms():
     """A plug-in with weights, randomless but undeclared, works as it is."""
     before = dict(registry._REGISTRY)

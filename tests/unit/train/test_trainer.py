@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from nas.config import AugmentConfig, resolved
 from nas.errors import TrainingError
 from nas.runtime.checkpoint import list_checkpoints, load_checkpoint
+from nas.runtime.compute import Compute
 from nas.runtime.run_directory import RunDirectory
 from nas.train import TrainData, Trainer
 from nas.train.estimate import estimate
@@ -55,7 +56,7 @@ def batch(seed, num=6):
 def build(tmp_path):
     """Make a trainer with other settings than the small default ones."""
 
-    def make(val=False, **settings):
+    def make(val=False, compute=None, **settings):
         torch.manual_seed(0)
         settings = {"epochs": 2, "batch_size": 6, "learning_rate": 0.1} | settings
         config = resolved(AugmentConfig(**settings))
@@ -64,7 +65,8 @@ def build(tmp_path):
             Loader([batch(1), batch(2)]), Loader([batch(3), batch(4, 2)]), val_loader, 5, (12, 8, 6)
         )
         run = RunDirectory.create(tmp_path / f"run{len([*tmp_path.iterdir()])}", {})
-        return Trainer(config, Net(), cross_entropy, data, run, {"model": "net"})
+        net, described = Net(), {"model": "net"}
+        return Trainer(config, net, cross_entropy, data, run, described, compute=compute)
 
     return make
 
@@ -89,6 +91,19 @@ def test_the_loop_is_the_recipe(build):
     for key, value in plain.state_dict().items():
         assert torch.equal(value, trainer.net.state_dict()[key]), key
     assert trainer.net.drop_path_prob == 0.1  # 0.2 * 1 / 2 in the second epoch
+
+
+def test_micro_batches(build):
+    """Without a norm over the batch, the weights after a step are those of the whole batch."""
+    weights = []
+    for compute in (Compute(torch.device("cpu")), Compute(torch.device("cpu"), micro_batch=2)):
+        trainer = build(compute=compute, auxiliary_weight=0.4)
+        trainer.net.norm = nn.Identity()
+        trainer.net.eval()  # no dropout; the auxiliary head is then left out
+        trainer.step(batch(1))
+        weights.append(trainer.net.head.weight.detach().clone())
+        assert trainer.train_meter.loss > 0
+    torch.testing.assert_close(*weights, rtol=1e-5, atol=1e-7)
 
 
 def test_moving_average(build):
@@ -203,7 +218,7 @@ def test_checkpoints_between_epochs(build):
 
 
 def test_bf16_runs_the_forward_pass_in_bf16_and_keeps_fp32_weights(build):
-    trainer = build(precision="bf16")
+    trainer = build(compute=Compute(torch.device("cpu"), torch.bfloat16))
     seen = []
     trainer.net.head.register_forward_hook(lambda *call: seen.append(call[2].dtype))
     trainer.train()

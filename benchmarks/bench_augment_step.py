@@ -1,0 +1,27 @@
+"""Time one training step of a found network against the plain form.
+
+    python -m benchmarks.bench_augment_step [--genotype DARTS_V2] [--repeats 5]
+
+Both forms (see benchmarks/steps.py) take turns in one process; the peak memory of each is that of a
+process of its own. Writes benchmarks/results/augment_step_GENOTYPE.{md,json}.
+"""
+
+from benchmarks.forms import compare_forms
+from benchmarks.steps import AugmentSize, augment_step
+
+
+def main() -> None:
+    compare_forms(
+        "benchmarks.bench_augment_step",
+        AugmentSize,
+        augment_step,
+        lambda size: f"augment_step_{size.genotype}",
+        lambda size: (
+            f"One training step, {size.genotype}, C={size.init_channels}, "
+            f"{size.num_cells} cells, batch {size.batch_size}"
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main()

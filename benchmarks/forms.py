@@ -1,0 +1,71 @@
+"""The program around a comparison of the plain form with ours on the CPU."""
+
+import argparse
+import dataclasses
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from benchmarks.paired import (
+    compare,
+    comparison_table,
+    describe_machine,
+    take_turns,
+    write_results,
+)
+from benchmarks.steps import FORMS, Step
+from nas.runtime.compute import Compute
+
+CPU = Compute(torch.device("cpu"), memory_format=torch.channels_last)
+
+
+def compare_forms(
+    module: str,
+    size_class: type,
+    build: Callable[[str, Any, Compute], Step],
+    name_of: Callable[[Any], str],
+    title_of: Callable[[Any], str],
+) -> None:
+    """Read a size from the command line, time both forms at it, and write the results.
+
+    Args:
+        module: What `python -m` is given, for the processes that measure memory.
+        size_class: A dataclass with defaults; its fields are the flags.
+        build: Makes the step of a form.
+        name_of: The name of the result files.
+        title_of: The title of the table.
+    """
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    for field in dataclasses.fields(size_class):
+        parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--memory_of", choices=FORMS, help=argparse.SUPPRESS)
+    given = vars(parser.parse_args())
+    repeats, memory_of = given.pop("repeats"), given.pop("memory_of")
+    size = size_class(**given)
+    if memory_of:
+        step = build(memory_of, size, CPU)
+        step()
+        step()
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        return
+    flags = [f"--{key}={value}" for key, value in given.items()]
+    times_s = take_turns({form: build(form, size, CPU) for form in FORMS}, repeats, CPU.device)
+    result = {
+        "command": " ".join([f"python -m {module}", *flags, f"--repeats={repeats}"]),
+        **describe_machine(CPU.device),
+        **compare(times_s),
+        "peak_memory_mib": {form: _peak_memory_mib(module, flags, form) for form in FORMS},
+    }
+    write_results(name_of(size), result, comparison_table(result, title_of(size)))
+
+
+def _peak_memory_mib(module: str, flags: list[str], form: str) -> int:
+    """Return the peak resident memory of two steps in a process of their own, MiB."""
+    command = [sys.executable, "-m", module, f"--memory_of={form}", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return round(float(done.stdout.split()[-1]))

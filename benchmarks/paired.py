@@ -1,0 +1,94 @@
+"""Timing forms side by side: they take turns in one process, so that they see the same machine."""
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas.runtime.environment import current_commit
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def take_turns(
+    steps: dict[str, Callable[[], None]], repeats: int, device: torch.device, warm_up: int = 1
+) -> dict[str, list[float]]:
+    """Return the seconds of each step by form, after `warm_up` rounds that are not counted."""
+    times_s: dict[str, list[float]] = {form: [] for form in steps}
+    for repeat in range(warm_up + repeats):
+        for form, step in steps.items():
+            _synchronize(device)
+            started_s = time.perf_counter()
+            step()
+            _synchronize(device)
+            if repeat >= warm_up:
+                times_s[form].append(time.perf_counter() - started_s)
+                print(f"{form} {times_s[form][-1]:.4f} s", flush=True)
+    return times_s
+
+
+def compare(times_s: dict[str, list[float]]) -> dict[str, Any]:
+    """Return medians, and the ratio of plain to ours round by round."""
+    pairs = zip(times_s["plain"], times_s["ours"], strict=True)
+    ratios = sorted(plain / ours for plain, ours in pairs)
+    return {
+        "times_s": {form: [round(t, 4) for t in times] for form, times in times_s.items()},
+        "median_s": {form: round(statistics.median(t), 4) for form, t in times_s.items()},
+        "median_ratio": round(statistics.median(ratios), 2),
+        "smallest_ratio": round(ratios[0], 2),
+        "largest_ratio": round(ratios[-1], 2),
+    }
+
+
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """Return what a figure depends on."""
+    found = {
+        "commit": current_commit(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "processors": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load_average_1min": round(os.getloadavg()[0], 2),
+    }
+    if device.type == "cuda":
+        found |= {"gpu": torch.cuda.get_device_name(device), "cuda": torch.version.cuda}
+    return found
+
+
+def write_results(name: str, result: dict[str, Any], markdown: str) -> None:
+    """Write results/NAME.json and .md, and print the latter."""
+    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    (RESULTS / f"{name}.md").write_text(markdown)
+    print(markdown)
+
+
+def comparison_table(result: dict[str, Any], title: str) -> str:
+    """Write a comparison of the two forms, with their memory, as Markdown."""
+    median, memory = result["median_s"], result["peak_memory_mib"]
+    return f"""# {title}
+
+Command: `{result["command"]}`. Python {result["python"]}, torch {result["torch"]}, \
+{result["processors"]} processors, {result["threads"]} threads, load average \
+{result["load_average_1min"]} at the end (more than the threads means that other work took part of \
+the processors); CPU, n = {len(result["times_s"]["ours"])} alternating pairs after a warm-up.
+
+| form | median, s | peak memory, MiB |
+|---|---:|---:|
+| plain | {median["plain"]:.2f} | {memory["plain"]:,} |
+| ours | {median["ours"]:.2f} | {memory["ours"]:,} |
+| plain / ours | {result["median_ratio"]:.2f} ({result["smallest_ratio"]:.2f} to \
+{result["largest_ratio"]:.2f}) | {memory["plain"] / memory["ours"]:.2f} |
+
+Peak memory: of a whole process that takes two steps, torch itself included.
+"""
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

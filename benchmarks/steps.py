@@ -1,0 +1,124 @@
+"""The steps that are timed: of a search and of a retrain, in the plain form and in ours.
+
+The plain form is what the DARTS code does: edge by edge, operator by operator, torch's own
+convolutions, NCHW, float32, gradients of everything in every pass.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.nn.utils import clip_grad_norm_
+
+from nas.genotype import load_genotype
+from nas.layers import DepthwiseConv2d
+from nas.models import GenotypeNetwork
+from nas.operators import resolve
+from nas.runtime.compute import Compute
+from nas.search import Architect
+from nas.space import load_space
+from nas.supernet import Alphas, Supernet
+
+FORMS = ("plain", "ours")
+Step = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class SearchSize:
+    """A search step to time; the defaults are the paper's setting."""
+
+    space: str = "darts"
+    order: str = "first_order"
+    init_channels: int = 16
+    num_cells: int = 8
+    batch_size: int = 64
+
+
+@dataclass(frozen=True)
+class AugmentSize:
+    """A retrain step to time; the defaults are the paper's setting."""
+
+    genotype: str = "DARTS_V2"
+    init_channels: int = 36
+    num_cells: int = 20
+    batch_size: int = 96
+
+
+def search_step(form: str, size: SearchSize, compute: Compute) -> Step:
+    """Return a function that does an alpha step and a weight step on random images."""
+    torch.manual_seed(0)
+    space = load_space(size.space)
+    resolve(space)
+    net = Supernet(
+        space,
+        init_channels=size.init_channels,
+        num_cells=size.num_cells,
+        by_source=form == "ours",
+    ).train()
+    compute = _of_form(form, net, compute)
+    net = compute.place(net)
+    alphas = Alphas(space).to(compute.device)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.025, momentum=0.9, weight_decay=3e-4)
+    alpha_optimizer = torch.optim.Adam(alphas.parameters(), 3e-4, (0.5, 0.999), weight_decay=1e-3)
+    architect = Architect(net, alphas, cross_entropy, optimizer, order=size.order, compute=compute)
+    batch = _batch(size.batch_size, compute)
+    images, targets = batch
+
+    def step() -> None:
+        if form == "plain" and size.order == "first_order":
+            cross_entropy(net(images, alphas.weights()), targets).backward()
+        else:
+            architect.step(batch, batch)
+        alpha_optimizer.step()
+        optimizer.zero_grad()
+        alpha_optimizer.zero_grad()
+        weights = alphas.weights()
+        if form == "ours":
+            weights = tuple(row.detach() for row in weights)
+        with compute.autocast():
+            loss = cross_entropy(net(images, weights), targets)
+        loss.backward()
+        clip_grad_norm_(net.parameters(), 5)
+        optimizer.step()
+
+    return step
+
+
+def augment_step(form: str, size: AugmentSize, compute: Compute) -> Step:
+    """Return a function that does one training step of a found network on random images."""
+    torch.manual_seed(0)
+    net = GenotypeNetwork(
+        load_genotype(size.genotype), init_channels=size.init_channels, num_cells=size.num_cells
+    ).train()
+    net.drop_path_prob = 0.1
+    compute = _of_form(form, net, compute)
+    net = compute.place(net)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.025, momentum=0.9, weight_decay=3e-4)
+    images, targets = _batch(size.batch_size, compute)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        with compute.autocast():
+            logits, aux_logits = net(images)
+            loss = cross_entropy(logits, targets) + 0.4 * cross_entropy(aux_logits, targets)
+        loss.backward()
+        clip_grad_norm_(net.parameters(), 5)
+        optimizer.step()
+
+    return step
+
+
+def _of_form(form: str, net: nn.Module, compute: Compute) -> Compute:
+    """Undo in a network and its arithmetic what the plain form does not have."""
+    if form == "ours":
+        return compute
+    for module in net.modules():
+        if isinstance(module, DepthwiseConv2d):
+            module.__class__ = nn.Conv2d  # torch's forward and backward
+    return Compute(compute.device, memory_format=torch.contiguous_format)
+
+
+def _batch(batch_size: int, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+    return compute.to_device((torch.randn(batch_size, 3, 32, 32), torch.arange(batch_size) % 10))

@@ -1,0 +1,78 @@
+"""The arithmetic of a run: what is chosen, what is refused, and what a micro-batch is."""
+
+import pytest
+import torch
+from torch import nn
+
+from nas.config import ComputeConfig
+from nas.errors import ConfigError
+from nas.runtime.compute import Compute, describe_compute, select_compute
+
+CPU = torch.device("cpu")
+
+
+def test_auto_is_exact():
+    """Auto is fp32 on all devices, channels last, not compiled; the log says so."""
+    compute = select_compute(ComputeConfig(device="cpu"))
+    assert compute == Compute(CPU, memory_format=torch.channels_last)
+    assert describe_compute(compute) == "cpu, fp32, channels_last, not compiled"
+
+
+def test_settings_are_taken():
+    """Each setting has its effect on networks and batches."""
+    config = ComputeConfig("cpu", precision="bf16", memory_format="contiguous", micro_batch=4)
+    compute = select_compute(config)
+    assert describe_compute(compute) == "cpu, bf16, contiguous, not compiled, micro-batches of 4"
+    images, targets = torch.randn(2, 3, 4, 4).to(memory_format=torch.channels_last), torch.arange(2)
+    images, _ = compute.to_device((images, targets))
+    assert images.is_contiguous()
+    conv = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+    net = compute.place(conv)
+    assert net.weight.is_contiguous()
+    with compute.autocast():
+        assert net(images).dtype is torch.bfloat16
+    with Compute(CPU).autocast():
+        assert net(images).dtype is torch.float32
+    assert not compute.scaler().is_enabled()
+    assert Compute(CPU, torch.float16).scaler().is_enabled()
+
+
+def test_what_the_device_cannot(monkeypatch):
+    """fp16 on a CPU, bf16 on an old GPU, a GPU that is not there: an error that says what can."""
+    with pytest.raises(ConfigError, match="fp16: needs a GPU; use bf16 or fp32"):
+        select_compute(ComputeConfig("cpu", precision="fp16"))
+    with monkeypatch.context() as context:
+        context.setattr(torch.cuda, "is_available", lambda: True)
+        context.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
+        with pytest.raises(ConfigError, match="no bfloat16; use fp16 or fp32"):
+            select_compute(ComputeConfig("cuda", precision="bf16"))
+        assert select_compute(ComputeConfig("cuda", precision="fp16")).device.type == "cuda"
+
+
+def test_without_a_compiler(monkeypatch, capsys):
+    """The run goes on uncompiled, and says so."""
+
+    def broken(function, **settings):
+        raise RuntimeError("no C++ compiler\nand a long trace")
+
+    monkeypatch.setattr(torch, "compile", broken)
+    assert select_compute(ComputeConfig("cpu", compile="default")).compile_mode is None
+    assert capsys.readouterr().err == "--compile default has no effect: no C++ compiler\n"
+
+
+def test_micro_batches_are_the_batch():
+    """Every image comes once and in order, and the shares add up the mean."""
+    images, targets = torch.randn(7, 1, 2, 2), torch.arange(7)
+    parts = list(Compute(CPU, micro_batch=3).split((images, targets)))
+    assert [len(part[1]) for part, _ in parts] == [3, 3, 1]
+    assert torch.equal(torch.cat([part[0] for part, _ in parts]), images)
+    mean = sum(share * part[1].double().mean() for part, share in parts)
+    assert mean.item() == pytest.approx(3.0)
+    assert [share for _, share in Compute(CPU).split((images, targets))] == [1.0]
+
+
+def test_a_micro_batch_must_divide_the_batch():
+    """The error names what is allowed."""
+    with pytest.raises(ConfigError, match=r"found 5, .* --batch_size 8; allowed are 2, 4, 8"):
+        ComputeConfig(micro_batch=5).check_compute(8)
+    ComputeConfig(micro_batch=4).check_compute(8)
