@@ -114,6 +114,8 @@ def crop_and_flip(images: Tensor, offsets: Tensor, flips: Tensor, padding: int) 
         (B, C, H, W) of the same type.
     """
     batch, channels, height, width = images.shape
+    if batch == 0:  # the share of a process in a batch smaller than their number
+        return images
     device = images.device
     padded_height, padded_width = height + 2 * padding, width + 2 * padding
     padded = F.pad(images, (padding, padding, padding, padding))

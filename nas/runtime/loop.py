@@ -202,8 +202,8 @@ class EpochLoop:
         """Raise TrainingError if the loss of a measurement is not finite."""
         if not math.isfinite(loss):
             raise TrainingError(
-                f"epoch {self.epoch}: the {split} loss is {loss}; {self._last_good()}; try a lower "
-                "--learning_rate"
+                f"epoch {self.epoch}, step {self.step_in_epoch}: the {split} loss is {loss}; "
+                f"{self._last_good()}; try a lower --learning_rate"
             )
 
     def norms(self) -> dict[str, float]:
