@@ -14,7 +14,6 @@ from tests.golden import fill
 
 EXPERIMENTS = Path("experiments/imagenet/rows")
 NOWHERE = Path("nowhere")
-MEASURED = {row: measure(row, NOWHERE) for row in ROWS}
 
 
 def test_the_tables_are_whole():
@@ -29,15 +28,15 @@ def test_figures_are_those_of_the_golden_file():
     golden = fill.load("mobilenext.json")["models"]
     for width in ("1.4", "1", "0.75", "0.5", "0.35"):
         name = f"mobilenext_{width if '.' in width else width + '.0'}"
-        (found,) = {MEASURED[row] for row in ROWS if row.experiment == name}
+        (found,) = {measure(row, NOWHERE) for row in ROWS if row.experiment == name}
         assert found.parameters == golden[f"mobilenext_{width}"]["parameters"]
         assert found.madds == golden[f"mobilenext_{width}"]["madds_224x224"]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.table}-{row.name}")
-def test_a_row_that_differs_has_a_reason(row):
+def test_a_row_that_differs_has_a_reason():
     """And one that agrees has none, which would be out of date."""
-    assert differs(row, MEASURED[row]) == bool(row.reason)
+    for row in ROWS:  # one test, because the networks are counted once a process
+        assert differs(row, measure(row, NOWHERE)) == bool(row.reason), row.name
 
 
 @pytest.mark.parametrize(
