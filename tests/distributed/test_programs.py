@@ -94,7 +94,7 @@ def test_a_search_a_dead_rank_and_a_restart(tmp_path, capfd):
 def test_a_retrain_stops_together_and_measures_exactly(tmp_path, capfd):
     """A signal to one rank stops all after the same step; 101 test images are 101."""
     out = tmp_path / "run"
-    argv = augment_flags(out=out, epochs=3, checkpoint_steps=1, drop_path_prob=0.2)
+    argv = augment_flags(out=out, epochs=2, checkpoint_steps=1, drop_path_prob=0.2)
     ranks = start(augment, argv)
     wait_for_checkpoint(out)
     os.kill(ranks[1].pid, signal.SIGUSR1)
@@ -106,13 +106,12 @@ def test_a_retrain_stops_together_and_measures_exactly(tmp_path, capfd):
     assert finish(start(augment, [f"--out={out}", "--resume"])) == [0, 0]
     found = json.loads((out / "evaluation.json").read_text())
     assert found["num_images"] == 101 == sum(map(sum, found["confusion"]))
-    for size in (1, 3):
-        again = tmp_path / f"again{size}"
-        argv = [f"--evaluate={out}", f"--out={again}", "--eval_batch_size=7"]
-        assert finish(start(augment, argv, size)) == [0] * size
-        measured = json.loads((again / "evaluation.json").read_text())
-        assert measured["confusion"] == found["confusion"]
-        assert measured["loss"] == pytest.approx(found["loss"], rel=1e-5)
+    again = tmp_path / "again"
+    argv = [f"--evaluate={out}", f"--out={again}", "--eval_batch_size=7"]
+    assert finish(start(augment, argv, 3)) == [0] * 3
+    measured = json.loads((again / "evaluation.json").read_text())
+    assert measured["confusion"] == found["confusion"]
+    assert measured["loss"] == pytest.approx(found["loss"], rel=1e-5)
 
 
 @pytest.mark.parametrize(

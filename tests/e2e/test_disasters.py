@@ -20,21 +20,21 @@ from tests.e2e.test_augment import flags
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 
-@pytest.fixture(autouse=True)
-def small(monkeypatch):
+@pytest.fixture(autouse=True, scope="module")
+def small():
     """100 test images; no pictures at the end, which these tests are not about."""
-    monkeypatch.setitem(NUM_IMAGES, "test", 100)
-    monkeypatch.setattr("nas.cli.run_augment.draw_cells", lambda *_: [])
-    monkeypatch.setattr("nas.cli.run_augment.write_report", lambda path: path)
+    with pytest.MonkeyPatch.context() as context:
+        context.setitem(NUM_IMAGES, "test", 100)
+        context.setattr("nas.cli.run_augment.draw_cells", lambda *_: [])
+        context.setattr("nas.cli.run_augment.write_report", lambda path: path)
+        yield
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory, small):
     """A run of two epochs in which nothing went wrong."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    with pytest.MonkeyPatch.context() as context:
-        context.setitem(NUM_IMAGES, "test", 100)
-        assert augment(flags(out=out)) == 0
+    assert augment(flags(out=out)) == 0
     return out
 
 
@@ -86,6 +86,7 @@ def disk(tmp_path):
     subprocess.run(["umount", "-l", place], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_and_a_read_only_disk(whole, disk, capfd):
     """No space left, then no right to write: one line each; with space the run ends the same."""
     out, filler = disk / "run", disk / "filler"

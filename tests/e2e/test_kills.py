@@ -72,7 +72,7 @@ def test_a_few_kills(tmp_path, no_pictures):
     main, settings, _ = PROGRAMS["first_order"]
     whole = tmp_path / "whole"
     run_with_kills(main, [*settings, f"--out={whole}"], whole, 0, 0)
-    check(whole, "first_order", tmp_path / "run", num_kills=3, seed=0)
+    check(whole, "first_order", tmp_path / "run", num_kills=2, seed=0)
 
 
 @pytest.mark.slow
