@@ -45,7 +45,11 @@ def join_ranks(device: torch.device) -> Iterator[Ranks]:
         stack.enter_context(_named_errors(launch.rank))
         stack.enter_context(_leaving_when_hung(launch.rank))
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-        dist.init_process_group(backend, timeout=TIMEOUT)
+        store, rank, size = next(dist.rendezvous("env://", timeout=TIMEOUT))
+        if launch.restarts and launch.is_one_machine:
+            # torchrun keeps its store over a restart, with the addresses of those who died.
+            store = dist.PrefixStore(f"restart_{launch.restarts}", store)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT)
         stack.callback(dist.destroy_process_group)
         if launch.rank:
             silence = stack.enter_context(Path(os.devnull).open("w"))

@@ -20,7 +20,9 @@ class Launch:
     size: int = 1
     """Processes in all."""
     restarts: int = 0
-    """How often torchrun has started them anew."""
+    """How often torchrun has started them anew; machines may count differently."""
+    is_one_machine: bool = True
+    """Whether all processes are on this machine."""
 
 
 def read_launch() -> Launch:
@@ -33,7 +35,8 @@ def read_launch() -> Launch:
         return Launch()
     rank, size = _number("RANK"), _number("WORLD_SIZE")
     local_rank = _number("LOCAL_RANK", rank)
-    return Launch(rank, local_rank, size, _number("TORCHELASTIC_RESTART_COUNT", 0))
+    restarts = _number("TORCHELASTIC_RESTART_COUNT", 0)
+    return Launch(rank, local_rank, size, restarts, _number("LOCAL_WORLD_SIZE", size) == size)
 
 
 def _number(name: str, default: int | None = None) -> int:
