@@ -2,8 +2,8 @@
 
     python -m benchmarks.bench_checkpoint
 
-A small search runs with a checkpoint an epoch, every call of `save` timed; then checkpoints of full size are written, as often as `--repeats` says.
-Writes benchmarks/results/checkpoint.md.
+A small search runs with a checkpoint an epoch, every call of `save` timed; then checkpoints of full
+size are written, as often as `--repeats` says. Writes benchmarks/results/checkpoint.md.
 """
 
 import argparse
@@ -99,8 +99,8 @@ def main() -> None:
         f"load average {os.getloadavg()[0]:.2f} at the end (this program alone makes 1; more means",
         "that other work took part of them).",
         "",
-        f"A search of darts+sandglass (4 channels, 4 cells, {EPOCHS} epochs of 4 steps of 32 images;",
-        "DARTS has 390 steps of 64), one checkpoint an epoch:",
+        f"A search of darts+sandglass (4 channels, 4 cells, {EPOCHS} epochs of 4 steps of 32",
+        "images; DARTS has 390 steps of 64), one checkpoint an epoch:",
         f"{saved_s:.2f} s of {total_s:.1f} s, {100 * saved_s / total_s:.2f} % (n = 1).",
         "",
         f"Full size, synced to the disk (median of {repeats}), against the {interval_s:.0f} s",
