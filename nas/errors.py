@@ -51,6 +51,10 @@ class TrainingError(NasError):
     """A search or a training run went wrong in its numbers."""
 
 
+class DistributedError(NasError):
+    """The processes of one run have lost each other, or disagree."""
+
+
 class _Short(reprlib.Repr):
     def __init__(self):
         super().__init__()
