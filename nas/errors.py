@@ -55,6 +55,10 @@ class DeployError(NasError):
     """A network cannot be exported, quantised or run outside of PyTorch."""
 
 
+class DistributedError(NasError):
+    """The processes of one run have lost each other, or disagree."""
+
+
 class _Short(reprlib.Repr):
     def __init__(self):
         super().__init__()

@@ -9,10 +9,12 @@ from torch import Tensor
 from nas.cli.skipped import announce_skipped
 from nas.config import AugmentConfig
 from nas.data import (
+    WHOLE,
     EvalTransform,
     FileLoader,
     ImageFiles,
     ImageSet,
+    Share,
     TensorLoader,
     TrainTransform,
     load_dataset,
@@ -46,13 +48,16 @@ def load_split(config: AugmentConfig, split: str) -> Images:
     return images
 
 
-def load_train_data(config: AugmentConfig, images: Images, device: torch.device) -> TrainData:
+def load_train_data(
+    config: AugmentConfig, images: Images, device: torch.device, share: Share = WHOLE
+) -> TrainData:
     """Build the loaders.
 
     Args:
         config: The settings.
         images: Of the training split.
         device: Where batches are used; images that fit into memory lie there.
+        share: What this process takes of each batch.
 
     Raises:
         DataError: The test images cannot be read, or a split would be empty.
@@ -77,43 +82,57 @@ def load_train_data(config: AugmentConfig, images: Images, device: torch.device)
             f"--batch_size: found {config.batch_size}, but there are {len(kept)} training images; "
             "lower it or use more images"
         )
-    if len(kept) % config.batch_size == 1:
+    if len(kept) % config.batch_size // share.size == 1:
+        each = "" if share.size == 1 else f" for each of {share.size} processes"
         raise ConfigError(
-            f"--batch_size: found {config.batch_size}, which leaves a last batch of one of the "
-            f"{len(kept)} training images, and BatchNorm cannot train on one; choose another"
+            f"--batch_size: found {config.batch_size}, which leaves a last batch of one{each} of "
+            f"the {len(kept)} training images, and BatchNorm cannot train on one; choose another"
         )
     return TrainData(
-        train_loader=_train_loader(images, kept, train_seed, config, device),
-        test_loader=eval_loader(test, torch.arange(len(test)), config, device),
-        val_loader=eval_loader(images, held_out, config, device) if len(held_out) else None,
+        train_loader=_train_loader(images, kept, train_seed, config, device, share),
+        test_loader=eval_loader(test, torch.arange(len(test)), config, device, share),
+        val_loader=(
+            eval_loader(images, held_out, config, device, share) if len(held_out) else None
+        ),
         num_classes=images.info.num_classes,
         num_images=(len(kept), len(test), len(held_out)),
     )
 
 
 def eval_loader(
-    images: Images, indices: Tensor, config: AugmentConfig, device: torch.device
+    images: Images,
+    indices: Tensor,
+    config: AugmentConfig,
+    device: torch.device,
+    share: Share = WHOLE,
 ) -> Loader:
     """Build a loader that hands out images without chance, in order, each once a pass."""
     batch_size = min(config.eval_batch_size, len(indices))
     if isinstance(images, ImageFiles):
         transform = eval_transform(images.info)
-        return _file_loader(images, indices, batch_size, transform, None, config, device)
+        return _file_loader(images, indices, batch_size, transform, None, config, device, share)
     transform = EvalTransform(images.info, memory_format=torch.channels_last)
-    return _tensor_loader(images, indices, batch_size, transform, None, device)
+    return _tensor_loader(images, indices, batch_size, transform, None, device, share)
 
 
 def _train_loader(
-    images: Images, indices: Tensor, seed: int, config: AugmentConfig, device: torch.device
+    images: Images,
+    indices: Tensor,
+    seed: int,
+    config: AugmentConfig,
+    device: torch.device,
+    share: Share,
 ) -> Loader:
     if isinstance(images, ImageFiles):
         transform = train_transform(images.info, config.color_jitter)
-        return _file_loader(images, indices, config.batch_size, transform, seed, config, device)
+        return _file_loader(
+            images, indices, config.batch_size, transform, seed, config, device, share
+        )
     transform = TrainTransform(images.info, cutout=config.cutout, memory_format=torch.channels_last)
-    return _tensor_loader(images, indices, config.batch_size, transform, seed, device)
+    return _tensor_loader(images, indices, config.batch_size, transform, seed, device, share)
 
 
-def _tensor_loader(images, indices, batch_size, transform, seed, device) -> TensorLoader:
+def _tensor_loader(images, indices, batch_size, transform, seed, device, share) -> TensorLoader:
     """Build a loader of images in memory; without a seed it does not shuffle."""
     return TensorLoader(
         images.images[indices],
@@ -123,10 +142,11 @@ def _tensor_loader(images, indices, batch_size, transform, seed, device) -> Tens
         shuffle=seed is not None,
         seed=seed or 0,
         device=device,
+        share=share,
     )
 
 
-def _file_loader(images, indices, batch_size, transform, seed, config, device) -> FileLoader:
+def _file_loader(images, indices, batch_size, transform, seed, config, device, share) -> FileLoader:
     """Build a loader of image files; without a seed it does not shuffle."""
     paths = [images.paths[index] for index in indices.tolist()]
     return FileLoader(
@@ -137,4 +157,5 @@ def _file_loader(images, indices, batch_size, transform, seed, config, device) -
         seed=seed or 0,
         num_workers=config.workers,
         pin_memory=device.type == "cuda",
+        share=share,
     )

@@ -15,20 +15,23 @@ from torch.nn import CrossEntropyLoss
 from nas.cli.augment_data import load_split, load_train_data
 from nas.cli.augment_model import build_model, choose_genotype, describe_model
 from nas.cli.memory_advice import LONG_RUN_STEPS, describe_memory, explained_out_of_memory
-from nas.cli.run_log import RunLog
+from nas.cli.ranks import check_ranks, describe, prepare
+from nas.cli.run_log import RunLog, SilentLog
 from nas.cli.tables import cost_table, evaluation_table
 from nas.config import AugmentConfig, resolved
-from nas.data import DatasetInfo
+from nas.data import DatasetInfo, Share
 from nas.errors import ConfigError, ReportError, RunDirectoryError
 from nas.genotype import Genotype, load_genotype
 from nas.models import load_weights
 from nas.report.diagram import draw_cells
 from nas.report.html import write_report
 from nas.runtime.complexity import Cost, measure_cost
-from nas.runtime.compute import describe_compute, select_compute
+from nas.runtime.compute import Compute, describe_compute, select_compute
+from nas.runtime.distributed import Ranks
 from nas.runtime.environment import describe_environment
+from nas.runtime.join import join_ranks
 from nas.runtime.memory import MemoryEstimate, estimate_memory
-from nas.runtime.run_directory import RunDirectory
+from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.runtime.signals import Stopped
 from nas.strict_yaml import is_file
 from nas.train import Evaluation, Trainer
@@ -47,10 +50,16 @@ def run_augment(config: AugmentConfig) -> int:
     config = resolved(config)
     genotype = choose_genotype(config)
     compute = select_compute(config)
-    device = compute.device
+    with join_ranks(compute.device) as ranks:
+        check_ranks(config, ranks, compute.device)
+        return _run(config, genotype, compute, ranks)
+
+
+def _run(config: AugmentConfig, genotype: Genotype | None, compute: Compute, ranks: Ranks) -> int:
+    path, device = Path(config.out), compute.device
     if not config.resume:
-        RunDirectory.check_free(Path(config.out))
-    images = load_split(config, "train")
+        ranks.on_first(lambda: RunDirectory.check_free(path))
+    images = ranks.first_then_others(lambda: load_split(config, "train"))
     info = images.info
     image_shape = (info.channels, info.image_size, info.image_size)
     description = describe_model(genotype, config, info)
@@ -60,14 +69,18 @@ def run_augment(config: AugmentConfig) -> int:
         load_weights(net, config.weights, ema=config.ema_weights)
     _check_image_size(net, image_shape)
     cost = measure_cost(net, image_shape)
-    data = load_train_data(config, images, device)
+    data = load_train_data(config, images, device, Share(ranks.rank, ranks.size))
     described = {"model": description, "classes": list(info.class_names)}
     described["config"] = _plain(config)
-    net = compute.place(net)
+    net = compute.place(prepare(net, config, ranks))
     loss = CrossEntropyLoss(label_smoothing=config.label_smoothing)
-    with _open_run(config, genotype, cost, device) as run:
-        log = RunLog(run, _SCALARS)
-        trainer = Trainer(config, net, loss, data, run, described, [log.on_epoch], compute)
+    open_run = partial(_open_run, config, genotype, cost, device)
+    with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
+        log = ranks.on_first(lambda: RunLog(run, _SCALARS)) or SilentLog()
+        trainer = Trainer(
+            *(config, net, loss, data, run, described, [log.on_epoch]),
+            *(compute, ranks, image_shape),
+        )
         if config.resume:
             trainer.resume()
             if trainer.epoch < trainer.epochs:
@@ -75,7 +88,7 @@ def run_augment(config: AugmentConfig) -> int:
         print(
             f"{cost_table(cost)}\n\n{info.name}: {data.num_images[0]} training, "
             f"{data.num_images[1]} test, {data.num_images[2]} held-out images of {image_shape}; "
-            f"{describe_compute(compute)}; run {run.path}"
+            f"{describe_compute(compute)}{describe(ranks, config)}; run {run.path}"
         )
         memory = partial(_estimate_memory, trainer, image_shape)
         try:
@@ -84,11 +97,11 @@ def run_augment(config: AugmentConfig) -> int:
                 log.start(trainer.epoch)
                 found = trainer.train()
         except Stopped as stopped:
-            print(f"augment.py: {stopped}", file=sys.stderr)
+            ranks.say(f"augment.py: {stopped}")
             return stopped.exit_code
         finally:
             log.close()
-        _finish(run, genotype, found, trainer.epochs - 1, info)
+        ranks.on_first(lambda: _finish(run, genotype, found, trainer.epochs - 1, info))
     return 0
 
 

@@ -17,13 +17,14 @@ from nas.cli.augment_model import build_model, choose_genotype, describe_model
 from nas.cli.described import build_described, part_of, read_described
 from nas.cli.tables import evaluation_table
 from nas.config import AugmentConfig, parse_settings, resolved
-from nas.data import DatasetInfo
+from nas.data import DatasetInfo, Share
 from nas.errors import CheckpointError, ConfigError
 from nas.genotype import Genotype
 from nas.models import load_weights
 from nas.runtime.compute import select_compute
+from nas.runtime.join import join_ranks
 from nas.runtime.run_directory import RunDirectory
-from nas.train import evaluate
+from nas.train import Evaluation, evaluate
 
 _MAY_DIFFER = {
     *("evaluate", "genotype", "space", "model", "plugins", "out"),  # the network is compared
@@ -58,29 +59,39 @@ def run_evaluate(argv: Sequence[str], prog: str, checkpoint: str) -> int:
         images, net, config = _ours(state, argv, prog, where)
         # A checkpoint of a run counts the finished epochs, best.pt names its own.
         epoch = state.get("epoch") if "measured_net" in state else state.get("epoch", 0) - 1
-    if config.out is not None:
-        RunDirectory.check_free(Path(config.out))
     compute = select_compute(config)
-    found = evaluate(
-        compute.place(net),
-        eval_loader(images, torch.arange(len(images)), config, compute.device),
-        images.info.num_classes,
-        compute=compute,
-    )
+    with join_ranks(compute.device) as ranks:
+        if config.out is not None:
+            ranks.on_first(lambda: RunDirectory.check_free(Path(config.out)))
+        share = Share(ranks.rank, ranks.size)
+        found = evaluate(
+            compute.place(net),
+            eval_loader(images, torch.arange(len(images)), config, compute.device, share),
+            images.info.num_classes,
+            compute=compute,
+            ranks=ranks,
+        )
+        ranks.on_first(lambda: _finish(found, images.info, config, where, epoch))
+    return 0
+
+
+def _finish(
+    found: Evaluation, info: DatasetInfo, config: AugmentConfig, where: str, epoch: int | None
+) -> None:
+    """Print the result; --out names a directory to write it to."""
     if not math.isfinite(found.loss):
         raise CheckpointError(
             f"{where}: the test loss is {found.loss}: the weights are damaged or their training "
             "diverged; give another checkpoint"
         )
-    print(f"{where}, {config.dataset}, test: {evaluation_table(found, images.info.class_names)}")
+    print(f"{where}, {config.dataset}, test: {evaluation_table(found, info.class_names)}")
     if config.out is not None:
         document = {"split": "test", "epoch": epoch, **found.to_dict()}
-        document |= {"classes": images.info.class_names, "checkpoint": where}
+        document |= {"classes": info.class_names, "checkpoint": where}
         written = RunDirectory.plain(Path(config.out)).write(
             "evaluation.json", json.dumps(document, indent=1) + "\n"
         )
         print(written)
-    return 0
 
 
 def _ours(

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
-from nas.runtime.run_directory import RunDirectory
+from nas.runtime.run_directory import RunDirectory, writing
 
 
 class RunLog:
@@ -18,16 +18,40 @@ class RunLog:
 
     def start(self, epoch: int) -> None:
         """Open the writer; what TensorBoard shows from `epoch` on is replaced."""
-        self.writer = SummaryWriter(str(self.run.tensorboard), purge_step=epoch or None)
+        with writing(self.run.tensorboard):
+            self.writer = SummaryWriter(str(self.run.tensorboard), purge_step=epoch or None)
 
     def close(self) -> None:
         """Write out what is still in memory."""
         if self.writer is not None:
-            self.writer.close()
+            with writing(self.run.tensorboard):
+                self.writer.close()
 
     def on_epoch(self, record: dict[str, Any]) -> None:
-        """Log an epoch: the record that went to metrics.jsonl."""
+        """Log an epoch: the record that went to metrics.jsonl.
+
+        Raises:
+            RunDirectoryError: It cannot be written.
+        """
+        with writing(self.run.tensorboard):
+            self.log(record)
+            self.writer.flush()
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Hand the record to the writer; a subclass adds its own."""
         for name in self.scalars:
             if name in record:
                 self.writer.add_scalar(name, record[name], record["epoch"])
-        self.writer.flush()
+
+
+class SilentLog:
+    """The log of the processes that write nothing."""
+
+    def start(self, epoch: int) -> None:
+        """Open nothing."""
+
+    def close(self) -> None:
+        """Close nothing."""
+
+    def on_epoch(self, record: dict[str, Any]) -> None:
+        """Log nothing."""

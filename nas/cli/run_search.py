@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -14,18 +13,24 @@ from nas.cli.memory_advice import (
     describe_memory,
     explained_out_of_memory,
 )
+from nas.cli.ranks import check_ranks, describe, prepare
+from nas.cli.run_log import SilentLog
 from nas.cli.search_data import load_search_data
 from nas.cli.search_log import SearchLog
 from nas.config import SearchConfig
+from nas.data import Share
 from nas.errors import RunDirectoryError
+from nas.genotype import Genotype
 from nas.operators import resolve
 from nas.report.diagram import draw_cells
 from nas.report.html import write_report
 from nas.runtime.complexity import count_parameters
-from nas.runtime.compute import describe_compute, select_compute
+from nas.runtime.compute import Compute, describe_compute, select_compute
+from nas.runtime.distributed import Ranks
 from nas.runtime.environment import current_commit, describe_environment
+from nas.runtime.join import join_ranks
 from nas.runtime.memory import MemoryEstimate, estimate_memory
-from nas.runtime.run_directory import RunDirectory
+from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.runtime.signals import Stopped
 from nas.search import Searcher, with_details
 from nas.space import SearchSpace, load_space
@@ -38,21 +43,29 @@ def run_search(config: SearchConfig) -> int:
     space = load_space(config.space)
     resolve(space, config.plugins)
     compute = select_compute(config)
-    device = compute.device
+    with join_ranks(compute.device) as ranks:
+        check_ranks(config, ranks, compute.device)
+        return _run(config, space, compute, ranks)
+
+
+def _run(config: SearchConfig, space: SearchSpace, compute: Compute, ranks: Ranks) -> int:
+    path, device = Path(config.out), compute.device
     if not config.resume:
-        RunDirectory.check_free(Path(config.out))
-    data = load_search_data(config, device)
+        ranks.on_first(lambda: RunDirectory.check_free(path))
+    share = Share(ranks.rank, ranks.size)
+    data = ranks.first_then_others(lambda: load_search_data(config, device, share))
     torch.manual_seed(config.seed)
-    net = compute.place(
-        Supernet(
-            space, data.image_shape[0], data.num_classes, config.init_channels, config.num_cells
-        )
+    net = Supernet(
+        space, data.image_shape[0], data.num_classes, config.init_channels, config.num_cells
     )
     alphas = Alphas(space, config.alpha_init_std).to(device)
-    with _open_run(config, space, device) as run:
-        log = SearchLog(run, space, alphas)
+    net = compute.place(prepare(net, config, ranks))
+    open_run = partial(_open_run, config, space, device)
+    with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
+        log = ranks.on_first(lambda: SearchLog(run, space, alphas)) or SilentLog()
         searcher = Searcher(
-            config, space, net, alphas, cross_entropy, data, run, [log.on_epoch], compute
+            *(config, space, net, alphas, cross_entropy, data, run, [log.on_epoch]),
+            *(compute, ranks),
         )
         if config.resume:
             searcher.resume()
@@ -62,7 +75,7 @@ def run_search(config: SearchConfig) -> int:
         print(
             f"space {space.name}: {len(space.primitives)} primitives on {space.num_edges} edges; "
             f"supernet of {count_parameters(net) / 1e6:.2f} M weights; "
-            f"{describe_compute(compute)}; "
+            f"{describe_compute(compute)}{describe(ranks, config)}; "
             f"{data.num_images[0]} images for w, {data.num_images[1]} for alpha; run {run.path}"
         )
         memory = partial(_estimate_memory, searcher)
@@ -72,25 +85,34 @@ def run_search(config: SearchConfig) -> int:
             with explained_out_of_memory(memory, config.batch_size, compute):
                 found = searcher.search()
         except Stopped as stopped:
-            print(f"search.py: {stopped}", file=sys.stderr)
+            ranks.say(f"search.py: {stopped}")
             return stopped.exit_code
         finally:
             log.close()
-
-        search = {
-            "seed": config.seed,
-            "commit": current_commit(),
-            "dataset": config.dataset,
-            "epochs": config.epochs,
-            "architect": config.architect,
-            "alphas": alphas.logits(),
-        }
-        genotype = with_details(found, space, search, config.plugins)
-        written = run.write("genotype.json", genotype.to_json())
-        print(f"\n{genotype_summary(genotype)}\n\n{written}")
-        for path in (*draw_cells(genotype, run.path), write_report(run.path)):
-            print(path)
+        ranks.on_first(lambda: _finish(config, space, found, alphas, run))
     return 0
+
+
+def _finish(
+    config: SearchConfig,
+    space: SearchSpace,
+    found: Genotype,
+    alphas: Alphas,
+    run: RunDirectory,
+) -> None:
+    search = {
+        "seed": config.seed,
+        "commit": current_commit(),
+        "dataset": config.dataset,
+        "epochs": config.epochs,
+        "architect": config.architect,
+        "alphas": alphas.logits(),
+    }
+    genotype = with_details(found, space, search, config.plugins)
+    written = run.write("genotype.json", genotype.to_json())
+    print(f"\n{genotype_summary(genotype)}\n\n{written}")
+    for path in (*draw_cells(genotype, run.path), write_report(run.path)):
+        print(path)
 
 
 def _estimate_memory(searcher: Searcher) -> MemoryEstimate:

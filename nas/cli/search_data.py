@@ -6,13 +6,17 @@ from torch import Tensor
 
 from nas.cli.skipped import announce_skipped
 from nas.config import SearchConfig
-from nas.data import TensorLoader, TrainTransform, load_dataset, stratified_split
+from nas.data import WHOLE, Share, TensorLoader, TrainTransform, load_dataset, stratified_split
 from nas.errors import ConfigError
 from nas.search import SearchData
 
 
-def load_search_data(config: SearchConfig, device: torch.device) -> SearchData:
-    """Read the training images and build the loaders; the test split is not read.
+def load_search_data(
+    config: SearchConfig, device: torch.device, share: Share = WHOLE
+) -> SearchData:
+    """Read the training images and build the loaders of this process's share of every batch.
+
+    The test split is not read.
 
     Both halves are augmented as in training, for measuring too, as in the reference.
 
@@ -59,6 +63,7 @@ def load_search_data(config: SearchConfig, device: torch.device) -> SearchData:
             shuffle=shuffle,
             seed=seed,
             device=device,
+            share=share,
         )
 
     size = images.info.image_size

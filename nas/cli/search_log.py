@@ -36,8 +36,8 @@ class SearchLog(RunLog):
         self.alphas = alphas
         self.genotype: Genotype | None = None
 
-    def on_epoch(self, record: dict[str, Any]) -> None:
-        """Log an epoch: the record that went to metrics.jsonl."""
+    def log(self, record: dict[str, Any]) -> None:
+        """Hand the record to the writer, with alphas, and cells that have changed."""
         epoch = record["epoch"]
         for name in ("entropy", "num_skips"):
             for cell_type in CELL_TYPES:
@@ -47,7 +47,7 @@ class SearchLog(RunLog):
         if genotype != self.genotype:
             self.genotype = genotype
             self._log_cells(genotype, epoch)
-        super().on_epoch(record)
+        super().log(record)
 
     def _log_alphas(self, epoch: int) -> None:
         for cell_type, weights in zip(CELL_TYPES, self.alphas.weights(), strict=True):

@@ -9,10 +9,14 @@ from typing import TypeVar
 
 from nas.config import parse_settings
 from nas.errors import ConfigError
+from nas.runtime.launch import read_launch
 from nas.strict_yaml import is_file
 
 Settings = TypeVar("Settings")
-_MAY_CHANGE = {"out", "resume", "data", "device", "workers"}
+_MAY_CHANGE = {
+    *("out", "resume", "data", "device", "workers"),
+    *("checkpoint_minutes", "checkpoint_steps", "keep_checkpoints", "non_finite"),
+}
 """What a run may be resumed with that does not change what it means."""
 
 
@@ -39,7 +43,9 @@ def read_settings(
     if out is None or not _is_set("--resume", argv):
         config = parse_settings(settings, prog, description, argv)
         out = config.out or default_out(config)
-        if not config.resume:
+        # When torchrun starts the processes anew, the same command continues the run.
+        is_restart = read_launch().restarts > 0 and is_file(Path(out) / "config.yaml")
+        if not (config.resume or is_restart):
             return dataclasses.replace(config, out=out)
     # From here on what the command line leaves out is what the run has; settings are checked
     # together with those, not with the defaults.
@@ -52,7 +58,7 @@ def read_settings(
     saved = parse_settings(settings, prog, description, [], base=saved_path)
     config = parse_settings(settings, prog, description, argv, base=saved_path)
     _check_unchanged(saved, config, out)
-    return dataclasses.replace(config, out=out)
+    return dataclasses.replace(config, out=out, resume=True)
 
 
 def file_name(text: str) -> str:

@@ -3,11 +3,13 @@
 from nas.config.augment import AugmentConfig, resolved
 from nas.config.compute import ComputeConfig
 from nas.config.parsing import parse_settings, run_program
+from nas.config.run import RunConfig
 from nas.config.search import SearchConfig
 
 __all__ = [
     "AugmentConfig",
     "ComputeConfig",
+    "RunConfig",
     "SearchConfig",
     "parse_settings",
     "resolved",

@@ -9,6 +9,7 @@ from typing import Literal
 
 from nas.config.compute import ComputeConfig
 from nas.config.fields import bounded, check_ranges, check_skip_corrupt
+from nas.config.run import RunConfig
 from nas.errors import ConfigError
 
 _OF_GENOTYPES = (
@@ -23,7 +24,7 @@ _STEM_DEFAULTS = {
 
 
 @dataclass(frozen=True)
-class AugmentConfig(ComputeConfig):
+class AugmentConfig(ComputeConfig, RunConfig):
     """Settings of a retrain, or of measuring a trained model."""
 
     genotype: str | None = None
@@ -79,7 +80,7 @@ class AugmentConfig(ComputeConfig):
     epochs: int = bounded(600, minimum=1)
     """Passes over the training images."""
     batch_size: int = bounded(96, minimum=2)
-    """Images in a step."""
+    """Images in a step, over all processes."""
     eval_batch_size: int = bounded(250, minimum=1)
     """Images in a batch of measuring; changes memory and speed, not results."""
     eval_interval: int = bounded(1, minimum=1)

@@ -8,11 +8,12 @@ from typing import Literal
 
 from nas.config.compute import ComputeConfig
 from nas.config.fields import bounded, check_ranges, check_skip_corrupt
+from nas.config.run import RunConfig
 from nas.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class SearchConfig(ComputeConfig):
+class SearchConfig(ComputeConfig, RunConfig):
     """Settings of a search."""
 
     space: str = "darts"
@@ -41,7 +42,7 @@ class SearchConfig(ComputeConfig):
     epochs: int = bounded(50, minimum=1)
     """Passes over the training half."""
     batch_size: int = bounded(64, minimum=2)
-    """Images in a weight step and in an alpha step."""
+    """Images in a weight step and in an alpha step, over all processes."""
     init_channels: int = bounded(16, minimum=2, maximum=4096)
     """C of the first cell's nodes."""
     num_cells: int = bounded(8, minimum=3, maximum=200)
@@ -89,6 +90,11 @@ class SearchConfig(ComputeConfig):
             raise ConfigError("--xi has no effect in first order; add --architect second_order")
         if self.epsilon != 0.01 and self.architect != "second_order":
             raise ConfigError("--epsilon has an effect only with --architect second_order")
+        if self.sync_batchnorm and self.architect == "second_order_exact":
+            raise ConfigError(
+                "--sync_batchnorm has no second derivative, which --architect second_order_exact "
+                "needs; use second_order"
+            )
         self.check_compute(self.batch_size)
         if self.architect != "first_order" and self.precision != "fp32":
             raise ConfigError(

@@ -9,15 +9,18 @@ from nas.data.datasets import dataset_names, load_dataset
 from nas.data.imagenet import FileLoader, ImageFiles, load_imagenet
 from nas.data.loaders import TensorLoader
 from nas.data.records import DatasetInfo, ImageSet
+from nas.data.shares import WHOLE, Share
 from nas.data.splits import stratified_split, stratified_subset
 from nas.data.transforms import EvalTransform, TrainTransform
 
 __all__ = [
+    "WHOLE",
     "DatasetInfo",
     "EvalTransform",
     "FileLoader",
     "ImageFiles",
     "ImageSet",
+    "Share",
     "TensorLoader",
     "TrainTransform",
     "dataset_names",

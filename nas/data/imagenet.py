@@ -15,7 +15,9 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import InterpolationMode, v2
 
 from nas.data.imagefolder import IMAGENET_MEAN, IMAGENET_STD, list_files, read_all, read_image
+from nas.data.loaders import check_position
 from nas.data.records import DatasetInfo
+from nas.data.shares import WHOLE, Share
 from nas.errors import CheckpointError, DataError
 
 DEFAULT_SIZE = 224
@@ -129,17 +131,19 @@ class FileLoader:
         seed: int,
         num_workers: int = 0,
         pin_memory: bool = False,
+        share: Share = WHOLE,
     ):
         """Stand at the beginning.
 
         Args:
             files: What to read.
-            batch_size: 1 to N.
+            batch_size: 1 to N, over all processes.
             transform: From a PIL image to a float (C, H, W).
             shuffle: Whether each epoch has a new order.
             seed: Of the orders and of the transforms.
             num_workers: Processes that decode; 0 decodes in this one.
             pin_memory: For faster copies to a GPU.
+            share: What this process takes of each batch; see `Share` for the last one of an epoch.
 
         Raises:
             DataError: `batch_size` is out of range.
@@ -152,6 +156,8 @@ class FileLoader:
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
+        self.share = share
+        self._num_used = share.num_used(len(files), batch_size, even=shuffle)
         self._decoder = _Decoder(files, transform, seed)
         self._workers = {"num_workers": num_workers, "pin_memory": pin_memory}
         self._epoch = 0
@@ -159,13 +165,15 @@ class FileLoader:
 
     def __len__(self) -> int:
         """Return the number of batches in a whole epoch."""
-        return -(-len(self._decoder) // self.batch_size)
+        return -(-self._num_used // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (float (B, C, H, W), int64 (B,)) up to the end of the current epoch."""
         epoch = self._epoch
-        order = self._order(epoch)
-        batches = [[(epoch, index) for index in part] for part in order.split(self.batch_size)]
+        batches = [
+            [(epoch, index) for index in batch[self.share.of(len(batch))]]
+            for batch in self._order(epoch).split(self.batch_size)
+        ]
         loader = DataLoader(
             self._decoder,
             batch_sampler=batches[self._position :],
@@ -202,13 +210,16 @@ class FileLoader:
                     f"data loader: the saved state has {name} {state[name]}, this run has {own}; "
                     "resume with the settings that the run was started with"
                 )
+        check_position(state["position"], len(self))
+        if type(state["epoch"]) is not int or state["epoch"] < 0:
+            raise CheckpointError("data loader: the saved state has no epoch; it is damaged")
         self._epoch, self._position = state["epoch"], state["position"]
 
     def _order(self, epoch: int) -> Tensor:
         if not self.shuffle:
             return torch.arange(len(self._decoder))
         generator = torch.Generator().manual_seed(_mixed(self.seed, epoch, 0))
-        return torch.randperm(len(self._decoder), generator=generator)
+        return torch.randperm(len(self._decoder), generator=generator)[: self._num_used]
 
 
 class _Decoder(Dataset):
@@ -239,6 +250,8 @@ def _collate(
     for sample in samples:
         if isinstance(sample, DataError):
             return sample
+    if not samples:  # the share of a batch that is smaller than the number of processes
+        return torch.empty(0, 3, 1, 1), torch.empty(0, dtype=torch.int64)
     images, labels = zip(*samples, strict=True)
     return torch.stack(images).to(memory_format=torch.channels_last), torch.stack(labels)
 

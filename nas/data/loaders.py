@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from nas.errors import CheckpointError, DataError
+from nas.data.shares import WHOLE, Share
+from nas.errors import CheckpointError, DataError, shown
 
 
 class TensorLoader:
@@ -32,21 +33,24 @@ class TensorLoader:
         labels: Tensor,
         batch_size: int,
         *,
-        transform: Callable[[Tensor, Generator], Tensor],
+        transform: Callable[..., Tensor],
         shuffle: bool,
         seed: int,
         device: torch.device | str = "cpu",
+        share: Share = WHOLE,
     ) -> None:
         """Move the raw images to the device and seed the loader's own generator.
 
         Args:
             images: uint8 (N, C, H, W).
             labels: int64 (N,).
-            batch_size: 1 to N.
-            transform: From uint8 (B, C, H, W) and a CPU generator to a floating batch.
+            batch_size: 1 to N, over all processes.
+            transform: `transform(images, generator, total, part)`: from uint8 (B, C, H, W), the
+                `part` of a batch of `total`, and a CPU generator to a floating batch.
             shuffle: Whether each epoch has a new order; else the order is that of `images`.
             seed: Of the orders and of the transform's random numbers.
             device: Where the images lie and the batches are made.
+            share: What this process takes of each batch; see `Share` for the last one of an epoch.
 
         Raises:
             DataError: `batch_size` is out of range.
@@ -59,6 +63,8 @@ class TensorLoader:
             )
         self.batch_size = batch_size
         self.shuffle = shuffle
+        self.share = share
+        self._num_used = share.num_used(len(labels), batch_size, even=shuffle)
         self._images = images.to(device)
         self._labels = labels.to(device)
         self._transform = transform
@@ -69,7 +75,7 @@ class TensorLoader:
 
     def __len__(self) -> int:
         """Return the number of batches in a whole epoch."""
-        return -(-len(self._labels) // self.batch_size)
+        return -(-self._num_used // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (floating (B, C, H, W), int64 (B,)) up to the end of the current epoch."""
@@ -103,6 +109,7 @@ class TensorLoader:
                     f"data loader: the saved state has {name} {state[name]}, this run has {own}; "
                     "resume with the settings that the run was started with"
                 )
+        check_position(state["position"], len(self))
         self._epoch_generator = state["epoch_generator"].clone()
         self._generator.set_state(self._epoch_generator)
         self._order = self._draw_order()
@@ -114,13 +121,27 @@ class TensorLoader:
             self._epoch_generator = self._generator.get_state()
             self._order = self._draw_order()
         start = self._position * self.batch_size
-        chosen = self._order[start : start + self.batch_size].to(self._labels.device)
+        batch = self._order[start : start + self.batch_size]
+        part = self.share.of(len(batch))
+        chosen = batch[part].to(self._labels.device)
         self._position = (self._position + 1) % len(self)
-        images = self._images.index_select(0, chosen)
-        return self._transform(images, self._generator), self._labels.index_select(0, chosen)
+        images = self._transform(
+            self._images.index_select(0, chosen), self._generator, len(batch), part
+        )
+        return images, self._labels.index_select(0, chosen)
 
     def _draw_order(self) -> Tensor:
         """Draw the order of one epoch; advances the generator if the loader shuffles."""
         if self.shuffle:
-            return torch.randperm(len(self._labels), generator=self._generator)
+            order = torch.randperm(len(self._labels), generator=self._generator)
+            return order[: self._num_used]
         return torch.arange(len(self._labels))
+
+
+def check_position(position: Any, num_batches: int) -> None:
+    """Raise CheckpointError if a saved place is not one of an epoch."""
+    if type(position) is not int or not 0 <= position < num_batches:
+        raise CheckpointError(
+            f"data loader: the saved state is at batch {shown(position)} of {num_batches}; the "
+            "checkpoint is damaged or of another run"
+        )

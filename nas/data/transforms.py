@@ -44,19 +44,27 @@ class TrainTransform:
         self.cutout = cutout
         self.normalize = EvalTransform(info, dtype=dtype, memory_format=memory_format)
 
-    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+    def __call__(
+        self,
+        images: Tensor,
+        generator: Generator,
+        total: int | None = None,
+        part: slice = slice(None),
+    ) -> Tensor:
         """Return an augmented, normalised batch.
 
         Args:
             images: uint8 (B, C, H, W), not modified.
-            generator: On the CPU; each call advances it.
+            generator: On the CPU; each call advances it, the same whatever the part.
+            total: Images of the whole batch; None is B.
+            part: Which of those `images` are.
         """
-        batch, size = len(images), images.shape[-1]
-        offsets = torch.randint(2 * self.padding + 1, (2, batch), generator=generator)
-        flips = torch.rand(batch, generator=generator) < 0.5
+        total, size = len(images) if total is None else total, images.shape[-1]
+        offsets = torch.randint(2 * self.padding + 1, (2, total), generator=generator)[:, part]
+        flips = (torch.rand(total, generator=generator) < 0.5)[part]
         output = self.normalize(crop_and_flip(images, offsets, flips, self.padding))
         if self.cutout:
-            centers = torch.randint(size, (2, batch), generator=generator)
+            centers = torch.randint(size, (2, total), generator=generator)[:, part]
             cut_out_(output, centers, self.cutout)
         return output
 
@@ -80,12 +88,12 @@ class EvalTransform:
         self._scale = (1.0 / (255.0 * std)).to(dtype)
         self._shift = (-mean / std).to(dtype)
 
-    def __call__(self, images: Tensor, generator: Generator | None = None) -> Tensor:
-        """Return a normalised batch; `generator` is left alone, nothing here is random.
+    def __call__(self, images: Tensor, *_: object) -> Tensor:
+        """Return a normalised batch; nothing here is random.
 
         Args:
             images: uint8 (B, C, H, W), not modified.
-            generator: Accepted so that a loader can call either transform.
+            _: What `TrainTransform` takes, so that a loader can call either.
         """
         if self._scale.device != images.device:  # once; not a transfer a batch
             self._scale, self._shift = self._scale.to(images.device), self._shift.to(images.device)
@@ -106,6 +114,8 @@ def crop_and_flip(images: Tensor, offsets: Tensor, flips: Tensor, padding: int) 
         (B, C, H, W) of the same type.
     """
     batch, channels, height, width = images.shape
+    if batch == 0:  # the share of a process in a batch smaller than their number
+        return images
     device = images.device
     padded_height, padded_width = height + 2 * padding, width + 2 * padding
     padded = F.pad(images, (padding, padding, padding, padding))

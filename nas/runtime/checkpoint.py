@@ -1,54 +1,69 @@
-"""Checkpoints: whole files or none, the last few kept, read without executing anything."""
+"""Checkpoints: whole files or none, the last few kept, read without executing anything.
 
-import os
+A file is what `torch.save` writes, followed by a line with the SHA-256 of it. `torch.load` passes
+over such a line; a file without it was torn, and one that differs from it was damaged.
+"""
+
+import hashlib
+import io
 import re
 import sys
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
 from nas.errors import CheckpointError
+from nas.runtime.files import replacing
 
 NUM_KEPT = 2
+"""Checkpoints that are kept where nothing else is asked for."""
+MAX_BYTES = 1 << 36
+"""Larger files are refused."""
 _NAME = re.compile(r"step_(\d{9})\.pt")
+_CHECKSUM = re.compile(rb"\nnas checkpoint sha256 ([0-9a-f]{64})\n")
+_CHECKSUM_BYTES = len("\nnas checkpoint sha256 \n") + 64
 
 
-def save_checkpoint(directory: Path, step: int, state: dict[str, Any]) -> Path:
-    """Write a checkpoint and remove all but the last `NUM_KEPT`.
+def save_checkpoint(
+    directory: Path, step: int, state: dict[str, Any], num_kept: int = NUM_KEPT
+) -> Path:
+    """Write a checkpoint and remove all but the last few.
 
     Args:
         directory: The run's checkpoints/.
         step: Optimiser steps so far; names the file.
         state: Tensors and plain data that `torch.load(weights_only=True)` can read.
+        num_kept: How many to keep, this one among them.
 
     Raises:
         CheckpointError: It cannot be written; the checkpoints before it are untouched.
     """
     path = directory / f"step_{step:09d}.pt"
     write_checkpoint(path, state)
-    for old in list_checkpoints(directory)[NUM_KEPT:]:
-        old.unlink()
+    for old in list_checkpoints(directory)[num_kept:]:
+        old.unlink(missing_ok=True)
     return path
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write one file: a reader sees the old one or the new one, never a part.
 
+    It is on the disk, not only on its way there, when this returns.
+
     Raises:
         CheckpointError: It cannot be written; what was there is untouched.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as stream:
-            torch.save(state, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        with replacing(path) as stream:
+            hashing = _HashingWriter(stream)
+            torch.save(state, hashing)
+            stream.write(b"\nnas checkpoint sha256 %s\n" % hashing.sha256.hexdigest().encode())
     except (OSError, RuntimeError) as cause:
-        temporary.unlink(missing_ok=True)
         raise CheckpointError(
-            f"{path}: cannot be written: {cause}; the checkpoints before it are untouched"
+            f"{path}: cannot be written: {_reason(cause)}; check free space and rights; the "
+            "checkpoints before it are untouched, continue with --resume"
         ) from cause
 
 
@@ -58,20 +73,60 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: It is not there, or is not a checkpoint.
     """
+    return parse_checkpoint(read_checkpoint(path), str(path))
+
+
+def read_checkpoint(path: Path) -> bytes:
+    """Read the bytes of one checkpoint and compare them with their checksum.
+
+    Raises:
+        CheckpointError: It is not there, is torn or is damaged.
+    """
     if not path.is_file():
         raise CheckpointError(f"{path}: there is no such file; give the path of a checkpoint")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as cause:  # torch raises many kinds for a torn file
+        if path.stat().st_size > MAX_BYTES:
+            raise CheckpointError(f"{path}: not a checkpoint: larger than {MAX_BYTES} bytes")
+        content = path.read_bytes()
+    except OSError as cause:
+        raise CheckpointError(f"{path}: cannot be read: {cause.strerror}") from cause
+    checksum = _CHECKSUM.fullmatch(content[-_CHECKSUM_BYTES:])
+    if checksum is None:
         raise CheckpointError(
-            f"{path}: not a checkpoint that can be read ({' '.join(str(cause).split())[:200]})"
+            f"{path}: not a checkpoint that can be read (no checksum at its end: it was torn, or "
+            "was written by another program)"
+        )
+    payload = content[:-_CHECKSUM_BYTES]
+    if hashlib.sha256(payload).hexdigest().encode() != checksum[1]:
+        raise CheckpointError(
+            f"{path}: not a checkpoint that can be read (it was damaged: its checksum differs)"
+        )
+    return payload
+
+
+def parse_checkpoint(payload: bytes, where: str) -> dict[str, Any]:
+    """Turn the bytes of a checkpoint into its state, without executing anything that is in them.
+
+    Args:
+        payload: What `read_checkpoint` returned.
+        where: Its name, for messages.
+
+    Raises:
+        CheckpointError: They are not a dictionary that `torch.save` wrote.
+    """
+    try:
+        _check_archive(payload)
+        state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    except Exception as cause:  # torch raises many kinds for a damaged file
+        raise CheckpointError(
+            f"{where}: not a checkpoint that can be read ({' '.join(str(cause).split())[:200]})"
         ) from cause
     if not isinstance(state, dict):
-        raise CheckpointError(f"{path}: holds a {type(state).__name__}, expected a dictionary")
+        raise CheckpointError(f"{where}: holds a {type(state).__name__}, expected a dictionary")
     return state
 
 
-def load_newest(directory: Path) -> dict[str, Any]:
+def read_newest(directory: Path) -> tuple[bytes, Path]:
     """Read the newest checkpoint that is whole; says on stderr which ones it had to pass over.
 
     Raises:
@@ -80,7 +135,9 @@ def load_newest(directory: Path) -> dict[str, Any]:
     damaged = []
     for path in list_checkpoints(directory):
         try:
-            return load_checkpoint(path)
+            payload = read_checkpoint(path)
+            parse_checkpoint(payload, str(path))
+            return payload, path
         except CheckpointError as cause:
             damaged.append(path.name)
             print(f"damaged, trying the one before it: {cause}", file=sys.stderr)
@@ -91,7 +148,48 @@ def load_newest(directory: Path) -> dict[str, Any]:
     )
 
 
+def load_newest(directory: Path) -> dict[str, Any]:
+    """Read the state of the newest checkpoint that is whole; see `read_newest`."""
+    payload, path = read_newest(directory)
+    return parse_checkpoint(payload, str(path))
+
+
 def list_checkpoints(directory: Path) -> list[Path]:
     """Return the checkpoints of a directory, newest first."""
     paths = (path for path in directory.glob("step_*.pt") if _NAME.fullmatch(path.name))
     return sorted(paths, reverse=True)
+
+
+def _reason(cause: BaseException) -> str:
+    """Say what the file system refused; torch hides it behind an error of its own."""
+    behind: BaseException | None = cause
+    while behind is not None:
+        if isinstance(behind, OSError) and behind.strerror:
+            return behind.strerror
+        behind = behind.__context__
+    return " ".join(str(cause).split())[:200]
+
+
+def _check_archive(payload: bytes) -> None:
+    """Raise where unpacking would take more memory than the file: torch stores, never packs."""
+    with zipfile.ZipFile(io.BytesIO(payload)) as archive:
+        entries = archive.infolist()
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise ValueError("it holds compressed parts")
+    if sum(entry.file_size for entry in entries) > len(payload):
+        raise ValueError("its parts are larger than the file")
+
+
+class _HashingWriter:
+    """Passes on what `torch.save` writes, and hashes it on the way."""
+
+    def __init__(self, stream: BinaryIO):
+        self.stream = stream
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        return self.stream.write(data)
+
+    def flush(self) -> None:
+        self.stream.flush()

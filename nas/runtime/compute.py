@@ -70,9 +70,12 @@ class Compute:
         is its gradient, wherever one image's output does not depend on the others. BatchNorm in
         training is where it does.
         """
+        if self.micro_batch is None:
+            yield batch, 1.0
+            return
         images, targets = batch
-        size = self.micro_batch or len(targets)
-        for part in zip(images.split(size), targets.split(size), strict=True):
+        parts = (images.split(self.micro_batch), targets.split(self.micro_batch))
+        for part in zip(*parts, strict=True):
             yield part, len(part[1]) / len(targets)
 
 

@@ -6,18 +6,32 @@ import resource
 import torch
 
 from nas.errors import ConfigError
+from nas.runtime.launch import read_launch
 
 
 def select_device(name: str) -> torch.device:
     """Return the device: "cpu", "cuda", or "auto", which is a GPU when there is one.
 
+    Under torchrun each process of a machine has a GPU of its own.
+
     Raises:
-        ConfigError: "cuda" where torch finds none.
+        ConfigError: "cuda" where torch finds none, or fewer than there are processes.
     """
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise ConfigError("--device cuda: torch finds no GPU here; use --device cpu or auto")
-    return torch.device("cuda" if name != "cpu" and available else "cpu")
+    if name == "cpu" or not available:
+        return torch.device("cpu")
+    launch = read_launch()
+    if launch.size == 1:
+        return torch.device("cuda")
+    if launch.local_rank >= torch.cuda.device_count():
+        raise ConfigError(
+            f"--device {name}: process {launch.local_rank} of this machine has no GPU, there are "
+            f"{torch.cuda.device_count()}; lower --nproc-per-node or use --device cpu"
+        )
+    torch.cuda.set_device(launch.local_rank)
+    return torch.device("cuda", launch.local_rank)
 
 
 def peak_memory_mib(device: torch.device) -> float:

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from nas.runtime.distributed import Ranks
+
 
 class Meter:
     """Mean loss and top-1 accuracy, each sample counted once; kept on the device.
@@ -15,7 +17,7 @@ class Meter:
         self._sums = torch.zeros(3, dtype=torch.float64, device=device)
 
     def update(self, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
-        """Add a batch.
+        """Add a batch, which may be empty.
 
         Args:
             loss: Mean over the batch, a scalar.
@@ -23,10 +25,24 @@ class Meter:
             targets: Class indices, (N,).
         """
         num = len(targets)
+        if num == 0:
+            return  # a mean over nothing is not a number
         correct = (logits.detach().argmax(dim=1) == targets).sum()
         self._sums[0] += loss.detach().double() * num
         self._sums[1] += correct
         self._sums[2] += num
+
+    def over_ranks(self, ranks: Ranks) -> "Meter":
+        """Return a meter over the samples of all ranks."""
+        total = Meter(self._sums.device)
+        total._sums.copy_(self._sums)
+        ranks.sum_(total._sums)
+        return total
+
+    @property
+    def num_samples(self) -> int:
+        """Samples so far."""
+        return int(self._sums[2])
 
     @property
     def loss(self) -> float:

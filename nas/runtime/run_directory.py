@@ -16,6 +16,8 @@ from typing import Any
 import yaml
 
 from nas.errors import RunDirectoryError
+from nas.runtime.checkpoint import save_checkpoint, write_checkpoint
+from nas.runtime.files import append_line, remove_leftovers, replacing
 
 _SIGNS_OF_A_RUN = (
     *("config.yaml", "metrics.jsonl", "genotype.json", "evaluation.json", "space.yaml"),
@@ -61,7 +63,7 @@ class RunDirectory:
         Raises:
             RunDirectoryError: The directory holds a run, or is a file.
         """
-        with _writing(path):  # a name that is too long, a folder that may not be entered
+        with writing(path):  # a name that is too long, a folder that may not be entered
             is_file = path.exists() and not path.is_dir()
             found = [] if is_file else [n for n in _SIGNS_OF_A_RUN if (path / n).exists()]
         if is_file:
@@ -81,11 +83,11 @@ class RunDirectory:
         """
         cls.check_free(path)
         run = cls(path)
-        with _writing(path):
+        with writing(path):
             path.mkdir(parents=True, exist_ok=True)
             run._take_lock()
         run.write_config(config)  # first of all files: what has it can be resumed
-        with _writing(path):
+        with writing(path):
             run.checkpoints.mkdir(exist_ok=True)
         return run
 
@@ -96,7 +98,7 @@ class RunDirectory:
         Raises:
             RunDirectoryError: It cannot be made.
         """
-        with _writing(path):
+        with writing(path):
             path.mkdir(parents=True, exist_ok=True)
         return cls(path)
 
@@ -112,9 +114,11 @@ class RunDirectory:
                 f"--resume: {path} holds no run (no config.yaml); start one without --resume"
             )
         run = cls(path)
-        with _writing(path):
+        with writing(path):
             run._take_lock()
             run.checkpoints.mkdir(exist_ok=True)
+            remove_leftovers(run.path)
+            remove_leftovers(run.checkpoints)
         return run
 
     def write_config(self, config: dict[str, Any]) -> None:
@@ -124,17 +128,8 @@ class RunDirectory:
     def write(self, name: str, text: str) -> Path:
         """Write a whole file: a reader sees the old one or the new one, never a part."""
         path = self.path / name
-        temporary = path.with_name(f".{name}.{os.getpid()}.tmp")
-        with _writing(path):
-            try:
-                with temporary.open("w", encoding="utf-8") as stream:
-                    stream.write(text)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+        with writing(path), replacing(path) as stream:
+            stream.write(text.encode())
         return path
 
     def write_missing(self, name: str, text: Callable[[], str]) -> None:
@@ -144,28 +139,73 @@ class RunDirectory:
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there: a result that is about to be computed anew."""
-        with _writing(self.path / name):
+        with writing(self.path / name):
             (self.path / name).unlink(missing_ok=True)
 
     def append(self, name: str, record: dict[str, Any]) -> None:
         """Append one record as one line of JSON; non-finite numbers are an error."""
         line = json.dumps(record, allow_nan=False)
         path = self.path / name
-        with _writing(path), path.open("a", encoding="utf-8") as stream:
-            stream.write(line + "\n")
+        with writing(path):
+            append_line(path, line)
 
     def keep_lines(self, name: str, num_lines: int) -> None:
-        """Cut a file of lines back to its first `num_lines`, as they were at a checkpoint."""
+        """Cut a file of lines back to its first `num_lines`, as they were at a checkpoint.
+
+        Raises:
+            RunDirectoryError: It has fewer whole lines, or cannot be read.
+        """
         path = self.path / name
-        if not path.is_file():
-            return
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        with writing(path):
+            content = path.read_bytes() if path.is_file() else b""
+        lines = content.splitlines(keepends=True)
+        num_whole = len(lines) - bool(lines and not lines[-1].endswith(b"\n"))
+        if num_whole < num_lines:
+            raise RunDirectoryError(
+                f"{path}: has {num_whole} whole lines, but the checkpoint was written after "
+                f"{num_lines} epochs; restore the file or start another run"
+            )
         if len(lines) > num_lines:
-            self.write(name, "".join(lines[:num_lines]))
+            with writing(path), replacing(path) as stream:
+                stream.write(b"".join(lines[:num_lines]))
+
+    def save_checkpoint(self, step: int, state: dict[str, Any], num_kept: int) -> None:
+        """Write a checkpoint; see `nas.runtime.checkpoint.save_checkpoint`."""
+        save_checkpoint(self.checkpoints, step, state, num_kept)
+
+    def write_checkpoint(self, name: str, state: dict[str, Any]) -> None:
+        """Write a checkpoint that is kept whatever comes after it, under a name of its own."""
+        write_checkpoint(self.checkpoints / name, state)
+
+
+class SilentRunDirectory(RunDirectory):
+    """The run as the other processes of it have it: they read, and write nothing."""
+
+    def write(self, name: str, text: str) -> Path:
+        """Return the path that the first process writes to."""
+        return self.path / name
+
+    def write_missing(self, name: str, text: Callable[[], str]) -> None:
+        """Leave it to the first process, as with all below."""
+
+    def remove(self, name: str) -> None:  # noqa: D102
+        pass
+
+    def append(self, name: str, record: dict[str, Any]) -> None:  # noqa: D102
+        pass
+
+    def keep_lines(self, name: str, num_lines: int) -> None:  # noqa: D102
+        pass
+
+    def save_checkpoint(self, step: int, state: dict[str, Any], num_kept: int) -> None:  # noqa: D102
+        pass
+
+    def write_checkpoint(self, name: str, state: dict[str, Any]) -> None:  # noqa: D102
+        pass
 
 
 @contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
     """Turn what the file system refuses into one clear error."""
     try:
         yield

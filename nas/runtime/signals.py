@@ -3,7 +3,8 @@
 import signal
 from types import FrameType, TracebackType
 
-HANDLED = (signal.SIGINT, signal.SIGTERM)
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""Ctrl-C, a plain kill, and what Slurm sends before the time is up."""
 
 
 class Stopped(Exception):  # noqa: N818  (not an error: the run was asked to stop, and did)

@@ -3,6 +3,9 @@
 Bilevel problem: min over alpha of L_val(w*(alpha), alpha), w*(alpha) = argmin over w of
 L_train(w, alpha). One virtual SGD step w' stands in for w*.
 
+With several ranks, each on its share of both batches, every gradient that enters an alpha update is
+reduced here to its mean over the ranks, that of the virtual step too; DDP never sees these passes.
+
 Every pass is a functional call on tensors handed in, so that weights, BatchNorm buffers and
 momentum stay as they are, bit for bit, with nothing to restore.
 
@@ -21,6 +24,7 @@ from torch.func import functional_call
 from torch.nn.utils import get_total_norm
 
 from nas.runtime.compute import Batch, Compute
+from nas.runtime.distributed import ALONE, Ranks
 from nas.supernet import Alphas
 
 ORDERS = ("first_order", "second_order", "second_order_exact")
@@ -59,6 +63,7 @@ class Architect:
         epsilon: float = 0.01,
         compute: Compute | None = None,
         scaler: torch.amp.GradScaler | None = None,
+        ranks: Ranks = ALONE,
     ):
         """Prepare.
 
@@ -75,6 +80,7 @@ class Architect:
                 second order takes batches whole; None is fp32, whole batches.
             scaler: Of the step of the alphas' optimiser, which then gets scaled gradients; only
                 the first order allows one that is enabled.
+            ranks: The processes that search together; `gradient` and `step` are collective.
 
         Raises:
             ValueError: An unknown order, or an SGD with dampening, Nesterov or maximize, which
@@ -94,6 +100,7 @@ class Architect:
         self.epsilon = epsilon
         self.compute = compute or Compute(next(net.parameters()).device)
         self.scaler = scaler or torch.amp.GradScaler(enabled=False)
+        self.ranks = ranks
 
     def step(self, val_batch: Batch, train_batch: Batch | None = None) -> Tensor:
         """Set `alpha.grad`; nothing else changes.
@@ -103,7 +110,7 @@ class Architect:
             train_batch: The batch of the weight step that follows; the second order needs it.
 
         Returns:
-            The validation loss, a detached scalar.
+            The validation loss, a detached scalar; the same on all ranks.
         """
         gradient = self.gradient(val_batch, train_batch)
         self.alphas.normal.grad = gradient.normal
@@ -167,11 +174,14 @@ class Architect:
             materialize_grads=True,
             allow_unused=True,
         )
+        gradient = self.ranks.mean_in_graph(gradient)
         virtual = dict(zip(leaves, self._virtual_step(w, gradient), strict=True))
         val_loss = self._loss(virtual, val_batch)
-        return AlphaGradient(*torch.autograd.grad(val_loss, self._alphas()), val_loss.detach())
+        found = AlphaGradient(*torch.autograd.grad(val_loss, self._alphas()), val_loss.detach())
+        self.ranks.mean_(found)
+        return found
 
-    def _virtual_step(self, w: list[Tensor], gradient: tuple[Tensor, ...]) -> list[Tensor]:
+    def _virtual_step(self, w: list[Tensor], gradient: Sequence[Tensor]) -> list[Tensor]:
         """Return w' = w - xi * (momentum * buffer + dL_train/dw + weight_decay * w)."""
         settings = {
             parameter: group
@@ -197,7 +207,10 @@ class Architect:
     def _differentiate(
         self, weights: Weights, batch: Batch, inputs: Sequence[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
-        """Return the loss on a batch at given weights, detached, and its scaled gradient."""
+        """Return the loss on a batch at given weights, detached, and its scaled gradient.
+
+        Both are means over the ranks.
+        """
         total, gradient = torch.zeros((), device=batch[0].device), []
         for part, share in self.compute.split(batch):
             loss = share * self._loss(weights, part)
@@ -206,6 +219,7 @@ class Architect:
             )
             total = total + loss.detach()
             gradient = torch._foreach_add(gradient, found) if gradient else list(found)
+        self.ranks.mean_([total, *gradient])
         return total, gradient
 
     def _loss(self, weights: Weights, batch: Batch) -> Tensor:

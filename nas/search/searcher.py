@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from nas.config import SearchConfig
 from nas.genotype import Genotype
 from nas.runtime.compute import Batch, Compute
-from nas.runtime.loop import EpochCallback, EpochLoop, cosine
+from nas.runtime.distributed import ALONE, Ranks
+from nas.runtime.loop import EpochCallback, EpochLoop, cosine, norm_of
 from nas.runtime.metrics import Meter
 from nas.runtime.run_directory import RunDirectory
 from nas.search.architect import Architect
@@ -66,13 +67,14 @@ class Searcher(EpochLoop):
         run: RunDirectory,
         callbacks: Iterable[EpochCallback] = (),
         compute: Compute | None = None,
+        ranks: Ranks = ALONE,
     ):
         """Build the optimisers: SGD for the weights of `net`, Adam for `alphas`, nothing shared.
 
-        `compute` is None for fp32 where `net` lies.
+        `compute` is None for fp32 where `net` lies; `ranks` are the processes that search together.
         """
         compute = compute or Compute(next(net.parameters()).device)
-        super().__init__(config.epochs, data.train_loader, run, compute, callbacks)
+        super().__init__(config, config.epochs, data.train_loader, run, compute, callbacks, ranks)
         self.config = config
         self.space = space
         self.net = net
@@ -102,7 +104,11 @@ class Searcher(EpochLoop):
             epsilon=config.epsilon,
             compute=compute,
             scaler=self.alpha_scaler,
+            ranks=ranks,
         )
+        ranks.broadcast_(alphas.parameters())
+        images = torch.zeros((2, *data.image_shape), device=self.device)
+        self._parallel_net = ranks.parallel(net, images, alphas.weights())
 
     def search(self) -> Genotype:
         """Run to the last epoch from wherever the state stands, and return the genotype.
@@ -117,13 +123,14 @@ class Searcher(EpochLoop):
     def run_epoch(self) -> dict[str, Any]:
         """Run what is left of an epoch, then measure; return its record."""
         self._train()
-        measured = self._measure()
-        self.check_finite(measured.loss, "validation loss")
+        trained, measured = self.epoch_meter(), self._measure()
+        self.check_measured(measured.loss, "validation")
+        self.ranks.check_equal(self.alphas.parameters(), "the alphas")
         return {
             "epoch": self.epoch,
             "learning_rate": self._learning_rate(),
-            "train_loss": self.train_meter.loss,
-            "train_accuracy": self.train_meter.accuracy,
+            "train_loss": trained.loss,
+            "train_accuracy": trained.accuracy,
             "val_loss": measured.loss,
             "val_accuracy": measured.accuracy,
             **describe_epoch(self.alphas, self.space, self.data.image_shape, self.data.num_classes),
@@ -151,46 +158,70 @@ class Searcher(EpochLoop):
             self.step_done()
 
     def _learning_rate(self) -> float:
-        return cosine(
-            self.config.learning_rate, self.config.learning_rate_min, self.epoch / self.epochs
+        config = self.config
+        progress = self.epoch / self.epochs
+        return config.learning_rate_scale * cosine(
+            config.learning_rate, config.learning_rate_min, progress
         )
 
     def _alpha_step(self, val_batch: Batch, train_batch: Batch) -> None:
         val_loss = self.architect.step(val_batch, train_batch)
-        self.check_finite(val_loss, "validation loss of the alpha step")
-        self.alpha_scaler.step(self.alpha_optimizer)
-        self.alpha_scaler.update()
+        found = {"val_loss": val_loss}
+        if not self.alpha_scaler.is_enabled():  # which itself leaves out such gradients
+            gradients = [alpha.grad for alpha in self.alphas.parameters()]
+            found["gradient_norm"] = get_total_norm(gradients)
+        if self.check_finite("alpha step", **found):
+            self.alpha_scaler.step(self.alpha_optimizer)
+            self.alpha_scaler.update()
         self.alpha_optimizer.zero_grad()
 
     def _weight_step(self, train_batch: Batch) -> None:
         arch_weights = tuple(weights.detach() for weights in self.alphas.weights())
+        restore_buffers = self.remember_buffers(self.net)
         self.weight_optimizer.zero_grad()
+        passes = []
         for (images, targets), share in self.compute.split(train_batch):
             with self.compute.autocast():
-                logits = self.net(images, arch_weights)
+                logits = self._parallel_net(images, arch_weights)
                 loss = self.loss(logits, targets)
-            self.check_finite(loss, "training loss")
             self.weight_scaler.scale(share * loss).backward()
-            self.train_meter.update(loss, logits, targets)
+            passes.append((loss.detach(), logits.detach(), targets))
         self.weight_scaler.unscale_(self.weight_optimizer)
-        clip_grad_norm_(self.net.parameters(), self.config.grad_clip)
-        self.weight_scaler.step(self.weight_optimizer)
+        found = {"train_loss": self.mean_over_ranks([loss for loss, *_ in passes])}
+        norm = clip_grad_norm_(self.net.parameters(), self.config.grad_clip)
+        if not self.weight_scaler.is_enabled():
+            found["gradient_norm"] = norm
+        if self.check_finite("weight step", **found):
+            self.weight_scaler.step(self.weight_optimizer)
+            for one in passes:
+                self.train_meter.update(*one)
+        else:
+            restore_buffers()
         self.weight_scaler.update()
+
+    def norms(self) -> dict[str, float]:
+        """Return the norms of weights and alphas."""
+        return {"weights": norm_of(self.net), "alphas": norm_of(self.alphas)}
 
     @torch.no_grad()
     def _measure(self) -> Meter:
-        """Measure on the half that updates alpha, with running statistics, as the reference."""
+        """Measure on the half that updates alpha, with running statistics, as the reference.
+
+        Those of the first rank, where there are several.
+        """
+        self.ranks.broadcast_(self.net.buffers())
         self.net.eval()
         meter = Meter(self.device)
         arch_weights = self.alphas.weights()
         for batch in self.data.measure_loader(self.epoch):
             images, targets = self.compute.to_device(batch)
-            with self.compute.autocast():
-                logits = self.net(images, arch_weights)
-                loss = self.loss(logits, targets)
-            meter.update(loss, logits, targets)
+            if len(targets):
+                with self.compute.autocast():
+                    logits = self.net(images, arch_weights)
+                    loss = self.loss(logits, targets)
+                meter.update(loss, logits, targets)
             self.check_stop()
-        return meter
+        return meter.over_ranks(self.ranks)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the whole state in forms that `torch.load(weights_only=True)` reads."""

@@ -32,7 +32,7 @@ def estimate(trainer: Trainer, image_shape: tuple[int, int, int]) -> Estimate:
     """
     saved = copy.deepcopy(trainer.state_dict())
     device = trainer.device
-    shape = (trainer.config.batch_size, *image_shape)
+    shape = (trainer.config.batch_size // trainer.ranks.size, *image_shape)
     images = torch.randn(shape, device=device).to(memory_format=torch.channels_last)
     targets = torch.arange(len(images), device=device) % trainer.data.num_classes
     trainer.net.train()

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from nas.runtime.compute import Batch, Compute
+from nas.runtime.distributed import ALONE, Ranks
 
 MAX_CONFUSION_CLASSES = 100
 """Up to so many classes the confusion matrix is kept."""
@@ -44,16 +45,22 @@ def evaluate(
     *,
     compute: Compute | None = None,
     on_batch: Callable[[], None] = lambda: None,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Measure a model on all images of a loader.
+
+    With several ranks each measures its share of the images and all return the same: counts are
+    added up, nothing is padded and nothing counted twice.
 
     Args:
         net: Called in eval mode as `net(images)`; returns logits (N, num_classes). Its mode is
             restored.
-        loader: One pass over the images; batches may differ in size.
+        loader: One pass over the images, or over this rank's share of them; batches may differ in
+            size and be empty.
         num_classes: Of the logits.
         compute: The arithmetic, on the device of `net`; None is fp32 on the CPU.
         on_batch: Called after each batch.
+        ranks: Those that measure together.
     """
     was_training = net.training
     net.eval()
@@ -66,17 +73,20 @@ def evaluate(
     try:
         for batch in loader:
             images, targets = compute.to_device(batch)
-            with compute.autocast():
-                logits = net(images)
-            logits = logits.float()
-            loss += cross_entropy(logits, targets, reduction="sum").double()
-            best = logits.topk(min(5, num_classes), dim=1).indices
-            in_top5 += (best == targets[:, None]).any(dim=1).sum()
-            seen = targets * num_classes + best[:, 0]
-            pairs += seen.bincount(minlength=num_classes * num_classes)
+            if len(targets):
+                with compute.autocast():
+                    logits = net(images)
+                logits = logits.float()
+                loss += cross_entropy(logits, targets, reduction="sum").double()
+                best = logits.topk(min(5, num_classes), dim=1).indices
+                in_top5 += (best == targets[:, None]).any(dim=1).sum()
+                seen = targets * num_classes + best[:, 0]
+                pairs += seen.bincount(minlength=num_classes * num_classes)
             on_batch()
     finally:
         net.train(was_training)
+    for count in (loss, in_top5, pairs):
+        ranks.sum_(count)
     confusion = pairs.view(num_classes, num_classes).cpu()
     correct, per_class = confusion.diagonal(), confusion.sum(dim=1)
     num_images = int(per_class.sum())

@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import clip_grad_norm_, get_total_norm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nas.config import AugmentConfig
-from nas.runtime.checkpoint import write_checkpoint
 from nas.runtime.compute import Batch, Compute
-from nas.runtime.loop import EpochCallback, EpochLoop
+from nas.runtime.distributed import ALONE, Ranks
+from nas.runtime.loop import EpochCallback, EpochLoop, norm_of
 from nas.runtime.run_directory import RunDirectory
 from nas.train.evaluation import Evaluation, evaluate
 from nas.train.recipe import build_optimizer, drop_path_prob_at, learning_rate_at, num_epochs
@@ -58,6 +59,8 @@ class Trainer(EpochLoop):
         description: dict[str, Any],
         callbacks: Iterable[EpochCallback] = (),
         compute: Compute | None = None,
+        ranks: Ranks = ALONE,
+        image_shape: tuple[int, int, int] = (3, 32, 32),
     ):
         """Build the optimiser.
 
@@ -71,9 +74,13 @@ class Trainer(EpochLoop):
             description: Stored in every checkpoint: what must be known to build the network anew.
             callbacks: Called with the record of each epoch.
             compute: The arithmetic; None is fp32 where `net` lies.
+            ranks: The processes that train together.
+            image_shape: (C, H, W); several processes try the network out on it.
         """
         compute = compute or Compute(next(net.parameters()).device)
-        super().__init__(num_epochs(config), data.train_loader, run, compute, callbacks)
+        super().__init__(
+            config, num_epochs(config), data.train_loader, run, compute, callbacks, ranks
+        )
         self.config = config
         self.net = net
         self.loss = loss
@@ -88,6 +95,7 @@ class Trainer(EpochLoop):
             if config.ema_decay
             else None
         )
+        self._parallel_net = ranks.parallel(net, torch.zeros((2, *image_shape), device=self.device))
         self.best_accuracy = -1.0
         self.images_per_s = 0.0
         self.last_evaluation: Evaluation | None = None
@@ -109,7 +117,8 @@ class Trainer(EpochLoop):
 
     def run_epoch(self) -> dict[str, Any]:
         """Train what is left of an epoch, then measure; return its record."""
-        learning_rate = learning_rate_at(self.epoch, self.config)
+        scale = self.config.learning_rate_scale
+        learning_rate = scale * learning_rate_at(self.epoch, self.config)
         drop_path_prob = drop_path_prob_at(self.epoch, self.config)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
@@ -121,12 +130,14 @@ class Trainer(EpochLoop):
             self.step(batch)
             num_images += len(batch[1])
             self.step_done()
-        self.images_per_s = num_images / (time.perf_counter() - started_s)
+        self.images_per_s = self.ranks.size * num_images / (time.perf_counter() - started_s)
+        trained = self.epoch_meter()
+        self.ranks.broadcast_(self.measured_net.buffers())
         record = {
             "epoch": self.epoch,
             "learning_rate": learning_rate,
-            "train_loss": self.train_meter.loss,
-            "train_accuracy": self.train_meter.accuracy,
+            "train_loss": trained.loss,
+            "train_accuracy": trained.accuracy,
         }
         if drop_path_prob is not None:
             record["drop_path_prob"] = drop_path_prob
@@ -146,25 +157,44 @@ class Trainer(EpochLoop):
         Args:
             batch: On the device of the network.
         """
+        restore_buffers = self.remember_buffers(self.net)
         self.optimizer.zero_grad()
+        passes, totals = [], []
         for (images, targets), share in self.compute.split(batch):
             with self.compute.autocast():
-                output = self.net(images)
+                output = self._parallel_net(images)
                 logits, aux_logits = output if isinstance(output, tuple) else (output, None)
                 loss = self.loss(logits, targets)
                 total = loss
                 if aux_logits is not None:
                     total = loss + self.config.auxiliary_weight * self.loss(aux_logits, targets)
-            self.check_finite(total, "training loss")
             self.scaler.scale(share * total).backward()
-            self.train_meter.update(loss, logits, targets)
-        if self.config.grad_clip is not None:
-            self.scaler.unscale_(self.optimizer)
-            clip_grad_norm_(self.net.parameters(), self.config.grad_clip)
+            passes.append((loss.detach(), logits.detach(), targets))
+            totals.append(total.detach())
+        self.scaler.unscale_(self.optimizer)
+        found = {"train_loss": self.mean_over_ranks(totals), "gradient_norm": self._clip()}
+        if self.scaler.is_enabled():  # which itself leaves out steps with such a gradient
+            del found["gradient_norm"]
+        if not self.check_finite("weight step", **found):
+            self.scaler.update()
+            return restore_buffers()
+        for one in passes:
+            self.train_meter.update(*one)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.ema:
             self.ema.update_parameters(self.net)
+
+    def _clip(self) -> Tensor:
+        """Clip the gradient; returns its norm before."""
+        parameters = [p for p in self.net.parameters() if p.grad is not None]
+        if self.config.grad_clip is None:
+            return get_total_norm([p.grad for p in parameters])
+        return clip_grad_norm_(parameters, self.config.grad_clip)
+
+    def norms(self) -> dict[str, float]:
+        """Return the norm of the weights."""
+        return {"weights": norm_of(self.net)}
 
     def describe(self, record: dict[str, Any]) -> str:
         """Write the line that is shown after an epoch."""
@@ -183,8 +213,9 @@ class Trainer(EpochLoop):
             self.data.num_classes,
             compute=self.compute,
             on_batch=self.check_stop,
+            ranks=self.ranks,
         )
-        self.check_finite(found.loss, f"{split} loss")
+        self.check_measured(found.loss, split)
         return found
 
     def _keep_best(self, accuracy: float) -> None:
@@ -195,7 +226,7 @@ class Trainer(EpochLoop):
                 "description": self.description,
                 "measured_net": self.measured_net.state_dict(),
             }
-            write_checkpoint(self.run.checkpoints / BEST, state)
+            self.run.write_checkpoint(BEST, state)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the whole state in forms that `torch.load(weights_only=True)` reads."""

@@ -14,7 +14,12 @@ from nas.cli.augment import main
 from nas.cli.search import main as search
 from nas.data.shapes import NUM_IMAGES
 from nas.genotype import load_genotype
-from nas.runtime.checkpoint import list_checkpoints, load_checkpoint, load_newest
+from nas.runtime.checkpoint import (
+    list_checkpoints,
+    load_checkpoint,
+    load_newest,
+    write_checkpoint,
+)
 from nas.runtime.run_directory import RunDirectory
 from nas.train import Trainer
 from tests.e2e.runs import flags as search_flags
@@ -115,7 +120,7 @@ EVALUATE_CASES = {
 def test_what_cannot_be_evaluated(run, tmp_path, capsys, case):
     """One line that names the file or the setting."""
     (tmp_path / "garbage.pt").write_bytes(b"\x80\x04K\x01." * 9)
-    torch.save({"epoch": 1, "alphas": {}}, tmp_path / "search.pt")
+    write_checkpoint(tmp_path / "search.pt", {"epoch": 1, "alphas": {}})
     for split in ("train", "test"):
         for name in ("cat", "dog"):
             folder = tmp_path / "images" / split / name
@@ -386,7 +391,7 @@ def test_a_checkpoint_of_another_network_is_not_resumed(run, tmp_path, capsys):
     (checkpoint,) = list_checkpoints(other / "checkpoints")[:1]
     state = load_checkpoint(checkpoint)
     state["net"]["classifier.bias"].fill_(torch.nan)
-    torch.save(state, checkpoint)
+    write_checkpoint(checkpoint, state)
     assert main([f"--evaluate={checkpoint}"]) == 2
     assert "the test loss is nan" in capsys.readouterr().err
 
@@ -406,7 +411,7 @@ def test_a_checkpoint_of_another_network_is_not_resumed(run, tmp_path, capsys):
 def test_damaged_checkpoints_are_one_line(run, tmp_path, capsys, damage):
     state = load_newest(run / "checkpoints")
     damage(state)
-    torch.save(state, tmp_path / "damaged.pt")
+    write_checkpoint(tmp_path / "damaged.pt", state)
     assert main([f"--evaluate={tmp_path / 'damaged.pt'}"]) == 2
     stderr = capsys.readouterr().err.strip()
     assert "damaged.pt" in stderr and "\n" not in stderr

@@ -52,6 +52,7 @@ def test_a_failed_run_is_reported_and_repeated(folder, capsys):
     assert "3 runs left" in said.err
 
 
+@pytest.mark.slow
 def test_killed_and_continued(folder):
     """SIGTERM stops the run in order; the next call resumes it; two at a time are refused."""
     text = (folder / "search.yaml").read_text().replace("epochs: 1", f"epochs: {EPOCHS}")

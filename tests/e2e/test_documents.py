@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,9 @@ PAGE = Path("docs/add_an_operator.md").resolve()
 SMALL = [f"--{key}={value}" for key, value in TINY.items() if key != "space"] + ["--epochs=1"]
 
 
-def blocks(language):
+def blocks(language, page=PAGE):
     """The fenced blocks of a language, in order."""
-    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
 
 
 @pytest.fixture
@@ -46,6 +47,12 @@ def test_add_an_operator(tmp_path, monkeypatch, own_registry):
     genotype = load_genotype("runs/ghost")
     assert "ghost_3x3" in genotype.space["primitives"]
     assert len(genotype.space["plugins"]) == 1
+
+
+def test_the_slurm_script_is_one_for_bash():
+    """What can be checked of it without Slurm: bash reads it to its end."""
+    (script,) = blocks("bash", PAGE.with_name("distributed.md"))
+    assert subprocess.run(["bash", "-n"], input=script, text=True).returncode == 0
 
 
 def test_links_of_the_documents_lead_somewhere():

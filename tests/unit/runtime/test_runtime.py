@@ -2,21 +2,32 @@
 
 import os
 import pickle
+import random
 import signal
+import zipfile
 
+import numpy
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from nas.errors import CheckpointError, ConfigError, RunDirectoryError
-from nas.runtime.checkpoint import list_checkpoints, load_newest, save_checkpoint
+from nas.runtime.checkpoint import (
+    list_checkpoints,
+    load_checkpoint,
+    load_newest,
+    parse_checkpoint,
+    save_checkpoint,
+    write_checkpoint,
+)
 from nas.runtime.complexity import count_madds, count_parameters
 from nas.runtime.device import select_device
 from nas.runtime.environment import describe_environment
+from nas.runtime.generators import generator_states, set_generator_states
 from nas.runtime.metrics import Meter
-from nas.runtime.run_directory import RunDirectory
-from nas.runtime.signals import StopFlag
+from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
+from nas.runtime.signals import HANDLED, StopFlag
 
 
 class TestComplexity:
@@ -65,6 +76,45 @@ class TestCheckpoint:
         assert load_newest(tmp_path) == {"step": 1}
         assert "step_000000002.pt" in capsys.readouterr().err
 
+    def test_one_flipped_bit_is_noticed(self, tmp_path, capsys):
+        """Any one changed bit of a file, in tensors or in the checksum itself, is damage."""
+        path = save_checkpoint(tmp_path, 1, {"w": torch.arange(4.0)})
+        whole = path.read_bytes()
+        for place in range(0, len(whole), 13):
+            damaged = bytearray(whole)
+            damaged[place] ^= 1 << place % 8
+            path.write_bytes(damaged)
+            with pytest.raises(CheckpointError, match="not a checkpoint that can be read"):
+                load_checkpoint(path)
+        path.write_bytes(whole)
+        assert load_checkpoint(path)["w"].tolist() == [0, 1, 2, 3]
+        assert torch.load(path, weights_only=True)["w"].tolist() == [0, 1, 2, 3]
+
+    def test_packed_archives_are_refused(self, tmp_path):
+        """A file that unpacks to more than its size is not read, whatever its checksum says."""
+        path = tmp_path / "bomb.pt"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("archive/data.pkl", bytes(1 << 24))
+        payload = path.read_bytes()
+        with pytest.raises(CheckpointError, match="compressed"):
+            parse_checkpoint(payload, "bomb.pt")
+
+    @pytest.mark.parametrize("num_kept", [1, 3])
+    def test_the_last_few_are_kept(self, tmp_path, num_kept):
+        for step in range(5):
+            save_checkpoint(tmp_path, step, {}, num_kept)
+        kept = [path.name for path in list_checkpoints(tmp_path)]
+        assert kept == [f"step_{4 - back:09d}.pt" for back in range(num_kept)]
+
+    def test_random_generators_survive(self, tmp_path):
+        """Torch, Python and numpy draw on as if the process had not ended."""
+        random.random(), numpy.random.standard_normal(), torch.rand(3)
+        write_checkpoint(tmp_path / "a.pt", generator_states())
+        drawn = [(random.random(), numpy.random.standard_normal(), torch.rand(3).tolist())]
+        set_generator_states(load_checkpoint(tmp_path / "a.pt"))
+        drawn += [(random.random(), numpy.random.standard_normal(), torch.rand(3).tolist())]
+        assert drawn[0] == drawn[1]
+
     def test_only_damaged_ones(self, tmp_path):
         (tmp_path / "step_000000001.pt").write_bytes(b"")
         with pytest.raises(CheckpointError, match="only damaged ones"):
@@ -96,10 +146,44 @@ class TestRunDirectory:
         for epoch in range(3):
             run.append("metrics.jsonl", {"epoch": epoch})
         run.keep_lines("metrics.jsonl", 2)
-        run.keep_lines("absent.jsonl", 2)
         assert (run.path / "metrics.jsonl").read_text() == '{"epoch": 0}\n{"epoch": 1}\n'
         with pytest.raises(ValueError, match="JSON"):
             run.append("metrics.jsonl", {"loss": float("nan")})
+
+    def test_lines_that_are_missing(self, tmp_path):
+        """Half a line is no line: a file with fewer than the checkpoint counted is an error."""
+        run = RunDirectory.create(tmp_path / "run", {})
+        run.append("metrics.jsonl", {"epoch": 0})
+        with (run.path / "metrics.jsonl").open("a") as stream:
+            stream.write('{"epoch":')
+        with pytest.raises(RunDirectoryError, match="has 1 whole lines"):
+            run.keep_lines("metrics.jsonl", 2)
+        run.keep_lines("metrics.jsonl", 1)
+        assert (run.path / "metrics.jsonl").read_text() == '{"epoch": 0}\n'
+        with pytest.raises(RunDirectoryError, match="has 0 whole lines"):
+            run.keep_lines("timing.jsonl", 1)
+
+    def test_what_a_killed_program_left_is_swept_up(self, tmp_path):
+        RunDirectory.create(tmp_path, {}).__exit__()
+        for place in (tmp_path / ".genotype.json.7.tmp", tmp_path / "checkpoints" / ".a.pt.7.tmp"):
+            place.touch()
+        with RunDirectory.open(tmp_path):
+            assert not [*tmp_path.rglob("*.tmp")]
+
+    def test_the_other_processes_write_nothing(self, tmp_path):
+        """Every method that writes does nothing in a silent run directory."""
+        run = SilentRunDirectory(tmp_path)
+        writing = {name for name in vars(SilentRunDirectory) if not name.startswith("_")}
+        public = {name for name in vars(RunDirectory) if not name.startswith("_")}
+        assert public - writing == {"check_free", "create", "plain", "open", "write_config"}
+        run.write_config({"seed": 1})
+        run.write_missing("a", str)
+        run.append("a", {})
+        run.remove("a")
+        run.keep_lines("a", 3)
+        run.save_checkpoint(1, {}, 1)
+        run.write_checkpoint("best.pt", {})
+        assert not [*tmp_path.iterdir()]
 
     @pytest.mark.parametrize("name", ["config.yaml", "metrics.jsonl", "genotype.json"])
     def test_a_directory_with_a_run_is_refused(self, tmp_path, name):
@@ -152,14 +236,15 @@ def test_meter_counts_every_sample_once():
 
 def test_signals_set_a_flag_and_the_second_interrupt_leaves():
     """The first Ctrl-C is noted, the second raises, and the old handlers come back."""
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with StopFlag() as stop:
-        assert stop.signum is None
-        signal.raise_signal(signal.SIGTERM)
-        assert stop.signum == signal.SIGTERM
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    before = [signal.getsignal(signum) for signum in HANDLED]
+    for first in HANDLED:
+        with StopFlag() as stop:
+            assert stop.signum is None
+            signal.raise_signal(first)
+            assert stop.signum == first
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    assert [signal.getsignal(signum) for signum in HANDLED] == before
 
 
 def test_device(monkeypatch):

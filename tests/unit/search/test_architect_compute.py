@@ -55,6 +55,9 @@ def test_loss_scale():
     torch.testing.assert_close(scaled.alphas.normal, plain.alphas.normal, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
+# The compiler looks at the .grad of every tensor it is handed, and torch warns of that.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
 def test_a_compiled_network_gives_the_same_gradient():
     """Traced and differentiated by the compiler's front end, weights handed in as tensors."""
     results = []

@@ -1,6 +1,8 @@
 """A training step against its definition, and what surrounds it."""
 
+import ast
 import copy
+import json
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from nas.config import AugmentConfig, resolved
 from nas.errors import TrainingError
-from nas.runtime.checkpoint import load_checkpoint
+from nas.runtime.checkpoint import list_checkpoints, load_checkpoint
 from nas.runtime.compute import Compute
 from nas.runtime.run_directory import RunDirectory
 from nas.train import TrainData, Trainer
@@ -24,12 +26,13 @@ class Net(nn.Module):
     def __init__(self):
         super().__init__()
         self.drop_path_prob = 0.0
+        self.dropout = 0.1
         self.norm = nn.BatchNorm2d(3)
         self.head = nn.Linear(48, 5)
         self.auxiliary_head = nn.Linear(48, 5)
 
     def forward(self, x):
-        features = nn.functional.dropout(self.norm(x).flatten(1), 0.1, self.training)
+        features = nn.functional.dropout(self.norm(x).flatten(1), self.dropout, self.training)
         logits = self.head(features)
         return (logits, self.auxiliary_head(features)) if self.training else logits
 
@@ -155,10 +158,63 @@ def test_a_loss_that_is_not_finite_stops_the_run(build):
     # Good in the first epoch; its second batch is spoilt in the second one.
     trainer.callbacks.append(lambda record: x.fill_(torch.nan))
     trainer.train_loader[1] = (x, y)
-    with pytest.raises(TrainingError, match=r"epoch 1, step 1: .* is nan; .*step_000000002\.pt"):
+    said = (
+        r"epoch 1, step 1: .* train_loss nan, gradient_norm nan; norm of the weights [\d.]+; "
+        r".*step_000000002\.pt"
+    )
+    with pytest.raises(TrainingError, match=said):
         trainer.train()
     kept = load_checkpoint(trainer.run.checkpoints / "step_000000002.pt")
     assert all(value.isfinite().all() for value in kept["net"].values())
+
+
+def test_steps_that_are_not_finite_are_skipped_and_counted(build):
+    """As if the spoilt batch had not been there: weights, statistics, optimiser and means."""
+    trainer, without = build(non_finite="skip"), build(non_finite="skip")
+    spoilt = batch(9)
+    spoilt[0][0] = torch.inf  # spoils the running mean too, which must be put back
+    trainer.train_loader.insert(1, spoilt)
+    for one in (trainer, without):
+        one.net.dropout = 0.0  # its random numbers would differ
+        one.train()
+    for key, value in without.net.state_dict().items():
+        assert torch.equal(value, trainer.net.state_dict()[key]), key
+    assert trainer.last_evaluation == without.last_evaluation
+    lines = (trainer.run.path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["num_non_finite"] for line in lines] == [1, 1]
+
+
+def test_an_epoch_of_nothing_but_such_steps_stops(build):
+    trainer = build(non_finite="skip")
+    for x, _ in trainer.train_loader:
+        x.fill_(torch.inf)
+    with pytest.raises(TrainingError, match="none of its 2 steps"):
+        trainer.train()
+
+
+def test_the_learning_rate_is_scaled_only_when_asked(build):
+    """The linear rule: batch_size / reference_batch_size; the record has what was used."""
+    for settings, rate in (({}, 0.1), ({"reference_batch_size": 24}, 0.025)):
+        trainer = build(epochs=1, **settings)
+        trainer.train()
+        record = json.loads((trainer.run.path / "metrics.jsonl").read_text())
+        assert record["learning_rate"] == trainer.optimizer.param_groups[0]["lr"]
+        assert record["learning_rate"] == pytest.approx(rate)
+
+
+def test_checkpoints_between_epochs(build):
+    """After so many steps, or so many minutes, besides that of each epoch."""
+    steps = {
+        "checkpoint_steps=1": [1, 2, 3, 4],
+        "checkpoint_minutes=1e-9": [1, 2, 3, 4],
+        "checkpoint_minutes=None": [2, 4],
+    }
+    for setting, expected in steps.items():
+        name, _, value = setting.partition("=")
+        trainer = build(keep_checkpoints=9, **{name: ast.literal_eval(value)})
+        trainer.train()
+        found = [int(path.stem[5:]) for path in list_checkpoints(trainer.run.checkpoints)]
+        assert sorted(found) == expected
 
 
 def test_bf16_runs_the_forward_pass_in_bf16_and_keeps_fp32_weights(build):

@@ -1,0 +1,206 @@
+"""The processes of one run, started by torchrun: what they share, and that they agree.
+
+A loop talks to a `Ranks` and never asks how many there are: alone, every method below is the
+identity. All of them but `say` are collective: every rank must call them, in the same order.
+
+The images of a step are shared out evenly, so that a mean over ranks of means over shares is the
+mean over the batch. DDP reduces the gradients of the weights; `Ranks.mean_` is for those who take
+gradients without it. Files are written by the first rank alone (`on_first`).
+"""
+
+import copy
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from nas.errors import DistributedError
+
+Result = TypeVar("Result")
+_FAILED = -1
+
+
+class Ranks:
+    """One process alone."""
+
+    rank = 0
+    size = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the one that writes."""
+        return self.rank == 0
+
+    def say(self, message: str) -> None:
+        """Print on stderr, once and not once a rank."""
+        if self.is_first:
+            print(message, file=sys.stderr)
+
+    def on_first(self, function: Callable[[], Result]) -> Result | None:
+        """Call a function on the first rank alone; the others get None, when it has returned.
+
+        Raises:
+            DistributedError: (on the others) the function raised.
+        """
+        return function()
+
+    def first_then_others(self, function: Callable[[], Result]) -> Result:
+        """Call a function on the first rank, then on the others, such as one that downloads."""
+        found = self.on_first(function)
+        return found if self.is_first else function()
+
+    def bytes_from_first(self, function: Callable[[], bytes]) -> bytes:
+        """Call a function on the first rank alone and return on all what it returned there."""
+        return function()
+
+    def largest(self, *numbers: int) -> tuple[int, ...]:
+        """Return the largest of each number over the ranks."""
+        return numbers
+
+    def mean_(self, tensors: Sequence[Tensor]) -> None:
+        """Replace tensors of one type and device by their means over the ranks."""
+
+    def mean_in_graph(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return the means over the ranks; gradients flow back to the tensors of all ranks."""
+        return tensors
+
+    def sum_(self, tensor: Tensor) -> None:
+        """Replace a tensor by its sum over the ranks."""
+
+    def broadcast_(self, tensors: Iterable[Tensor]) -> None:
+        """Replace tensors by those of the first rank."""
+
+    def check_equal(self, tensors: Iterable[Tensor], what: str) -> None:
+        """Check that tensors are the same on all ranks, bit for bit.
+
+        Raises:
+            DistributedError: They are not.
+        """
+
+    def gather(self, state: Any) -> list[Any]:
+        """Return one state a rank, in plain values and tensors on the CPU."""
+        return [state]
+
+    def parallel(self, net: nn.Module, *example: Any) -> nn.Module:
+        """Return what to call in place of a network whose `.grad` shall be means over the ranks.
+
+        Args:
+            net: Keeps its parameters, which become those of the first rank.
+            example: Inputs as it will be called with, such as two images.
+        """
+        return net
+
+
+ALONE = Ranks()
+
+
+class TorchRanks(Ranks):
+    """One process of several; torch.distributed has been initialised."""
+
+    def __init__(self, device: torch.device):
+        self.rank = dist.get_rank()
+        self.size = dist.get_world_size()
+        self.device = device
+
+    def on_first(self, function: Callable[[], Result]) -> Result | None:
+        """See `Ranks`."""
+        results = []
+        self.bytes_from_first(lambda: results.append(function()) or b"")
+        return results[0] if self.is_first else None
+
+    def bytes_from_first(self, function: Callable[[], bytes]) -> bytes:
+        """See `Ranks`."""
+        content, length = b"", torch.tensor(_FAILED)
+        try:
+            if self.is_first:
+                content = function()
+                length = torch.tensor(len(content))
+        finally:
+            dist.broadcast(length, 0)
+        if length == _FAILED:
+            raise DistributedError("the first rank has failed; it says above why")
+        buffer = torch.frombuffer(bytearray(content or bytes(int(length) or 1)), dtype=torch.uint8)
+        dist.broadcast(buffer, 0)
+        return buffer[: int(length)].numpy().tobytes()
+
+    def largest(self, *numbers: int) -> tuple[int, ...]:
+        """See `Ranks`."""
+        together = torch.tensor(numbers)  # on the CPU: no GPU waits for it
+        dist.all_reduce(together, dist.ReduceOp.MAX)
+        return tuple(together.tolist())
+
+    def mean_(self, tensors: Sequence[Tensor]) -> None:
+        """See `Ranks`."""
+        means = self.mean_in_graph([tensor.detach() for tensor in tensors])
+        for tensor, mean in zip(tensors, means, strict=True):
+            tensor.detach().copy_(mean)
+
+    def mean_in_graph(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+        """See `Ranks`."""
+        together = torch.cat([tensor.flatten() for tensor in tensors])
+        together = _SumOverRanks.apply(together) / self.size
+        parts = together.split([tensor.numel() for tensor in tensors])
+        return [part.view(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
+
+    def sum_(self, tensor: Tensor) -> None:
+        """See `Ranks`."""
+        dist.all_reduce(tensor)
+
+    def broadcast_(self, tensors: Iterable[Tensor]) -> None:
+        """See `Ranks`."""
+        for tensor in tensors:
+            dist.broadcast(tensor.detach(), 0)
+
+    def check_equal(self, tensors: Iterable[Tensor], what: str) -> None:
+        """See `Ranks`."""
+        own = b"".join(tensor.detach().cpu().contiguous().numpy().tobytes() for tensor in tensors)
+        first = self.bytes_from_first(lambda: own)
+        if self.largest(first != own) != (0,):
+            raise DistributedError(
+                f"{what} differ between the ranks; start all of them with the same command and "
+                "versions, on machines of one kind"
+            )
+
+    def gather(self, state: Any) -> list[Any]:
+        """See `Ranks`."""
+        states: list[Any] = [None] * self.size
+        dist.all_gather_object(states, state)
+        return states
+
+    def parallel(self, net: nn.Module, *example: Any) -> nn.Module:
+        """See `Ranks`."""
+        unused = _has_unused_parameters(net, *example)
+        return DistributedDataParallel(net, find_unused_parameters=unused)
+
+
+class _SumOverRanks(torch.autograd.Function):
+    """y_r = sum over ranks s of x_s, so dL/dx_s = sum over ranks r of dL_r/dy_r: the same again."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> Tensor:
+        return _SumOverRanks.apply(slope)
+
+
+def _has_unused_parameters(net: nn.Module, *example: Any) -> bool:
+    """Whether some parameters of a network have no part in its output; computes nothing."""
+    shadow = copy.deepcopy(net).to("meta").train()
+    for module in shadow.modules():
+        if isinstance(module, nn.modules.batchnorm._NormBase):
+            module.eval()  # else a SyncBatchNorm would talk to the other ranks
+    for parameter in shadow.parameters():
+        parameter.grad = None
+    inputs = torch.utils._pytree.tree_map_only(Tensor, lambda x: x.detach().to("meta"), example)
+    outputs = shadow(*inputs)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    sum(output.sum() for output in outputs).backward()
+    return any(parameter.grad is None for parameter in shadow.parameters())
