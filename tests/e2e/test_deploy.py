@@ -10,7 +10,7 @@ from PIL import Image
 from nas.cli.augment import main as augment
 from nas.deploy.__main__ import main
 from nas.deploy.extra import PACKAGES
-from nas.runtime.checkpoint import list_checkpoints
+from nas.runtime.checkpoint import list_checkpoints, write_checkpoint
 
 for package in PACKAGES:
     pytest.importorskip(package, reason="the extra `deploy` is not installed")
@@ -108,7 +108,7 @@ def without_genotype(run, tmp_path):
     """A copy of the checkpoint whose description has lost its genotype."""
     state = torch.load(list_checkpoints(run / "checkpoints")[0], weights_only=True)
     del state["description"]["model"]["genotype"]
-    torch.save(state, tmp_path / "lost.pt")
+    write_checkpoint(tmp_path / "lost.pt", state)
     return tmp_path / "lost.pt"
 
 
