@@ -7,6 +7,7 @@ import argparse
 import itertools
 import json
 import statistics
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -110,7 +111,7 @@ def main() -> None:
     names = [f"{network}-seed{seed}" for network in NETWORKS for seed in SEEDS]
     runs = {name: measure(arguments.runs / name, arguments.data) for name in names}
     environment = describe_environment(torch.device("cpu"))
-    environment["command"] = ["experiments/deploy/table4.py"]
+    environment["command"] = ["experiments/deploy/table4.py", *sys.argv[1:]]
     document = {"runs": runs, "peak_memory_gib": peak_memory_gib(), "environment": environment}
     (HERE / "quantization.json").write_text(json.dumps(document, indent=1) + "\n")
     (HERE / "quantization.md").write_text(markdown(runs, environment))
