@@ -3,5 +3,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 "${PYTHON:-python}" -m nas.deploy benchmark \
-    mobilenext_1.0 mobilenext_1.0,identity_ratio={1/2,1/3,1/6,0} mobilenet_v2_1.0 \
+    mobilenext_1.0 mobilenext_1.0,identity_ratio={1/2,1/3,1/6} mobilenet_v2_1.0 \
     --threads 1 2 --calls 200 --out experiments/deploy "$@"

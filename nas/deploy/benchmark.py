@@ -59,7 +59,9 @@ def run_benchmark(settings: Settings) -> list[Row]:
     """
     before = torch.get_num_threads()
     try:
-        with TemporaryDirectory() as folder:
+        # All networks of a kind share one function; each has a compiled form of its own.
+        limit = torch._dynamo.config.patch(recompile_limit=4 * len(settings.models))
+        with TemporaryDirectory() as folder, limit:
             return [
                 row
                 for num_threads in settings.num_threads

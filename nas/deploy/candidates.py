@@ -61,7 +61,7 @@ def build_candidates(
     for engine in engines:
         net, size = _in_torch(source.net), None
         if engine == "compiled":
-            net = torch.compile(net)
+            net = torch.compile(net, fullgraph=True)  # or an error: never eager under this name
         elif engine != "eager":
             path = _write(engine, source, stem)
             net, size = OnnxNetwork(open_session(path, num_threads)), path.stat().st_size

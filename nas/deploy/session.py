@@ -32,6 +32,8 @@ def open_session(path: Path, num_threads: int | None = None) -> onnxruntime.Infe
     if num_threads is not None:
         options.intra_op_num_threads = num_threads
         options.inter_op_num_threads = 1
+        # Threads that wait for the next call by spinning would slow whatever is timed next.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as cause:  # the runtime raises a class of its own for every kind

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import nn
+from torch.optim.swa_utils import update_bn
 
 from nas.cli.augment_model import build_model
 from nas.cli.described import build_described, part_of, read_described
@@ -12,6 +13,7 @@ from nas.data.cifar import CIFAR10_INFO, CIFAR100_INFO
 from nas.data.imagefolder import IMAGENET_MEAN, IMAGENET_STD
 from nas.data.imagenet import DEFAULT_SIZE
 from nas.data.shapes import SHAPES
+from nas.deploy.images import sample_images
 from nas.deploy.metadata import Metadata
 from nas.errors import CheckpointError, ConfigError, GenotypeError, shown
 from nas.genotype import load_genotype
@@ -110,7 +112,14 @@ def _from_name(text: str, image_size: int | None, plugins: tuple[str, ...]) -> S
         mean=mean,
         std=std,
     )
+    if weights is None:
+        # Without statistics of its own a deep network lets its activations fade to denormals,
+        # which are slow, and to logits that any two programs agree on.
+        update_bn([sample_images(metadata, _NUM_IMAGES_FOR_NORMS)], net)
     return Source(text, net, metadata, None)
+
+
+_NUM_IMAGES_FOR_NORMS = 8
 
 
 def _describe(
