@@ -8,6 +8,7 @@ from fractions import Fraction
 from torch import Tensor, nn
 
 from nas.layers.depthwise import DepthwiseConv2d
+from nas.layers.pointwise_norm import ConvSequence
 from nas.layers.shortcut import add_identity, identity_channels
 
 
@@ -65,7 +66,7 @@ class Sandglass(nn.Module):
         if not 0 <= identity_ratio <= 1:
             raise ValueError(f"identity_ratio is {identity_ratio}; it must be in [0, 1]")
         hidden = hidden_channels or sandglass_hidden_channels(in_channels, reduction_ratio)
-        self.conv = nn.Sequential(
+        self.conv = ConvSequence(
             DepthwiseConv2d(in_channels, 3),
             nn.BatchNorm2d(in_channels, affine=affine),
             nn.ReLU6(inplace=True),

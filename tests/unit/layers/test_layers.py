@@ -91,15 +91,17 @@ class TestSandglass:
 
 
 class TestDepthwise:
+    @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
     @pytest.mark.parametrize("size", [(8, 8), (7, 9), (3, 4)])
     @pytest.mark.parametrize("dilation", [1, 2, 3])
+    @pytest.mark.parametrize("stride", [1, 2, 3])
     @pytest.mark.parametrize("kernel_size", [3, 5, 7])
-    def test_own_backward_pass(self, kernel_size, dilation, size):
+    def test_own_backward_pass(self, kernel_size, stride, dilation, size, memory_format):
         """Output and both gradients are those of torch's convolution."""
-        conv = DepthwiseConv2d(3, kernel_size, dilation=dilation).double()
-        x = randn(2, 3, *size, requires_grad=True)
+        conv = DepthwiseConv2d(3, kernel_size, stride, dilation).double()
+        x = randn(2, 3, *size).to(memory_format=memory_format).requires_grad_()
         padding = dilation * (kernel_size // 2)
-        expected = F.conv2d(x, conv.weight, None, 1, padding, dilation, groups=3)
+        expected = F.conv2d(x, conv.weight, None, stride, padding, dilation, groups=3)
         found = conv(x)
         direction = randn(*found.shape)
         torch.testing.assert_close(found, expected)
@@ -108,9 +110,10 @@ class TestDepthwise:
             torch.autograd.grad(expected, (x, conv.weight), direction),
         )
 
-    def test_backward_pass_is_differentiable(self):
+    @pytest.mark.parametrize("stride", [1, 2])
+    def test_backward_pass_is_differentiable(self, stride):
         """Exact second-order search differentiates the backward pass."""
-        conv = DepthwiseConv2d(2, 3, dilation=2).double()
+        conv = DepthwiseConv2d(2, 3, stride, dilation=2).double()
         x = randn(1, 2, 5, 5, requires_grad=True)
         weight = randn(2, 1, 3, 3, requires_grad=True)
         call = torch.func.functional_call
