@@ -64,8 +64,8 @@ def _is_pointwise(layer: nn.Module) -> bool:
         and layer.padding == (0, 0)
         and layer.groups == 1
         and layer.bias is None
-        # The moments of x cost C_in ** 2: worth it where the output is as wide.
-        and layer.in_channels <= layer.out_channels
+        # The moments of x cost C_in ** 2: worth it where that is little or the output is as wide.
+        and layer.in_channels <= max(layer.out_channels, 32)
     )
 
 

@@ -41,7 +41,7 @@ def fused(monkeypatch):
 
 
 @pytest.mark.parametrize("affine", [False, True])
-@pytest.mark.parametrize(("in_channels", "out_channels"), [(4, 4), (3, 7), (1, 2)])
+@pytest.mark.parametrize(("in_channels", "out_channels"), [(4, 4), (3, 7), (1, 2), (9, 2)])
 def test_output_gradients_and_statistics(affine, in_channels, out_channels, fused):
     """All that convolution and BatchNorm return, keep and differentiate; over two calls."""
     expected = layers(in_channels, out_channels, affine=affine)
@@ -136,11 +136,11 @@ def test_fp32_is_as_exact_as_convolution_and_batch_norm(mean_to_std):
 def test_elsewhere_the_layers_run_as_they_are(case, fused):
     """Where the fast form does not apply, what comes out is what torch's layers give."""
     wide = case == "wide input"
-    module = layers(6 if wide else 3, 4, affine=True, dtype=torch.float32)
+    module = layers(40 if wide else 3, 4, affine=True, dtype=torch.float32)
     if case == "momentum":
         module[1].momentum = None
     other = ConvSequence(*copy.deepcopy(module))
-    x = images(2, 6 if wide else 3, 4, 4, dtype=torch.float32)
+    x = images(2, 40 if wide else 3, 4, 4, dtype=torch.float32)
     if case == "contiguous":
         x = x.detach().contiguous()
     if case == "eval":
