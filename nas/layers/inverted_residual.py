@@ -8,6 +8,7 @@ from torchvision.models.mobilenetv2 import InvertedResidual
 
 from nas.layers.depthwise import DepthwiseConv2d
 from nas.layers.pointwise_norm import ConvSequence
+from nas.layers.relu6 import ReLU6
 
 
 def inverted_residual(
@@ -16,7 +17,7 @@ def inverted_residual(
     """Build pw expand + BN + ReLU6, dw 3x3 stride s + BN + ReLU6, pw linear + BN, shortcut.
 
     The shortcut is there at stride 1 when the widths agree. The layers, their names and their
-    weights are torchvision's; they are evaluated by our forms that are fast on a CPU.
+    weights are torchvision's; they are evaluated in our forms, which are faster.
     (N, C_in, H, W) -> (N, C_out, ceil(H / stride), ceil(W / stride)).
 
     Source: MobileNetV2 (arXiv:1801.04381), Table 1.
@@ -35,4 +36,6 @@ def _with_fast_forms(layer: nn.Module) -> nn.Module:
             depthwise = DepthwiseConv2d(layer.in_channels, layer.kernel_size[0], layer.stride[0])
         depthwise.weight = layer.weight
         return depthwise
+    if isinstance(layer, nn.ReLU6):
+        return ReLU6()
     return layer

@@ -21,7 +21,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-
 _MAX_MEAN_TO_STD = 5
 """A covariance from sums loses digits where a mean is far from zero; beyond this, no moments."""
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nas.layers.depthwise import DepthwiseConv2d
 from nas.layers.pointwise_norm import ConvSequence
+from nas.layers.relu6 import ReLU6
 from nas.layers.shortcut import add_identity, identity_channels
 
 
@@ -69,12 +70,12 @@ class Sandglass(nn.Module):
         self.conv = ConvSequence(
             DepthwiseConv2d(in_channels, 3),
             nn.BatchNorm2d(in_channels, affine=affine),
-            nn.ReLU6(inplace=True),
+            ReLU6(),
             nn.Conv2d(in_channels, hidden, 1, bias=False),
             nn.BatchNorm2d(hidden, affine=affine),
             nn.Conv2d(hidden, out_channels, 1, bias=False),
             nn.BatchNorm2d(out_channels, affine=affine),
-            nn.ReLU6(inplace=True),
+            ReLU6(),
             DepthwiseConv2d(out_channels, 3, stride),
             nn.BatchNorm2d(out_channels, affine=affine),
         )

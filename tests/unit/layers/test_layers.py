@@ -11,6 +11,7 @@ from nas.layers import (
     AuxiliaryHeadImageNet,
     DepthwiseConv2d,
     FactorizedReduce,
+    ReLU6,
     Sandglass,
     avg_pool,
     drop_path,
@@ -120,6 +121,32 @@ class TestDepthwise:
         assert torch.autograd.gradgradcheck(
             lambda x, weight: call(conv, {"weight": weight}, (x,)), (x, weight)
         )
+
+
+class TestReLU6:
+    def test_output_and_both_derivatives(self):
+        """Those of torch's, at 0 and 6 too; it changes its input."""
+        x = torch.tensor([-1.0, 0.0, 1e-9, 3.0, 6.0, 7.0], dtype=torch.float64, requires_grad=True)
+        direction = randn(6)
+        y = x * 1
+        found = ReLU6()(y)
+        assert found is y
+        expected = F.relu6(x)
+        torch.testing.assert_close(found, expected)
+        gradients = [torch.autograd.grad(z, x, direction) for z in (found, expected)]
+        torch.testing.assert_close(*gradients)
+        smooth = torch.tensor([-1.0, 0.5, 5.0, 8.0], dtype=torch.float64, requires_grad=True)
+        assert torch.autograd.gradgradcheck(lambda x: ReLU6()(x * x), (smooth,))
+
+    def test_keeps_its_output_only(self):
+        """One tensor, the one that it returns."""
+        saved = []
+        x = randn(4, requires_grad=True) * 1
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor: saved.append(tensor) or tensor, lambda tensor: tensor
+        ):
+            y = ReLU6()(x)
+        assert [tensor.data_ptr() for tensor in saved] == [y.data_ptr()]
 
 
 class TestFactorizedReduce:
