@@ -5,7 +5,9 @@ from nas.layers.conv import DilConv, FactorizedConv, FactorizedReduce, ReLUConvB
 from nas.layers.depthwise import DepthwiseConv2d
 from nas.layers.drop_path import drop_path
 from nas.layers.inverted_residual import inverted_residual
+from nas.layers.pointwise_norm import ConvSequence, run_layers
 from nas.layers.pool import Zero, avg_pool, max_pool
+from nas.layers.relu6 import ReLU6
 from nas.layers.same_padding import SameConv2d
 from nas.layers.sandglass import Sandglass, sandglass_hidden_channels
 from nas.layers.shortcut import add_identity, identity_channels
@@ -13,10 +15,12 @@ from nas.layers.shortcut import add_identity, identity_channels
 __all__ = [
     "AuxiliaryHeadCIFAR",
     "AuxiliaryHeadImageNet",
+    "ConvSequence",
     "DepthwiseConv2d",
     "DilConv",
     "FactorizedConv",
     "FactorizedReduce",
+    "ReLU6",
     "ReLUConvBN",
     "SameConv2d",
     "Sandglass",
@@ -28,5 +32,6 @@ __all__ = [
     "identity_channels",
     "inverted_residual",
     "max_pool",
+    "run_layers",
     "sandglass_hidden_channels",
 ]

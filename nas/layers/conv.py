@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.layers.depthwise import DepthwiseConv2d
+from nas.layers.pointwise_norm import ConvSequence
 
 
 class ReLUConvBN(nn.Sequential):
@@ -27,7 +28,7 @@ class ReLUConvBN(nn.Sequential):
         )
 
 
-class DilConv(nn.Sequential):
+class DilConv(ConvSequence):
     """ReLU, depthwise convolution with dilation, pointwise convolution, BatchNorm."""
 
     def __init__(
@@ -41,7 +42,7 @@ class DilConv(nn.Sequential):
         )
 
 
-class SepConv(nn.Sequential):
+class SepConv(ConvSequence):
     """A depthwise separable convolution applied twice; the first one carries the stride."""
 
     def __init__(self, channels: int, kernel_size: int, stride: int, *, affine: bool):

@@ -5,11 +5,13 @@ a millisecond where its backward pass takes ten to thirty times as long, except 
 gradient of a plain 3x3 kernel. Both gradients are therefore rewritten with the two fast cases:
 
 - dL/dx of a stride-1 "same" convolution is the convolution of dL/dy with the flipped kernel;
+- at stride s the output is every s-th row and column of that of stride 1, so that dL/dy with zeros
+  put between is the gradient there;
 - dL/dw of a dilated kernel is that of a plain kernel on the d * d interleaved sub-images, and that
   of a large kernel is put together from 3x3 kernels on shifted images.
 
-Both are exact identities; only the order of summation differs. On other devices, and at other
-strides, this is torch's convolution, and so it is where no gradient is asked for.
+All are exact identities; only the order of summation differs. On other devices this is torch's
+convolution, and so it is where no gradient is asked for.
 
 Shape legend: N images, C channels, H rows, W columns, k kernel size, d dilation.
 """
@@ -42,37 +44,43 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve."""
-        if x.device.type != "cpu" or self.stride != (1, 1) or not torch.is_grad_enabled():
+        if x.device.type != "cpu" or not torch.is_grad_enabled():
             return super().forward(x)
         # Under autocast in the type of the weight: torch 2.15 on a CPU gives a wrong weight
         # gradient for 2 dilated channels in bfloat16, channels last.
         with torch.autocast("cpu", enabled=False):
-            return _SameDepthwise.apply(x.to(self.weight.dtype), self.weight, self.dilation[0])
+            x = x.to(self.weight.dtype)
+            return _SameDepthwise.apply(x, self.weight, self.dilation[0], self.stride[0])
 
 
 class _SameDepthwise(torch.autograd.Function):
-    """The convolution at stride 1; its backward pass is itself differentiable."""
+    """The convolution; its backward pass is itself differentiable."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, dilation: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, dilation: int, stride: int) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.dilation = dilation
-        return _convolve(x, weight, dilation)
+        ctx.dilation, ctx.stride = dilation, stride
+        padding = dilation * (weight.shape[-1] // 2)
+        return F.conv2d(x, weight, None, stride, padding, dilation, groups=len(weight))
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         x, weight = ctx.saved_tensors
+        if ctx.stride > 1:
+            grad = _spread(grad, ctx.stride, x)
         grad_x = grad_weight = None
         if ctx.needs_input_grad[0]:
-            grad_x = _SameDepthwise.apply(grad, weight.flip(2, 3), ctx.dilation)
+            grad_x = _SameDepthwise.apply(grad, weight.flip(2, 3), ctx.dilation, 1)
         if ctx.needs_input_grad[1]:
             grad_weight = _weight_gradient(x, grad, weight.shape[-1], ctx.dilation)
-        return grad_x, grad_weight, None
+        return grad_x, grad_weight, None, None
 
 
-def _convolve(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
-    padding = dilation * (weight.shape[-1] // 2)
-    return F.conv2d(x, weight, None, 1, padding, dilation, groups=len(weight))
+def _spread(grad: Tensor, stride: int, x: Tensor) -> Tensor:
+    """Put the values of `grad` at every s-th row and column of zeros of the shape of x."""
+    spread = torch.zeros_like(x)
+    spread[:, :, ::stride, ::stride] = grad
+    return spread
 
 
 def _weight_gradient(x: Tensor, grad: Tensor, kernel_size: int, dilation: int) -> Tensor:

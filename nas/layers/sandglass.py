@@ -8,6 +8,8 @@ from fractions import Fraction
 from torch import Tensor, nn
 
 from nas.layers.depthwise import DepthwiseConv2d
+from nas.layers.pointwise_norm import ConvSequence
+from nas.layers.relu6 import ReLU6
 from nas.layers.shortcut import add_identity, identity_channels
 
 
@@ -65,15 +67,15 @@ class Sandglass(nn.Module):
         if not 0 <= identity_ratio <= 1:
             raise ValueError(f"identity_ratio is {identity_ratio}; it must be in [0, 1]")
         hidden = hidden_channels or sandglass_hidden_channels(in_channels, reduction_ratio)
-        self.conv = nn.Sequential(
+        self.conv = ConvSequence(
             DepthwiseConv2d(in_channels, 3),
             nn.BatchNorm2d(in_channels, affine=affine),
-            nn.ReLU6(inplace=True),
+            ReLU6(),
             nn.Conv2d(in_channels, hidden, 1, bias=False),
             nn.BatchNorm2d(hidden, affine=affine),
             nn.Conv2d(hidden, out_channels, 1, bias=False),
             nn.BatchNorm2d(out_channels, affine=affine),
-            nn.ReLU6(inplace=True),
+            ReLU6(),
             DepthwiseConv2d(out_channels, 3, stride),
             nn.BatchNorm2d(out_channels, affine=affine),
         )

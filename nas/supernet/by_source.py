@@ -12,6 +12,7 @@ The results are those of `MixedEdge.forward`, up to the order of summation.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas.layers import ConvSequence, run_layers
 from nas.operators import Operator
 from nas.supernet.mixed import MixedEdge
 
@@ -98,17 +99,21 @@ def add_edge(
 
 def _weighted(record: Operator, operator: nn.Module, state: SourceState, weight: Tensor) -> Tensor:
     """Return weight * operator(x)."""
-    if not isinstance(operator, nn.Sequential):
-        return weight * operator(state.x)
+    if getattr(type(operator), "forward", None) not in (
+        nn.Sequential.forward,
+        ConvSequence.forward,
+    ):
+        return weight * operator(state.x)  # not its layers one after the other
     layers = list(operator)
     x = state.x
     if record.relu_first and type(layers[0]) is nn.ReLU:
         x = state.relu
         layers = layers[1:]
-    norm = layers.pop() if record.norm_last and _can_weigh(layers[-1]) else None
-    for layer in layers:
-        x = layer(x)
-    return weight * x if norm is None else _weighted_norm(norm, x, weight)
+    if record.norm_last and _can_weigh(layers[-1]):
+        # In memory of its own: torch 2.15 on a CPU, channels_last, reads an expanded scale as if it
+        # had a number for each channel, and gives a wrong gradient without a word.
+        return run_layers(layers, x, scale=weight.repeat(layers[-1].num_features))
+    return weight * run_layers(layers, x)
 
 
 def _can_weigh(layer: nn.Module) -> bool:
@@ -118,19 +123,4 @@ def _can_weigh(layer: nn.Module) -> bool:
         and not layer.affine
         and layer.track_running_stats
         and layer.momentum is not None
-    )
-
-
-def _weighted_norm(norm: nn.BatchNorm2d, x: Tensor, weight: Tensor) -> Tensor:
-    """Return weight * norm(x); the weight is the scale of all channels."""
-    if norm.training:
-        norm.num_batches_tracked.add_(1)
-    return F.batch_norm(
-        x,
-        norm.running_mean,
-        norm.running_var,
-        weight=weight.expand(x.shape[1]),
-        training=norm.training,
-        momentum=norm.momentum,
-        eps=norm.eps,
     )

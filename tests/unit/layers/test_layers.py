@@ -11,6 +11,7 @@ from nas.layers import (
     AuxiliaryHeadImageNet,
     DepthwiseConv2d,
     FactorizedReduce,
+    ReLU6,
     Sandglass,
     avg_pool,
     drop_path,
@@ -91,15 +92,17 @@ class TestSandglass:
 
 
 class TestDepthwise:
+    @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
     @pytest.mark.parametrize("size", [(8, 8), (7, 9), (3, 4)])
     @pytest.mark.parametrize("dilation", [1, 2, 3])
+    @pytest.mark.parametrize("stride", [1, 2, 3])
     @pytest.mark.parametrize("kernel_size", [3, 5, 7])
-    def test_own_backward_pass(self, kernel_size, dilation, size):
+    def test_own_backward_pass(self, kernel_size, stride, dilation, size, memory_format):
         """Output and both gradients are those of torch's convolution."""
-        conv = DepthwiseConv2d(3, kernel_size, dilation=dilation).double()
-        x = randn(2, 3, *size, requires_grad=True)
+        conv = DepthwiseConv2d(3, kernel_size, stride, dilation).double()
+        x = randn(2, 3, *size).to(memory_format=memory_format).requires_grad_()
         padding = dilation * (kernel_size // 2)
-        expected = F.conv2d(x, conv.weight, None, 1, padding, dilation, groups=3)
+        expected = F.conv2d(x, conv.weight, None, stride, padding, dilation, groups=3)
         found = conv(x)
         direction = randn(*found.shape)
         torch.testing.assert_close(found, expected)
@@ -108,15 +111,42 @@ class TestDepthwise:
             torch.autograd.grad(expected, (x, conv.weight), direction),
         )
 
-    def test_backward_pass_is_differentiable(self):
+    @pytest.mark.parametrize("stride", [1, 2])
+    def test_backward_pass_is_differentiable(self, stride):
         """Exact second-order search differentiates the backward pass."""
-        conv = DepthwiseConv2d(2, 3, dilation=2).double()
+        conv = DepthwiseConv2d(2, 3, stride, dilation=2).double()
         x = randn(1, 2, 5, 5, requires_grad=True)
         weight = randn(2, 1, 3, 3, requires_grad=True)
         call = torch.func.functional_call
         assert torch.autograd.gradgradcheck(
             lambda x, weight: call(conv, {"weight": weight}, (x,)), (x, weight)
         )
+
+
+class TestReLU6:
+    def test_output_and_both_derivatives(self):
+        """Those of torch's, at 0 and 6 too; it changes its input."""
+        x = torch.tensor([-1.0, 0.0, 1e-9, 3.0, 6.0, 7.0], dtype=torch.float64, requires_grad=True)
+        direction = randn(6)
+        y = x * 1
+        found = ReLU6()(y)
+        assert found is y
+        expected = F.relu6(x)
+        torch.testing.assert_close(found, expected)
+        gradients = [torch.autograd.grad(z, x, direction) for z in (found, expected)]
+        torch.testing.assert_close(*gradients)
+        smooth = torch.tensor([-1.0, 0.5, 5.0, 8.0], dtype=torch.float64, requires_grad=True)
+        assert torch.autograd.gradgradcheck(lambda x: ReLU6()(x * x), (smooth,))
+
+    def test_keeps_its_output_only(self):
+        """One tensor, the one that it returns."""
+        saved = []
+        x = randn(4, requires_grad=True) * 1
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor: saved.append(tensor) or tensor, lambda tensor: tensor
+        ):
+            y = ReLU6()(x)
+        assert [tensor.data_ptr() for tensor in saved] == [y.data_ptr()]
 
 
 class TestFactorizedReduce:

@@ -36,6 +36,8 @@ def test_by_source_equals_the_plain_form(name):
     results = []
     for by_source in (True, False):
         net, alphas, x = make(space, by_source=by_source)
+        if by_source:
+            x = x.to(memory_format=torch.channels_last)  # as a run has it; the fast forms need it
         loss = net(x, alphas.weights()).square().sum()
         parameters = [*alphas.parameters(), *net.parameters()]
         gradients = torch.autograd.grad(loss, parameters, materialize_grads=True, allow_unused=True)
@@ -57,6 +59,8 @@ def test_twenty_steps_in_fp32(tmp_path):
     for by_source in (True, False):
         net, alphas, x = make(space, by_source=by_source, init_channels=2)
         net, alphas, x = net.float(), alphas.float(), x.float()
+        if by_source:
+            x = x.to(memory_format=torch.channels_last)
         start = [parameter.detach().clone() for parameter in net.parameters()]
         optimizer = torch.optim.SGD(net.parameters(), lr=0.025, momentum=0.9)
         for _ in range(20):
@@ -80,6 +84,36 @@ def test_an_operator_that_declares_nothing_is_the_same_in_both_forms():
             return nn.Sequential(nn.Conv2d(channels, channels, 3, stride, 1), nn.Tanh())
 
         space = load_space("s3+undeclared")
+        outputs = []
+        for by_source in (True, False):
+            net, alphas, x = make(space, by_source=by_source)
+            outputs.append(net(x, alphas.weights()))
+        torch.testing.assert_close(*outputs)
+    finally:
+        registry._REGISTRY.clear()
+        registry._REGISTRY.update(before)
+
+
+def test_a_sequence_with_a_forward_of_its_own_is_not_taken_apart():
+    """A plug-in that derives from nn.Sequential and adds a shortcut keeps it."""
+
+    class Residual(nn.Sequential):
+        def forward(self, x):
+            return x + super().forward(x)
+
+    before = dict(registry._REGISTRY)
+    try:
+
+        @register_operator("residual", relu_first=True, norm_last=True)
+        def build(channels, stride, *, affine):
+            layers = (
+                nn.ReLU(),
+                nn.Conv2d(channels, channels, 1),
+                nn.BatchNorm2d(channels, affine=affine),
+            )
+            return Residual(*layers) if stride == 1 else nn.Sequential(*layers, nn.AvgPool2d(2))
+
+        space = load_space("s3+residual")
         outputs = []
         for by_source in (True, False):
             net, alphas, x = make(space, by_source=by_source)

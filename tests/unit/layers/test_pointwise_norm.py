@@ -1,0 +1,161 @@
+"""A pointwise convolution and its BatchNorm as one, against torch's two."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from nas.layers import ConvSequence, pointwise_norm, run_layers
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def images(*shape, dtype=torch.float64):
+    """Channels last, and far from a mean of zero."""
+    x = torch.randn(*shape, dtype=dtype) * 2 + 3
+    return x.to(memory_format=torch.channels_last).requires_grad_()
+
+
+def layers(in_channels, out_channels, *, affine, dtype=torch.float64):
+    norm = nn.BatchNorm2d(out_channels, affine=affine)
+    if affine:
+        nn.init.normal_(norm.weight)
+        nn.init.normal_(norm.bias)
+    conv = nn.Conv2d(in_channels, out_channels, 1, bias=False)
+    return nn.Sequential(conv, norm).to(dtype)
+
+
+@pytest.fixture
+def fused(monkeypatch):
+    """The shapes that the fast form was called with."""
+    calls = []
+    apply = pointwise_norm._PointwiseNorm.apply
+    monkeypatch.setattr(
+        pointwise_norm._PointwiseNorm, "apply", lambda *a: calls.append(a[0].shape) or apply(*a)
+    )
+    return calls
+
+
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize(("in_channels", "out_channels"), [(4, 4), (3, 7), (1, 2), (9, 2)])
+def test_output_gradients_and_statistics(affine, in_channels, out_channels, fused):
+    """All that convolution and BatchNorm return, keep and differentiate; over two calls."""
+    expected = layers(in_channels, out_channels, affine=affine)
+    found = ConvSequence(*copy.deepcopy(expected))
+    for _ in range(2):
+        x = images(3, in_channels, 5, 6)
+        direction = torch.randn(3, out_channels, 5, 6, dtype=torch.float64)
+        results = []
+        for module in (expected, found):
+            z = module(x)
+            gradients = torch.autograd.grad(z, (x, *module.parameters()), direction)
+            results.append((z, gradients, dict(module.named_buffers())))
+        torch.testing.assert_close(results[1], results[0], rtol=1e-10, atol=1e-10)
+    assert len(fused) == 2
+    torch.testing.assert_close(found.eval()(x), expected.eval()(x))
+
+
+def test_a_scale_given_is_that_of_the_last_norm(fused):
+    """As the architecture weight; its gradient too. It stands for `scale * norm(conv(x))`."""
+    module = layers(3, 5, affine=False)
+    x = images(2, 3, 4, 4)
+    scale = torch.randn((), dtype=torch.float64, requires_grad=True)
+    direction = torch.randn(2, 5, 4, 4, dtype=torch.float64)
+    inputs = (x, module[0].weight, scale)
+    found = run_layers(list(module), x, scale.expand(5))
+    expected = scale * module(x)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(found, inputs, direction),
+        torch.autograd.grad(expected, inputs, direction),
+    )
+    assert len(fused) == 1
+
+
+def test_first_and_second_derivatives():
+    """By finite differences; the second order search differentiates the backward pass."""
+
+    def call(x, weight, scale, shift):
+        x = x.contiguous(memory_format=torch.channels_last)
+        moments = pointwise_norm._moments(pointwise_norm._pixels(x.detach()))
+        return pointwise_norm._PointwiseNorm.apply(x, weight, scale, shift, *moments, 1e-5)[0]
+
+    inputs = (
+        images(2, 2, 2, 3),
+        *(
+            torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+            for shape in ((3, 2, 1, 1), (3,), (3,))
+        ),
+    )
+    assert torch.autograd.gradcheck(call, inputs)
+    assert torch.autograd.gradgradcheck(call, inputs)
+
+
+def test_only_the_gradients_that_are_asked_for():
+    """Frozen weights, as in the step of the alphas; constant images, as in the first layer."""
+    module = layers(3, 4, affine=False)
+    x = images(2, 3, 4, 4)
+    z = run_layers(list(module), x)
+    (whole, _) = torch.autograd.grad(z.square().sum(), (x, module[0].weight), retain_graph=True)
+    module.requires_grad_(False)
+    (alone,) = torch.autograd.grad(run_layers(list(module), x).pow(2).sum(), x)
+    torch.testing.assert_close(alone, whole)
+    module.requires_grad_(True)
+    run_layers(list(module), x.detach()).sum().backward()
+    assert module[0].weight.grad is not None
+
+
+@pytest.mark.parametrize("mean_to_std", [0, 4.9, 10, 1000])
+def test_fp32_is_as_exact_as_convolution_and_batch_norm(mean_to_std):
+    """Errors against float64 of the form with moments of x, beside those of torch's two layers."""
+    errors = {}
+    expected = layers(16, 16, affine=False)
+    x = (torch.randn(64, 16, 16, 16, dtype=torch.float64) + mean_to_std).requires_grad_()
+    direction = torch.randn_like(x)
+    inputs = (x, expected[0].weight)
+    exact = (expected(x), *torch.autograd.grad(expected(x), inputs, direction))
+    for name, kind in (("fused", ConvSequence), ("two", nn.Sequential)):
+        module = kind(*copy.deepcopy(expected).float())
+        y = x.detach().float().contiguous(memory_format=torch.channels_last).requires_grad_()
+        z = module(y)
+        found = (z, *torch.autograd.grad(z, (y, module[0].weight), direction.float()))
+        errors[name] = [
+            ((a.double() - b).norm() / b.norm()).item() for a, b in zip(found, exact, strict=True)
+        ]
+    for fused, two in zip(errors["fused"], errors["two"], strict=True):
+        assert fused < 3 * two + 3e-6, errors
+
+
+@pytest.mark.parametrize(
+    "case", ["eval", "no_grad", "contiguous", "wide input", "one pixel", "autocast", "momentum"]
+)
+def test_elsewhere_the_layers_run_as_they_are(case, fused):
+    """Where the fast form does not apply, what comes out is what torch's layers give."""
+    wide = case == "wide input"
+    module = layers(40 if wide else 3, 4, affine=True, dtype=torch.float32)
+    if case == "momentum":
+        module[1].momentum = None
+    other = ConvSequence(*copy.deepcopy(module))
+    x = images(2, 40 if wide else 3, 4, 4, dtype=torch.float32)
+    if case == "contiguous":
+        x = x.detach().contiguous()
+    if case == "eval":
+        module.eval(), other.eval()
+    results = []
+    for net in (module, other):
+        with (
+            torch.set_grad_enabled(case != "no_grad"),
+            torch.autocast("cpu", enabled=case == "autocast"),
+        ):
+            if case == "one pixel":
+                with pytest.raises(ValueError, match="more than 1 value per channel"):
+                    net(x[:1, :, :1, :1])
+            else:
+                results.append((net(x), dict(net.named_buffers())))
+    if results:
+        torch.testing.assert_close(*results)
+    assert not fused
