@@ -156,8 +156,9 @@ QUANTIZE_CASES = {
 
 
 @pytest.mark.parametrize("case", QUANTIZE_CASES)
-def test_what_cannot_be_quantised(exported, folder, tmp_path, capsys, case):
+def test_what_cannot_be_quantised(exported, folder, tmp_path, capsys, monkeypatch, case):
     """One line, and no file."""
+    monkeypatch.chdir(tmp_path)  # `--data=` stands for `data` here
     arguments, message = QUANTIZE_CASES[case]
     (tmp_path / "empty").mkdir()
     for split in ("train", "test"):
