@@ -172,7 +172,8 @@ class _PointwiseNorm(torch.autograd.Function):
         grad_x = grad_weight = None
         if ctx.needs_input_grad[1]:
             through_std = (grad_scale * inverse_std)[:, None] * (matrix @ covariance)
-            grad_weight = (gain[:, None] * (product - through_std)).view_as(weight)
+            found = gain[:, None] * (product - through_std)
+            grad_weight = torch.empty_like(weight).copy_(found.view_as(weight))  # with its strides
         if ctx.needs_input_grad[0]:
             # dL/dy = gain (g - mean(g) - (y - mean(y)) grad_scale / (M std)), and dL/dx = dL/dy W.
             by_x = -((gain * grad_scale * inverse_std / num_pixels)[:, None] * matrix).T @ matrix
