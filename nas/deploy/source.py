@@ -42,8 +42,8 @@ def read_source(text: str, image_size: int | None = None, plugins: tuple[str, ..
 
     Args:
         text: A checkpoint of augment.py, its run directory, or a name with settings, such as
-            "mobilenext_1.0,identity_ratio=1/2", "DARTS_V2,num_cells=20,init_channels=36" or
-            "mobilenext_1.0,weights=model_best.pth.tar".
+            "mobilenext_1.0,identity_ratio=1/2", "mobilenext_1.0,weights=model_best.pth.tar",
+            "DARTS_V2,num_cells=20,init_channels=36" or "genotype.json,num_cells=8".
         image_size: Height and width, pixels; None is that of the checkpoint, 224 for a name, or 32
             for a genotype with the cifar stem. A checkpoint's cannot be changed.
         plugins: Modules or .py files with operators of a genotype.
@@ -53,7 +53,8 @@ def read_source(text: str, image_size: int | None = None, plugins: tuple[str, ..
         ConfigError: The name or a setting is unknown.
     """
     path = Path(text)
-    if path.exists() or (text.endswith(_OF_CHECKPOINTS) and "=" not in text):
+    is_genotype = path.suffix == ".json"
+    if (path.exists() and not is_genotype) or (text.endswith(_OF_CHECKPOINTS) and "=" not in text):
         if image_size is not None:
             raise ConfigError(
                 f"--image_size: {text} fixes it: the size it was trained at; leave the flag out"
