@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nas.layers.depthwise import DepthwiseConv2d
 from nas.layers.pointwise_norm import ConvSequence
+from nas.layers.subsample import subsample
 
 
 class ReLUConvBN(nn.Sequential):
@@ -97,5 +98,11 @@ class InterleavedConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) -> (N, C_out, ceil(H / 2), ceil(W / 2))."""
         height, width = x.shape[-2:]
-        odd = F.pad(x, (0, width % 2, 0, height % 2)) if height % 2 or width % 2 else x
-        return torch.cat([self.conv_even(x), self.conv_odd(odd[:, :, 1:, 1:])], dim=1)
+        if height % 2 or width % 2:
+            x = F.pad(x, (0, width % 2, 0, height % 2))
+        if x.device.type == "cpu" and torch.is_grad_enabled():
+            even, odd = subsample(x, 2, (0, 1))
+            halves = F.conv2d(even, self.conv_even.weight), F.conv2d(odd, self.conv_odd.weight)
+        else:
+            halves = self.conv_even(x), self.conv_odd(x[:, :, 1:, 1:])
+        return torch.cat(halves, dim=1)

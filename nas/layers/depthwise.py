@@ -1,19 +1,19 @@
 """Depthwise convolution with a backward pass that is fast on a CPU.
 
-On a CPU, oneDNN runs a depthwise convolution forward at any kernel size and dilation in well under
-a millisecond where its backward pass takes ten to thirty times as long, except for the weight
-gradient of a plain 3x3 kernel. Both gradients are therefore rewritten with the two fast cases:
+On a CPU, oneDNN has fast kernels for the forward pass at any kernel size and dilation, and for the
+weight gradient of kernels of up to three columns without dilation; other weight gradients take ten
+to a hundred times as long. The gradients are therefore rewritten with what is fast:
 
 - dL/dx of a stride-1 "same" convolution is the convolution of dL/dy with the flipped kernel;
-- at stride s the output is every s-th row and column of that of stride 1, so that dL/dy with zeros
-  put between is the gradient there;
-- dL/dw of a dilated kernel is that of a plain kernel on the d * d interleaved sub-images, and that
-  of a large kernel is put together from 3x3 kernels on shifted images.
+- dL/dw of a wide kernel is put together from kernels of three columns on shifted images;
+- dL/dw of a dilated kernel is that of a taller plain one, of which every d-th row is kept, on an
+  image in which each of d neighbouring columns is a channel of its own, a mere view;
+- a stride that the dilation divides reads every d-th row and column, with a plain kernel.
 
 All are exact identities; only the order of summation differs. On other devices this is torch's
 convolution, and so it is where no gradient is asked for.
 
-Shape legend: N images, C channels, H rows, W columns, k kernel size, d dilation.
+Shape legend: N images, C channels, H rows, W columns, k kernel size, d dilation, s stride.
 """
 
 from typing import Any
@@ -21,6 +21,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from nas.layers.subsample import subsample
 
 
 class DepthwiseConv2d(nn.Conv2d):
@@ -44,105 +46,115 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve."""
-        if x.device.type != "cpu" or not torch.is_grad_enabled():
+        stride, dilation = self.stride[0], self.dilation[0]
+        is_rewritten = stride == 1 or stride % dilation == 0
+        if x.device.type != "cpu" or not torch.is_grad_enabled() or not is_rewritten:
             return super().forward(x)
         # Under autocast in the type of the weight: torch 2.15 on a CPU gives a wrong weight
         # gradient for 2 dilated channels in bfloat16, channels last.
         with torch.autocast("cpu", enabled=False):
             x = x.to(self.weight.dtype)
-            return _SameDepthwise.apply(x, self.weight, self.dilation[0], self.stride[0])
+            if stride > 1 and dilation > 1:
+                (x,) = subsample(x, dilation)
+                stride, dilation = stride // dilation, 1
+            return _SameDepthwise.apply(x, self.weight, stride, dilation)
 
 
 class _SameDepthwise(torch.autograd.Function):
-    """The convolution; its backward pass is itself differentiable."""
+    """The convolution, with stride or dilation 1; its backward pass is itself differentiable."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, dilation: int, stride: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.dilation, ctx.stride = dilation, stride
+        ctx.stride, ctx.dilation = stride, dilation
         padding = dilation * (weight.shape[-1] // 2)
         return F.conv2d(x, weight, None, stride, padding, dilation, groups=len(weight))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         x, weight = ctx.saved_tensors
-        if ctx.stride > 1:
-            grad = _spread(grad, ctx.stride, x)
+        stride, dilation, kernel_size = ctx.stride, ctx.dilation, weight.shape[-1]
         grad_x = grad_weight = None
-        if ctx.needs_input_grad[0]:
-            grad_x = _SameDepthwise.apply(grad, weight.flip(2, 3), ctx.dilation, 1)
+        if ctx.needs_input_grad[0] and stride == 1:
+            grad_x = _SameDepthwise.apply(grad, weight.flip(2, 3), 1, dilation)
+        elif ctx.needs_input_grad[0]:
+            padding = (kernel_size // 2, kernel_size // 2)
+            grad_x, _, _ = _gradients(grad, x, weight, stride, padding, [True, False, False])
         if ctx.needs_input_grad[1]:
-            grad_weight = _weight_gradient(x, grad, weight.shape[-1], ctx.dilation)
+            if dilation > 1:
+                grad_weight = _dilated_weight_gradient(x, grad, kernel_size, dilation)
+            else:
+                grad_weight = _weight_gradient(x, grad, kernel_size, kernel_size, stride)
         return grad_x, grad_weight, None, None
 
 
-def _spread(grad: Tensor, stride: int, x: Tensor) -> Tensor:
-    """Put the values of `grad` at every s-th row and column of zeros of the shape of x."""
-    spread = torch.zeros_like(x)
-    spread[:, :, ::stride, ::stride] = grad
-    return spread
-
-
-def _weight_gradient(x: Tensor, grad: Tensor, kernel_size: int, dilation: int) -> Tensor:
+def _dilated_weight_gradient(x: Tensor, grad: Tensor, kernel_size: int, dilation: int) -> Tensor:
     """dL/dw[c, 0, i, j] = sum over n, y, x of X[n, c, y + i * d, x + j * d] * dL/dy[n, c, y, x].
 
     X is x with d * (k // 2) zeros around it. Returns (C, 1, k, k).
     """
-    x, grad = _interleaved(x, dilation), _interleaved(grad, dilation)
-    if kernel_size == 3:
-        return _three_by_three(x, grad, padding=1)
-    height, width = grad.shape[-2:]
-    padded = F.pad(x, [kernel_size // 2] * 4)
-    blocks = _blocks_of_three(kernel_size)
-    rows = []
-    for top, known_rows in blocks:
-        row = []
-        for left, known_columns in blocks:
-            window = padded[:, :, top : top + height + 2, left : left + width + 2]
-            gradient = _three_by_three(window, grad, padding=0)
-            row.append(gradient[:, :, known_rows:, known_columns:])
-        rows.append(torch.cat(row, dim=3))
-    return torch.cat(rows, dim=2)
-
-
-def _interleaved(x: Tensor, dilation: int) -> Tensor:
-    """(N, C, H, W) -> (d * d * N, C, ceil(H / d), ceil(W / d)): every d-th row and column.
-
-    Sizes that d does not divide get zeros at the end, which add nothing to a gradient.
-    """
-    if dilation == 1:
-        return x
-    height, width = x.shape[-2:]
-    if height % dilation or width % dilation:
-        x = F.pad(x, (0, -width % dilation, 0, -height % dilation))
-    return torch.cat(
-        [x[:, :, i::dilation, j::dilation] for i in range(dilation) for j in range(dilation)]
-    )
-
-
-def _blocks_of_three(kernel_size: int) -> list[tuple[int, int]]:
-    """Cover 0 .. k - 1 by threes: (start, how many of the three the block before has)."""
-    starts = [min(start, kernel_size - 3) for start in range(0, kernel_size, 3)]
-    return [
-        (start, max(0, before + 3 - start))
-        for before, start in zip([-3, *starts], starts, strict=False)
-    ]
-
-
-def _three_by_three(x: Tensor, grad: Tensor, padding: int) -> Tensor:
-    """Weight gradient of a 3x3 kernel at dilation 1, the case that oneDNN does fast."""
     channels = x.shape[1]
-    _, gradient, _ = torch.ops.aten.convolution_backward(
+    num_rows = dilation * (kernel_size - 1) + 1
+    missing = max(0, num_rows - x.shape[2])  # zeros add nothing, and low images have no fast kernel
+    x, grad = (_columns_to_channels(image, dilation, missing) for image in (x, grad))
+    found = _weight_gradient(x, grad, num_rows, kernel_size)[:, :, ::dilation]
+    return found.reshape(dilation, channels, *found.shape[1:]).sum(0)
+
+
+def _columns_to_channels(x: Tensor, dilation: int, num_rows: int) -> Tensor:
+    """(N, C, H, W) -> (N, d * C, H + num_rows, ceil(W / d)), zeros at the ends.
+
+    Column x becomes column x // d of the channels (x mod d) * C to (x mod d) * C + C - 1.
+    """
+    num_columns = -x.shape[3] % dilation
+    if num_rows or num_columns:
+        x = F.pad(x, (0, num_columns, 0, num_rows))
+    num_images, channels, height, width = x.shape
+    pixels = x.permute(0, 2, 3, 1)
+    wide = pixels.reshape(num_images, height, width // dilation, dilation * channels)
+    return wide.permute(0, 3, 1, 2)
+
+
+def _weight_gradient(
+    x: Tensor, grad: Tensor, num_rows: int, num_columns: int, stride: int = 1
+) -> Tensor:
+    """Return dL/dw of a "same" convolution without dilation, (C, 1, num_rows, num_columns)."""
+    weight = x.new_empty((x.shape[1], 1, num_rows, 3))  # only its shape is read
+    if num_columns == 3:
+        padding = (num_rows // 2, 1)
+        return _gradients(grad, x, weight, stride, padding, [False, True, False])[1]
+    blocks = []
+    num_known = 0
+    while num_known < num_columns:
+        left = min(num_known, num_columns - 3)
+        before = num_columns // 2 - left
+        window = F.pad(x, (before, 2 - before))  # negative where columns are left out
+        padding = (num_rows // 2, 0)
+        block = _gradients(grad, window, weight, stride, padding, [False, True, False])[1]
+        blocks.append(block[:, :, :, num_known - left :])
+        num_known = left + 3
+    return torch.cat(blocks, dim=3)
+
+
+def _gradients(
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    stride: int,
+    padding: tuple[int, int],
+    wanted: list[bool],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return torch's gradients of input, weight and bias of a depthwise convolution."""
+    return torch.ops.aten.convolution_backward(
         grad,
         x,
-        x.new_empty((channels, 1, 3, 3)),  # only its shape is read
+        weight,
         None,
-        stride=[1, 1],
-        padding=[padding, padding],
+        stride=[stride, stride],
+        padding=padding,
         dilation=[1, 1],
         transposed=False,
         output_padding=[0, 0],
-        groups=channels,
-        output_mask=[False, True, False],
+        groups=len(weight),
+        output_mask=wanted,
     )
-    return gradient

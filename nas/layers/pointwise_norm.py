@@ -49,10 +49,15 @@ def run_layers(layers: list[nn.Module], x: Tensor, scale: Tensor | None = None) 
         if len(pair) == 2 and _is_pointwise(pair[0]) and _is_plain_norm(pair[1]):
             x = _convolve_and_normalise(x, *pair, scale if last else None)
             position += 2
+            continue
+        layer = layers[position]
+        if position + 1 == len(layers) and scale is not None:
+            x = _normalise(x, layer, scale)
+        elif position and type(layer) is nn.ReLU and type(layers[position - 1]) is nn.BatchNorm2d:
+            x = F.relu_(x)  # in place: nobody else has a BatchNorm's output, no gradient reads it
         else:
-            last = position + 1 == len(layers)
-            x = _normalise(x, pair[0], scale) if last and scale is not None else pair[0](x)
-            position += 1
+            x = layer(x)
+        position += 1
     return x
 
 
@@ -92,7 +97,9 @@ def _convolve_and_normalise(
         return _one_by_one(x, conv, norm, scale)
     with torch.no_grad():
         mean_x, covariance = _moments(_pixels(x))
-    if (mean_x.square() > _MAX_MEAN_TO_STD**2 * covariance.diagonal()).any():
+        # Negative where mean ** 2 > limit ** 2 * variance.
+        margin = covariance.diagonal() - (mean_x / _MAX_MEAN_TO_STD).square_()
+    if margin.min() < 0:
         return _one_by_one(x, conv, norm, scale)
     z, mean, var = _PointwiseNorm.apply(
         x,
@@ -146,40 +153,46 @@ class _PointwiseNorm(torch.autograd.Function):
         eps: float,
     ) -> tuple[Tensor, Tensor, Tensor]:
         matrix = weight.flatten(1)
+        through = matrix @ covariance
         mean = matrix @ mean_x
-        var = ((matrix @ covariance) * matrix).sum(1).clamp_min(0)
-        inverse_std = (var + eps).rsqrt()
+        var = (through * matrix).sum(1).clamp_min_(0)
+        inverse_std = (var + eps).rsqrt_()
         gain = inverse_std if scale is None else scale * inverse_std
-        offset = -gain * mean if shift is None else shift - gain * mean
-        z = F.conv2d(x, gain[:, None, None, None] * weight, offset)
-        ctx.save_for_backward(x, weight, scale, shift, mean_x, covariance, inverse_std)
+        scaled = gain[:, None] * matrix
+        offset = torch.addcmul(mean.new_zeros(()) if shift is None else shift, gain, mean, value=-1)
+        z = F.conv2d(x, scaled[:, :, None, None], offset)
+        ctx.save_for_backward(x, weight, scale, shift, mean_x, through, inverse_std, scaled)
         ctx.eps = eps
         ctx.mark_non_differentiable(mean, var)
+        ctx.set_materialize_grads(False)
         return z, mean, var
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
-        x, weight, scale, shift, mean_x, covariance, inverse_std = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
+        if grad is None:
+            return (None,) * 7
         if torch.is_grad_enabled():
             return (*_differentiable_backward(ctx, grad), None, None, None)
+        x, weight, scale, shift, mean_x, through, inverse_std, scaled = ctx.saved_tensors
         pixels, matrix, grad = _pixels(x), weight.flatten(1), _pixels(grad)
         num_pixels = len(pixels)
-        gain = inverse_std if scale is None else scale * inverse_std
         grad_sum = grad.sum(0)
-        product = grad.T @ pixels - grad_sum.outer(mean_x)  # sum of g (x - mean(x))^T
+        product = (grad.T @ pixels).addr_(grad_sum, mean_x, alpha=-1)  # sum of g (x - mean(x))^T
         # The sum of g times the normalised y: the gradient of the scale.
         grad_scale = inverse_std * (product * matrix).sum(1)
+        by_std = (grad_scale * inverse_std)[:, None]
         grad_x = grad_weight = None
-        if ctx.needs_input_grad[1]:
-            through_std = (grad_scale * inverse_std)[:, None] * (matrix @ covariance)
-            found = gain[:, None] * (product - through_std)
-            grad_weight = torch.empty_like(weight).copy_(found.view_as(weight))  # with its strides
         if ctx.needs_input_grad[0]:
             # dL/dy = gain (g - mean(g) - (y - mean(y)) grad_scale / (M std)), and dL/dx = dL/dy W.
-            by_x = -((gain * grad_scale * inverse_std / num_pixels)[:, None] * matrix).T @ matrix
-            offset = -(gain * grad_sum / num_pixels) @ matrix - mean_x @ by_x
+            by_x = (scaled * (by_std * (-1 / num_pixels))).T @ matrix
+            by_sum = scaled.T @ grad_sum
+            offset = torch.addmv(by_sum, by_x, mean_x, beta=-1 / num_pixels, alpha=-1)
             grad_x = F.conv2d(x, by_x[:, :, None, None], offset)  # by_x is symmetric
-            _pixels(grad_x).addmm_(grad, gain[:, None] * matrix)
+            grad_x.permute(0, 2, 3, 1).view_as(pixels).addmm_(grad, scaled)
+        if ctx.needs_input_grad[1]:
+            gain = inverse_std if scale is None else scale * inverse_std
+            found = product.addcmul_(by_std, through, value=-1).mul_(gain[:, None])
+            grad_weight = found.as_strided(weight.shape, weight.stride())
         return (
             grad_x,
             grad_weight,
@@ -206,8 +219,10 @@ def _differentiable_backward(ctx: Any, grad: Tensor) -> list[Tensor | None]:
 
 def _moments(pixels: Tensor) -> tuple[Tensor, Tensor]:
     """(M, C) -> mean (C,), covariance (C, C)."""
-    mean = pixels.sum(0) / len(pixels)
-    return mean, pixels.T @ pixels / len(pixels) - mean.outer(mean)
+    share = 1 / len(pixels)
+    total = pixels.sum(0)
+    covariance = torch.addr(pixels.T @ pixels, total, total, beta=share, alpha=-(share**2))
+    return total * share, covariance
 
 
 def _pixels(x: Tensor) -> Tensor:

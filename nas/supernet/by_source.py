@@ -112,7 +112,7 @@ def _weighted(record: Operator, operator: nn.Module, state: SourceState, weight:
     if record.norm_last and _can_weigh(layers[-1]):
         # In memory of its own: torch 2.15 on a CPU, channels_last, reads an expanded scale as if it
         # had a number for each channel, and gives a wrong gradient without a word.
-        return run_layers(layers, x, scale=weight.repeat(layers[-1].num_features))
+        return run_layers(layers, x, scale=weight.expand(layers[-1].num_features).contiguous())
     return weight * run_layers(layers, x)
 
 
