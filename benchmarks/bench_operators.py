@@ -18,7 +18,7 @@ from collections.abc import Callable
 import torch
 
 from benchmarks.paired import describe_machine, write_results
-from nas.layers import DepthwiseConv2d
+from benchmarks.plain import make_plain
 from nas.operators import build_operator, list_operators
 from nas.runtime.complexity import count_madds
 
@@ -50,9 +50,7 @@ def forward_and_backward(name: str, channels: int, plain: bool) -> Callable[[], 
     """Return one training pass of an operator, in torch's own form or in ours."""
     operator = build_operator(name, channels, 1, affine=False).train()
     if plain:
-        for module in operator.modules():
-            if isinstance(module, DepthwiseConv2d):
-                module.__class__ = torch.nn.Conv2d
+        make_plain(operator)
     layout = torch.contiguous_format if plain else torch.channels_last
     operator = operator.to(memory_format=layout)
     x = torch.randn(BATCH_SIZE, channels, IMAGE_SIZE, IMAGE_SIZE).to(memory_format=layout)
@@ -112,8 +110,8 @@ multiply-adds/s.
 |---|---:|---:|---:|---:|
 {table}
 
-Plain: torch's own convolutions, NCHW. Ours: channels_last, our depthwise backward; not counted is
-what edges share in the supernet. Bound: the larger of three passes of multiply-adds at the one roof
+Plain: torch's own layers, NCHW. Ours: channels_last, `nas/layers` as they are; not counted is what
+edges share in the supernet. Bound: the larger of three passes of multiply-adds at the one roof
 and of reading the input and writing the output at the other.
 """
     write_results("operators", result, markdown)

@@ -15,14 +15,15 @@ On other devices, layouts and settings this is convolution and BatchNorm as torc
 Shape legend: N images, C_in and C_out channels, H rows, W columns; M = N * H * W pixels.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_MAX_MEAN_TO_STD = 5
-"""A covariance from sums loses digits where a mean is far from zero; beyond this, no moments."""
+_MAX_CANCELLATION = 100
+"""A variance from sums loses as many digits as the terms that cancel in it are larger; beyond this,
+no moments."""
 
 
 class ConvSequence(nn.Sequential):
@@ -96,23 +97,14 @@ def _convolve_and_normalise(
     ):
         return _one_by_one(x, conv, norm, scale)
     with torch.no_grad():
-        mean_x, covariance = _moments(_pixels(x))
-        # Negative where mean ** 2 > limit ** 2 * variance.
-        margin = covariance.diagonal() - (mean_x / _MAX_MEAN_TO_STD).square_()
-    if margin.min() < 0:
+        moments, is_exact = _moments(_pixels(x), conv.weight.flatten(1))
+    if not is_exact:
         return _one_by_one(x, conv, norm, scale)
-    z, mean, var = _PointwiseNorm.apply(
-        x,
-        conv.weight,
-        norm.weight if scale is None else scale,
-        norm.bias,
-        mean_x,
-        covariance,
-        norm.eps,
-    )
+    factors = (norm.weight if scale is None else scale, norm.bias)
+    z = _PointwiseNorm.apply(x, conv.weight, *factors, *moments, norm.eps)
     norm.num_batches_tracked.add_(1)
-    norm.running_mean.lerp_(mean, norm.momentum)
-    norm.running_var.lerp_(var * (num_pixels / (num_pixels - 1)), norm.momentum)
+    norm.running_mean.lerp_(moments.mean, norm.momentum)
+    norm.running_var.lerp_(moments.var * (num_pixels / (num_pixels - 1)), norm.momentum)
     return z
 
 
@@ -135,8 +127,40 @@ def _normalise(x: Tensor, norm: nn.BatchNorm2d, scale: Tensor) -> Tensor:
     )
 
 
+class Moments(NamedTuple):
+    """Of the pixels of x and of those of y = W x."""
+
+    mean_x: Tensor
+    """(C_in,)."""
+    through: Tensor
+    """W Cov(x), (C_out, C_in)."""
+    mean: Tensor
+    """(C_out,), of y."""
+    var: Tensor
+    """(C_out,), of y."""
+
+
+def _moments(pixels: Tensor, matrix: Tensor) -> tuple[Moments, bool]:
+    """(M, C_in), (C_out, C_in) -> the moments, and whether rounding leaves them enough digits."""
+    share = 1 / len(pixels)
+    total = pixels.sum(0)
+    mean_x = total * share
+    covariance = torch.addr(pixels.T @ pixels, total, mean_x, beta=share, alpha=-share)
+    through = matrix @ covariance
+    var = (through * matrix).sum(1).clamp_min_(0)
+    # Rounding is relative to the squares that were summed, of x and then of W x.
+    squares = torch.addcmul(covariance.diagonal(), mean_x, mean_x)
+    terms = matrix.square() @ squares
+    is_exact = bool((terms <= _MAX_CANCELLATION * var).all())
+    return Moments(mean_x, through, matrix @ mean_x, var), is_exact
+
+
+_NO_GRADIENTS = (None,) * 5
+"""Of the moments and eps."""
+
+
 class _PointwiseNorm(torch.autograd.Function):
-    """(x, weight, scale, shift, moments of x, eps) -> output, mean(y), var(y), y = weight * x.
+    """(x, weight, scale, shift, their moments, eps) -> output.
 
     Differentiates through the moments by itself: they are handed in without a graph.
     """
@@ -149,13 +173,12 @@ class _PointwiseNorm(torch.autograd.Function):
         scale: Tensor | None,
         shift: Tensor | None,
         mean_x: Tensor,
-        covariance: Tensor,
+        through: Tensor,
+        mean: Tensor,
+        var: Tensor,
         eps: float,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> Tensor:
         matrix = weight.flatten(1)
-        through = matrix @ covariance
-        mean = matrix @ mean_x
-        var = (through * matrix).sum(1).clamp_min_(0)
         inverse_std = (var + eps).rsqrt_()
         gain = inverse_std if scale is None else scale * inverse_std
         scaled = gain[:, None] * matrix
@@ -163,16 +186,12 @@ class _PointwiseNorm(torch.autograd.Function):
         z = F.conv2d(x, scaled[:, :, None, None], offset)
         ctx.save_for_backward(x, weight, scale, shift, mean_x, through, inverse_std, scaled)
         ctx.eps = eps
-        ctx.mark_non_differentiable(mean, var)
-        ctx.set_materialize_grads(False)
-        return z, mean, var
+        return z
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
-        if grad is None:
-            return (None,) * 7
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
-            return (*_differentiable_backward(ctx, grad), None, None, None)
+            return (*_differentiable_backward(ctx, grad), *_NO_GRADIENTS)
         x, weight, scale, shift, mean_x, through, inverse_std, scaled = ctx.saved_tensors
         pixels, matrix, grad = _pixels(x), weight.flatten(1), _pixels(grad)
         num_pixels = len(pixels)
@@ -198,9 +217,7 @@ class _PointwiseNorm(torch.autograd.Function):
             grad_weight,
             None if scale is None else grad_scale,
             None if shift is None else grad_sum,
-            None,
-            None,
-            None,
+            *_NO_GRADIENTS,
         )
 
 
@@ -215,14 +232,6 @@ def _differentiable_backward(ctx: Any, grad: Tensor) -> list[Tensor | None]:
     for index, gradient in zip(wanted, found, strict=True):
         gradients[index] = gradient
     return gradients
-
-
-def _moments(pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """(M, C) -> mean (C,), covariance (C, C)."""
-    share = 1 / len(pixels)
-    total = pixels.sum(0)
-    covariance = torch.addr(pixels.T @ pixels, total, total, beta=share, alpha=-(share**2))
-    return total * share, covariance
 
 
 def _pixels(x: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from nas.layers import (
     identity_channels,
     sandglass_hidden_channels,
 )
+from nas.layers.subsample import subsample
 
 
 @pytest.fixture(autouse=True)
@@ -111,16 +112,41 @@ class TestDepthwise:
             torch.autograd.grad(expected, (x, conv.weight), direction),
         )
 
-    @pytest.mark.parametrize("stride", [1, 2])
-    def test_backward_pass_is_differentiable(self, stride):
+    @pytest.mark.parametrize(
+        ("kernel_size", "stride", "dilation"), [(3, 1, 2), (3, 2, 2), (3, 2, 1), (5, 1, 1)]
+    )
+    def test_backward_pass_is_differentiable(self, kernel_size, stride, dilation):
         """Exact second-order search differentiates the backward pass."""
-        conv = DepthwiseConv2d(2, 3, stride, dilation=2).double()
+        conv = DepthwiseConv2d(2, kernel_size, stride, dilation).double()
         x = randn(1, 2, 5, 5, requires_grad=True)
-        weight = randn(2, 1, 3, 3, requires_grad=True)
+        weight = randn(2, 1, kernel_size, kernel_size, requires_grad=True)
         call = torch.func.functional_call
         assert torch.autograd.gradgradcheck(
             lambda x, weight: call(conv, {"weight": weight}, (x,)), (x, weight)
         )
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("size", [(6, 4), (7, 5), (1, 1)])
+class TestSubsample:
+    def test_slices_and_their_gradient(self, size, memory_format):
+        """Those of torch's slices; both have the memory format of the image."""
+        x = randn(2, 3, *size).to(memory_format=memory_format).requires_grad_()
+        offsets = (0, 1) if min(size) > 1 else (0,)
+        found = subsample(x, 2, offsets)
+        expected = tuple(x[:, :, i::2, i::2] for i in offsets)
+        torch.testing.assert_close(found, expected)
+        directions = [randn(*part.shape) for part in found]
+        (gradient,) = torch.autograd.grad(found, x, directions)
+        torch.testing.assert_close(gradient, *torch.autograd.grad(expected, x, directions))
+        for tensor in (*found, gradient):
+            assert tensor.is_contiguous(memory_format=memory_format)
+
+    def test_derivatives(self, size, memory_format):
+        """By finite differences, of the backward pass as well."""
+        x = randn(1, 2, *size).to(memory_format=memory_format).requires_grad_()
+        assert torch.autograd.gradcheck(lambda x: subsample(x, 2), (x,))
+        assert torch.autograd.gradgradcheck(lambda x: subsample(x.square(), 2), (x,))
 
 
 class TestReLU6:

@@ -81,8 +81,9 @@ def test_first_and_second_derivatives():
 
     def call(x, weight, scale, shift):
         x = x.contiguous(memory_format=torch.channels_last)
-        moments = pointwise_norm._moments(pointwise_norm._pixels(x.detach()))
-        return pointwise_norm._PointwiseNorm.apply(x, weight, scale, shift, *moments, 1e-5)[0]
+        pixels = pointwise_norm._pixels(x.detach())
+        moments, _ = pointwise_norm._moments(pixels, weight.detach().flatten(1))
+        return pointwise_norm._PointwiseNorm.apply(x, weight, scale, shift, *moments, 1e-5)
 
     inputs = (
         images(2, 2, 2, 3),
@@ -129,6 +130,43 @@ def test_fp32_is_as_exact_as_convolution_and_batch_norm(mean_to_std):
         ]
     for fused, two in zip(errors["fused"], errors["two"], strict=True):
         assert fused < 3 * two + 3e-6, errors
+
+
+@pytest.mark.parametrize("difference", [0.05, 0.3])
+def test_fp32_with_channels_that_hardly_differ(difference):
+    """The difference of two nearly equal channels is lost no more than by torch's two layers."""
+    errors = {}
+    expected = nn.Sequential(nn.Conv2d(2, 1, 1, bias=False), nn.BatchNorm2d(1, affine=False))
+    expected = expected.double()
+    with torch.no_grad():
+        expected[0].weight.copy_(torch.tensor([1.0, -1.0]).view(1, 2, 1, 1))
+    common, own = torch.randn(2, 32, 1, 16, 16, dtype=torch.float64)
+    x = torch.cat([common, common + difference * own], dim=1).float()
+    exact = expected(x.double())
+    for name, kind in (("fused", ConvSequence), ("two", nn.Sequential)):
+        module = kind(*copy.deepcopy(expected).float())
+        z = module(x.contiguous(memory_format=torch.channels_last))
+        errors[name] = ((z.double() - exact).norm() / exact.norm()).item()
+    assert errors["fused"] < 1e-5, errors
+
+
+def test_a_relu_behind_a_norm_is_in_place():
+    """It takes no memory of its own; results and gradients stay."""
+    module = nn.Sequential(*layers(3, 4, affine=True), nn.ReLU(), *layers(4, 4, affine=True))
+    found = ConvSequence(*copy.deepcopy(module))
+    x = images(2, 3, 4, 4)
+    results = []
+    for net in (module, found):
+        kept = set()
+
+        def keep(tensor, kept=kept):
+            kept.add(tensor.untyped_storage().data_ptr())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            z = net(x)
+        results.append((z, *torch.autograd.grad(z.square().sum(), (x, *net.parameters()))))
+    torch.testing.assert_close(*results)
 
 
 @pytest.mark.parametrize(

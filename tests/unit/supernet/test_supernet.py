@@ -3,9 +3,12 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy
 
+from benchmarks.plain import make_plain
 from nas.errors import SearchSpaceError
 from nas.operators import get_operator, register_operator, registry, resolve
+from nas.search import Architect
 from nas.space import CELL_TYPES, load_space
 from nas.supernet import Alphas, Supernet
 from nas.supernet.mixed import MixedEdge
@@ -46,32 +49,65 @@ def test_by_source_equals_the_plain_form(name):
     torch.testing.assert_close(results[0], results[1], rtol=1e-9, atol=1e-9)
 
 
+def both_forms(space, **settings):
+    """Yield ours in channels_last and the plain form in NCHW, with equal weights; both fp32."""
+    for is_plain in (False, True):
+        net, alphas, x = make(space, by_source=not is_plain, **settings)
+        if is_plain:
+            make_plain(net)
+        else:
+            net, x = (v.to(memory_format=torch.channels_last) for v in (net, x))
+        yield net.float(), alphas.float(), x.float()
+
+
+@pytest.mark.parametrize("name", ["darts", "darts+sandglass", "darts+ir"])
+def test_gradients_in_fp32(name):
+    """Of alphas and of weights: both forms are equally near to float64, up to rounding."""
+    space = load_space(name)
+    exact_net, exact_alphas, x = make(space, by_source=False)
+    nets = [(make_plain(exact_net), exact_alphas, x), *both_forms(space)]
+    found = []
+    for net, alphas, images in nets:
+        loss = cross_entropy(net(images, alphas.weights()), torch.arange(3))
+        for parameters in (alphas.parameters(), net.parameters()):
+            gradients = torch.autograd.grad(
+                loss, [*parameters], retain_graph=True, materialize_grads=True, allow_unused=True
+            )
+            found.append(torch.cat([gradient.flatten().double() for gradient in gradients]))
+    for exact, ours, plain in zip(found[0:2], found[2:4], found[4:6], strict=True):
+        errors = [((other - exact).norm() / exact.norm()).item() for other in (ours, plain)]
+        assert errors[0] < 1e-4 and errors[0] < 10 * errors[1] + 1e-6, errors
+
+
 def test_twenty_steps_in_fp32(tmp_path):
-    """Trained in fp32 by either form, the weights stay as close as rounding allows."""
+    """A search in fp32 by either form: weights and alphas stay as close as rounding allows."""
     path = tmp_path / "small.yaml"
     path.write_text(
         "num_nodes: 2\n"
         "primitives: [none, skip_connect, max_pool_3x3, sep_conv_3x3, dil_conv_5x5, "
         "sandglass_3x3]\n"
     )
-    space = load_space(path)
-    nets = []
-    for by_source in (True, False):
-        net, alphas, x = make(space, by_source=by_source, init_channels=2)
-        net, alphas, x = net.float(), alphas.float(), x.float()
-        if by_source:
-            x = x.to(memory_format=torch.channels_last)
-        start = [parameter.detach().clone() for parameter in net.parameters()]
+    ends = []
+    for net, alphas, x in both_forms(load_space(path), init_channels=2):
+        batch = (x, torch.arange(3))
+        parameters = [*net.parameters(), *alphas.parameters()]
+        start = torch.cat([parameter.detach().flatten() for parameter in parameters])
         optimizer = torch.optim.SGD(net.parameters(), lr=0.025, momentum=0.9)
+        alpha_optimizer = torch.optim.SGD(alphas.parameters(), lr=0.1)
+        architect = Architect(net, alphas, cross_entropy, optimizer, order="second_order")
         for _ in range(20):
+            architect.step(batch, batch)
+            alpha_optimizer.step()
             optimizer.zero_grad()
-            arch_weights = [weights.detach() for weights in alphas.weights()]
-            torch.nn.functional.cross_entropy(net(x, arch_weights), torch.arange(3)).backward()
+            weights = [row.detach() for row in alphas.weights()]
+            cross_entropy(net(x, weights), batch[1]).backward()
             optimizer.step()
-        nets.append(torch.cat([parameter.detach().flatten() for parameter in net.parameters()]))
-    moved = (nets[1] - torch.cat([value.flatten() for value in start])).norm()
-    assert moved > 0.1
-    assert (nets[0] - nets[1]).norm() < 1e-3 * moved
+        end = torch.cat([parameter.detach().flatten() for parameter in parameters])
+        ends.append((end, end - start))
+    (ours, moved), (plain, _) = ends
+    num_alphas = sum(alpha.numel() for alpha in alphas.parameters())
+    assert moved[:-num_alphas].norm() > 0.1 and moved[-num_alphas:].norm() > 0.01
+    assert (ours - plain).norm() < 1e-3 * moved.norm()
 
 
 def test_an_operator_that_declares_nothing_is_the_same_in_both_forms():
@@ -84,11 +120,15 @@ def test_an_operator_that_declares_nothing_is_the_same_in_both_forms():
             return nn.Sequential(nn.Conv2d(channels, channels, 3, stride, 1), nn.Tanh())
 
         space = load_space("s3+undeclared")
-        outputs = []
+        results = []
         for by_source in (True, False):
             net, alphas, x = make(space, by_source=by_source)
-            outputs.append(net(x, alphas.weights()))
-        torch.testing.assert_close(*outputs)
+            if by_source:
+                x = x.to(memory_format=torch.channels_last)
+            logits = net(x, alphas.weights())
+            inputs = [*alphas.parameters(), *net.parameters()]
+            results.append((logits, torch.autograd.grad(logits.square().sum(), inputs)))
+        torch.testing.assert_close(*results)
     finally:
         registry._REGISTRY.clear()
         registry._REGISTRY.update(before)
@@ -114,11 +154,15 @@ def test_a_sequence_with_a_forward_of_its_own_is_not_taken_apart():
             return Residual(*layers) if stride == 1 else nn.Sequential(*layers, nn.AvgPool2d(2))
 
         space = load_space("s3+residual")
-        outputs = []
+        results = []
         for by_source in (True, False):
             net, alphas, x = make(space, by_source=by_source)
-            outputs.append(net(x, alphas.weights()))
-        torch.testing.assert_close(*outputs)
+            if by_source:
+                x = x.to(memory_format=torch.channels_last)
+            logits = net(x, alphas.weights())
+            inputs = [*alphas.parameters(), *net.parameters()]
+            results.append((logits, torch.autograd.grad(logits.square().sum(), inputs)))
+        torch.testing.assert_close(*results)
     finally:
         registry._REGISTRY.clear()
         registry._REGISTRY.update(before)
