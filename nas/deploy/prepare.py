@@ -39,7 +39,7 @@ class Clamp(nn.Module):
 
 def _replace_relu6(module: nn.Module) -> None:
     for name, child in module.named_children():
-        if type(child) is nn.ReLU6:
+        if isinstance(child, nn.ReLU6):  # the project's own is a subclass
             setattr(module, name, Clamp())
         else:
             _replace_relu6(child)
