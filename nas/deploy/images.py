@@ -9,7 +9,7 @@ from torch import Tensor
 from nas.cli.augment_data import Images, Loader, eval_loader, load_split
 from nas.config import AugmentConfig, resolved
 from nas.data import EvalTransform, SubsetError, load_dataset
-from nas.deploy.metadata import Metadata
+from nas.deploy.metadata import NO_DATASET, Metadata
 from nas.errors import ConfigError, DataError
 
 _CPU = torch.device("cpu")
@@ -67,6 +67,11 @@ class LabelledImages:
         Raises:
             ConfigError: A folder is missing, or has no effect.
         """
+        if metadata.dataset == NO_DATASET:
+            raise ConfigError(
+                "--data: the network has random weights and was trained on no images; leave it "
+                "out, or export NAME,dataset=... with the data set whose images it shall see"
+            )
         if (data is None) != (metadata.dataset == "shapes"):
             found = "found none" if data is None else f"found {data}, which would have no effect"
             raise ConfigError(
