@@ -13,8 +13,8 @@ from nas.layers.conv import InterleavedConv
 def fold_batch_norms(net: nn.Module) -> None:
     """Fold every BatchNorm that directly follows a convolution in a sequence, in place.
 
-    What it leaves behind is `nn.Identity`. A BatchNorm that follows anything else stays, and so does
-    one in a sequence with a forward of its own, which need not call its layers one after the other.
+    What it leaves behind is `nn.Identity`. A BatchNorm that follows anything else stays, and
+    so does one in a sequence with a forward of its own, which may call its layers otherwise.
 
     Args:
         net: In eval mode.

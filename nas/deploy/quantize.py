@@ -5,9 +5,7 @@ defaults its entropy method has a single threshold to choose from, so that it cu
 """
 
 import json
-import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +16,7 @@ import onnx
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.calibrate import TensorData, TensorsData, save_tensors_data
 
-from nas.deploy.export import MIN_OPSET
+from nas.deploy.export import MIN_OPSET, quiet
 from nas.deploy.metadata import KEY
 from nas.deploy.session import open_session
 from nas.deploy.thresholds import RULES, Histogram, Range
@@ -111,7 +109,7 @@ def write_quantized(
     temporary = out.with_name(f".writing-{out.name}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory() as folder, _quiet():
+        with TemporaryDirectory() as folder, quiet():
             path = Path(folder) / "ranges.json"
             # The quantiser reads ranges of any origin under the name of a method of its own.
             save_tensors_data(TensorsData(CalibrationMethod.MinMax, data), path)
@@ -138,14 +136,3 @@ def write_quantized(
         raise DeployError(f"{out}: cannot be written: {cause}; choose another --out") from cause
     finally:
         temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide the quantiser's advice to run a preparation that an exported file does not need."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(level)

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from PIL import Image
 from nas.cli.augment import main as augment
 from nas.deploy.__main__ import main
 from nas.deploy.extra import PACKAGES
+from nas.operators import registry
 from nas.runtime.checkpoint import list_checkpoints, write_checkpoint
 
 for package in PACKAGES:
@@ -76,6 +79,17 @@ def test_quantize(run, exported, folder, tmp_path, capsys):
     assert 0.1 < peak < 8
 
 
+def test_a_large_loss_is_named(exported, folder, tmp_path, capsys, monkeypatch):
+    """With the calibrations that may lose less; a small one is not worth a word."""
+    flags = ["--calibration=minmax", "--calibration_images=4", f"--data={folder}"]
+    argv = ["quantize", str(exported), *flags, f"--out={tmp_path / 'int8.onnx'}"]
+    for limit, is_warned in ((101, False), (-101, True)):
+        monkeypatch.setattr("nas.deploy.commands._LARGE_DROP", limit)
+        assert main(argv) == 0
+        printed = capsys.readouterr().out
+        assert ("with --calibration minmax; try entropy or percentile" in printed) == is_warned
+
+
 def test_benchmark(exported, tmp_path, capsys):
     """A row for each network and engine, in the table, the JSON and the picture."""
     tiny = "DARTS_V2,init_channels=2,num_cells=3"
@@ -120,7 +134,17 @@ EXPORT_CASES = {
     "value": (["mobilenext_1.0,identity_ratio=7"], "identity_ratio: '7' is out of range"),
     "form": (["mobilenext_1.0,1/2"], "expected NAME,SETTING=VALUE"),
     "number": (["DARTS_V2,num_cells=x"], "num_cells: expected a whole number, found 'x'"),
-    "of a genotype": (["DARTS_V2,width=2"], "width"),
+    "of a genotype": (["DARTS_V2,width=2"], "'width' is no setting of a genotype's network"),
+    "channels": (["mobilenext_1.0,in_channels=1"], "in_channels: found 1, but the images have 3"),
+    "count": (["DARTS_V2,init_channels=-1"], "init_channels: -1 is out of range"),
+    "probability": (["mobilenext_1.0,dropout=x"], "dropout: expected a number, found 'x'"),
+    "switch": (["DARTS_V2,auxiliary=1"], "auxiliary: expected true or false, found '1'"),
+    "data set": (["DARTS_V2,dataset=cifar"], "dataset: 'cifar' is unknown; did you mean"),
+    "whose weights": (["DARTS_V2,weights=w.pt"], "trained on with dataset=, one of cifar10"),
+    "images of nothing": (["mobilenext_0.35", "--data=."], "was trained on no images"),
+    "opset of a program": (["DARTS_V2", "--out=x.pt2", "--opset=20"], "only on .onnx"),
+    "plug-ins": (["mobilenext_0.35", "--plugins=a.py"], "--plugins has an effect only on"),
+    "small": (["mobilenext_0.35", "--image_size=16"], "images of 16 x 16 are too small"),
     "opset": (["DARTS_V2", "--opset=11"], "--opset: found 11, but torch.onnx writes 18 to 23"),
     "size of a checkpoint": (["RUN", "--image_size=64"], "--image_size: "),
     "size": (["mobilenext_1.0", "--image_size=9999"], "--image_size: expected 8 to 1024"),
@@ -140,6 +164,45 @@ def test_what_cannot_be_exported(run, tmp_path, capsys, case):
     assert not out.exists()
 
 
+@pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
+def test_an_operator_that_cannot_be_exported(tmp_path, capsys, suffix):
+    """A plug-in whose course depends on the pixels: one line, with either format."""
+    plugin = tmp_path / "moody.py"
+    plugin.write_text(
+        "import torch\n"
+        "from nas.operators import register_operator\n"
+        "class Moody(torch.nn.MaxPool2d):\n"
+        "    def forward(self, x):\n"
+        "        return super().forward(x if x.sum() > 0 else -x)\n"
+        "@register_operator('moody', label='moody', family='pooling')\n"
+        "def build(channels, stride, *, affine):\n"
+        "    return Moody(3, stride, padding=1)\n"
+    )
+    document = json.loads(Path(CELL).read_text())
+    document["normal"][0][0][0] = "moody"
+    cell = tmp_path / "cell.json"
+    cell.write_text(json.dumps(document))
+    before = dict(registry._REGISTRY)
+    try:
+        name, out = f"{cell},init_channels=2,num_cells=3", tmp_path / f"net{suffix}"
+        said = refused(capsys, ["export", name, f"--out={out}", "--plugins", plugin])
+    finally:
+        registry._REGISTRY.clear()
+        registry._REGISTRY.update(before)
+    assert "the network cannot be exported" in said and not out.exists()
+
+
+def test_a_check_needs_two_images(tmp_path, capsys):
+    """A test split with a single image is no batch."""
+    for split in ("train", "test"):
+        (tmp_path / split / "cat").mkdir(parents=True)
+        Image.new("RGB", (32, 32)).save(tmp_path / split / "cat" / "0.png")
+    name, out = "mobilenext_0.35,num_classes=1,dataset=imagefolder", tmp_path / "net.onnx"
+    flags = [f"--out={out}", f"--data={tmp_path}", "--image_size=32"]
+    assert "has 1 test image" in refused(capsys, ["export", name, *flags])
+    assert not out.exists()
+
+
 QUANTIZE_CASES = {
     "empty folder": (["--data=EMPTY"], "has no folder `train`"),
     "empty class": (["--data=NO_IMAGES"], "this class has no images"),
@@ -151,6 +214,7 @@ QUANTIZE_CASES = {
     "no effect": (["--percentile=99"], "has an effect only with --calibration percentile"),
     "range": (["--calibration=percentile", "--percentile=101"], "--percentile: expected"),
     "itself": (["--out=MODEL"], "expected another file than the model"),
+    "test images": (["--data=DAMAGED"], "cannot be read as an image"),
     "chunk": (["--chunk=0"], "--chunk: expected a whole number from 1, found 0"),
 }
 
@@ -166,7 +230,10 @@ def test_what_cannot_be_quantised(exported, folder, tmp_path, capsys, monkeypatc
             (tmp_path / "none" / split / name).mkdir(parents=True)
             (tmp_path / "others" / split / name).mkdir(parents=True)
             Image.new("RGB", (32, 32)).save(tmp_path / "others" / split / name / "0.png")
-    words = {"EMPTY": "empty", "NO_IMAGES": "none", "OTHERS": "others"}
+    if "--data=DAMAGED" in (arguments or []):
+        shutil.copytree(folder, tmp_path / "damaged")
+        (tmp_path / "damaged" / "test" / "dog" / "0.png").write_bytes(b"no image")
+    words = {"EMPTY": "empty", "NO_IMAGES": "none", "OTHERS": "others", "DAMAGED": "damaged"}
     default = [] if arguments is None else [f"--data={folder}"]
     flags = ["--calibration_images=2", f"--out={tmp_path / 'int8.onnx'}", *default]
     for argument in arguments or []:
@@ -182,6 +249,10 @@ def test_what_cannot_be_quantised(exported, folder, tmp_path, capsys, monkeypatc
     [
         (["DARTS_V2", "--engines", "tflite"], "--engines: 'tflite' is unknown; known: eager"),
         (["DARTS_V2", "DARTS_V2"], "named twice"),
+        (["a.onnx", "--engines", "eager"], "--engines has no effect on .onnx files"),
+        (["a.onnx", "--plugins", "a.py"], "--plugins has no effect on .onnx files"),
+        (["mobilenext_0.35", "--plugins", "a.py"], "--plugins has an effect only on"),
+        (["a.onnx", "b.pt", "--image_size=32"], "--image_size has an effect only on a network by"),
         (["nowhere.onnx"], "there is no such file"),
         (["DARTS_V2", "--threads=0"], "--threads: expected a whole number from 1"),
     ],
