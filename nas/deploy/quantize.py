@@ -7,7 +7,6 @@ defaults its entropy method has a single threshold to choose from, so that it cu
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,7 +18,7 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData, save_ten
 from nas.deploy.export import MIN_OPSET, quiet
 from nas.deploy.metadata import KEY
 from nas.deploy.session import open_session
-from nas.deploy.thresholds import RULES, Histogram, Range
+from nas.deploy.thresholds import RULES, SIGNED_LEVELS, UNSIGNED_LEVELS, Histogram, Range
 from nas.errors import ConfigError, DeployError
 
 ACTIVATIONS = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
@@ -87,10 +86,17 @@ def choose_ranges(
     histograms: Mapping[str, Histogram], quantization: Quantization
 ) -> dict[str, Range]:
     """Return the range of every activation."""
+    return {name: _range_of(histogram, quantization) for name, histogram in histograms.items()}
+
+
+def _range_of(histogram: Histogram, quantization: Quantization) -> Range:
     rule = RULES[quantization.calibration]
     if quantization.calibration == "percentile":
-        rule = partial(rule, percentile=quantization.percentile)
-    return {name: rule(histogram) for name, histogram in histograms.items()}
+        return rule(histogram, quantization.percentile)
+    if quantization.calibration == "entropy":
+        is_unsigned = quantization.activations == "uint8" and histogram.lowest >= 0
+        return rule(histogram, UNSIGNED_LEVELS if is_unsigned else SIGNED_LEVELS)
+    return rule(histogram)
 
 
 def write_quantized(
