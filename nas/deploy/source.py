@@ -137,13 +137,19 @@ def _from_name(text: str, image_size: int | None, plugins: tuple[str, ...]) -> S
         if weights is None:
             # Without statistics of its own a deep network lets its activations fade to denormals,
             # which are slow, and to logits that any two programs agree on.
-            update_bn([sample_images(metadata, _NUM_IMAGES_FOR_NORMS)], net)
+            update_bn([sample_images(metadata, _num_images_for_norms(metadata))], net)
     if weights is not None:
         load_weights(net, weights)
     return Source(text, net, metadata, None)
 
 
-_NUM_IMAGES_FOR_NORMS = 8
+def _num_images_for_norms(metadata: Metadata) -> int:
+    """At least 8, and enough for 64 values of a channel where a mobile network divides by 32.
+
+    From eight values a variance may be so small that what is divided by it is mostly rounding.
+    """
+    pixels = (metadata.image_size // 32) ** 2 if "model" in metadata.model else 64
+    return max(8, -(-64 // max(1, pixels)))
 
 
 def _describe(
