@@ -10,13 +10,22 @@ import torch
 from PIL import Image
 
 from nas.cli.augment import main as augment
+from nas.data.imagefolder import IMAGENET_MEAN, IMAGENET_STD
 from nas.deploy.__main__ import main
 from nas.deploy.extra import PACKAGES
+from nas.genotype import Genotype, load_genotype
 from nas.operators import registry
 from nas.runtime.checkpoint import list_checkpoints, write_checkpoint
+from tests.unit.deploy.networks import METADATA, images, small_mobilenext
 
 for package in PACKAGES:
     pytest.importorskip(package, reason="the extra `deploy` is not installed")
+
+import onnx  # noqa: E402
+
+from nas.deploy.candidates import build_candidates  # noqa: E402
+from nas.deploy.session import open_session, read_metadata  # noqa: E402
+from nas.deploy.source import Source  # noqa: E402
 
 CELL = "experiments/cifar10_small/search/darts+sandglass-seed0/genotype.json"
 NUM_TRAIN, NUM_TEST = 12, 6
@@ -62,6 +71,20 @@ def refused(capsys, argv):
     assert code == 2 and len(lines) == 1, stderr
     assert lines[0].startswith("python -m nas.deploy: error: ")
     return lines[0]
+
+
+def test_what_a_checkpoint_says_is_in_the_file(run, exported):
+    """The genotype, the classes, the data set and the normalisation that it was trained with."""
+    metadata = read_metadata(open_session(exported), exported)
+    assert Genotype.from_json(metadata.model["genotype"], "the file") == load_genotype(CELL)
+    assert {key: metadata.model[key] for key in ("init_channels", "num_cells", "num_classes")} == {
+        "init_channels": 2,
+        "num_cells": 3,
+        "num_classes": 2,
+    }
+    assert metadata.classes == ["cat", "dog"] and metadata.weights.startswith("newest of run")
+    assert (metadata.dataset, metadata.image_size) == ("imagefolder", 32)
+    assert metadata.mean == list(IMAGENET_MEAN) and metadata.std == list(IMAGENET_STD)
 
 
 def test_quantize(run, exported, folder, tmp_path, capsys):
@@ -116,6 +139,31 @@ def test_benchmark(exported, tmp_path, capsys):
         assert row["images_per_s"] > 0 and f"| {one['median_ms']:.2f} |" in printed
     assert (out / "latency.md").read_text() in printed
     assert (out / "latency.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "engine", ["eager", "onnx_fp32", "onnx_int8", pytest.param("compiled", marks=pytest.mark.slow)]
+)
+def test_an_engine(engine, tmp_path):
+    """It runs the network of its name: the same logits, near to them in 8 bits."""
+    net = small_mobilenext("1/2")
+    with torch.no_grad():
+        expected = net(images(3))
+    source = Source("small", net, METADATA, None)
+    (found,) = build_candidates(source, (engine,), 1, tmp_path / "net")
+    with torch.inference_mode():
+        difference = (found.net(images(3)) - expected).abs().max()
+    if engine == "onnx_int8":
+        assert 1e-4 < difference < 0.25 * expected.abs().max()
+    else:
+        assert difference < 1e-4
+    assert (found.model, found.engine, found.image_size) == ("small", engine, 32)
+    assert (found.size_bytes is None) == (engine in ("eager", "compiled"))
+    assert isinstance(found.net, torch._dynamo.OptimizedModule) == (engine == "compiled")
+    if engine.startswith("onnx"):
+        nodes = onnx.load(tmp_path / f"net-{engine}.onnx").graph.node
+        has_integers = any(node.op_type == "QuantizeLinear" for node in nodes)
+        assert has_integers == (engine == "onnx_int8")
 
 
 def without_genotype(run, tmp_path):

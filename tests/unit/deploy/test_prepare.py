@@ -69,6 +69,27 @@ def test_a_genotype_network_without_auxiliary_head(stem):
     assert deviation(net, images(2, 32 if stem == "cifar" else 64)) < 1e-12
 
 
+@pytest.mark.parametrize("name", ["DARTS_V2", "mobilenext_se_1.0"])
+def test_nothing_of_chance_is_left(name):
+    """Drop path and dropout are gone from the graph of a network that is trained with both."""
+    if name == "DARTS_V2":
+        genotype = load_genotype(name)
+        resolve_genotype(genotype)
+        net = GenotypeNetwork(genotype, init_channels=2, num_cells=3, auxiliary=False)
+    else:
+        net = build_network(name, num_classes=5)
+    net.train().drop_path_prob = 0.9
+    assert chances(net) and not chances(prepare(net))
+    assert net.training and net.drop_path_prob == 0.9
+
+
+def chances(net):
+    """The random operators of a network's graph; dropout (x, p, train) that is off is none."""
+    graph = torch.export.export(net, (images(2),)).graph
+    found = [n for n in graph.nodes if any(w in str(n.target) for w in ("rand", "bernoulli"))]
+    return found + [n for n in graph.nodes if "dropout" in str(n.target) and n.args[2]]
+
+
 @pytest.mark.parametrize("streams", [True, False])
 def test_no_relu6_is_left(streams):
     """Torch's own and the project's are both replaced."""
