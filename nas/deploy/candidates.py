@@ -68,7 +68,7 @@ def build_candidates(
 
 
 def _in_torch(net: nn.Module) -> nn.Module:
-    return prepare(net, streams=False).to(memory_format=torch.channels_last)
+    return prepare(net, for_export=False).to(memory_format=torch.channels_last)
 
 
 def _write(engine: str, source: Source, stem: Path) -> Path:

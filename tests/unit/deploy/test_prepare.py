@@ -90,14 +90,14 @@ def chances(net):
     return found + [n for n in graph.nodes if "dropout" in str(n.target) and n.args[2]]
 
 
-@pytest.mark.parametrize("streams", [True, False])
-def test_no_relu6_is_left(streams):
-    """Torch's own and the project's are both replaced."""
+def test_no_relu6_is_left_for_an_export():
+    """Torch's own and the project's are both replaced; in PyTorch they stay, being in place."""
     net = nn.Sequential(
         small_mobilenext("1/2").features, build_operator("inverted_residual_3x3", 24)
     )
     assert {type(m) for m in net.modules() if isinstance(m, nn.ReLU6)} == {ReLU6, nn.ReLU6}
-    prepared = prepare(net, streams)
+    assert any(isinstance(m, ReLU6) for m in prepare(net, for_export=False).modules())
+    prepared = prepare(net)
     assert not any(isinstance(m, nn.ReLU6) for m in prepared.modules())
     assert any(isinstance(m, Clamp) for m in prepared.modules())
 
