@@ -1,6 +1,6 @@
 """Table 4 small: what INT8 costs MobileNeXt and MobileNetV2, by calibration and weight scales.
 
-python experiments/deploy/table4.py --runs experiments/cifar10_mobile/augment --data DIR
+python experiments/deploy/table4.py --runs runs/cifar10_mobile/augment --data DIR
 """
 
 import argparse
@@ -109,6 +109,11 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="the images that they were trained on")
     arguments = parser.parse_args()
     names = [f"{network}-seed{seed}" for network in NETWORKS for seed in SEEDS]
+    for name in names:
+        if not (arguments.runs / name / "checkpoints").is_dir():
+            parser.error(
+                f"--runs: {arguments.runs / name} has no checkpoints; train it, see README.md"
+            )
     runs = {name: measure(arguments.runs / name, arguments.data) for name in names}
     environment = describe_environment(torch.device("cpu"))
     environment["command"] = ["experiments/deploy/table4.py", *sys.argv[1:]]

@@ -10,7 +10,7 @@ from nas.data.imagenet import FileLoader, ImageFiles, load_imagenet
 from nas.data.loaders import TensorLoader
 from nas.data.records import DatasetInfo, ImageSet
 from nas.data.shares import WHOLE, Share
-from nas.data.splits import stratified_split, stratified_subset
+from nas.data.splits import SubsetError, stratified_split, stratified_subset
 from nas.data.transforms import EvalTransform, TrainTransform
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "ImageFiles",
     "ImageSet",
     "Share",
+    "SubsetError",
     "TensorLoader",
     "TrainTransform",
     "dataset_names",

@@ -13,6 +13,15 @@ from torch import Tensor
 from nas.errors import DataError
 
 
+class SubsetError(DataError):
+    """A part of a data set cannot have the size that was asked for."""
+
+    def __init__(self, found: int, reason: str, advice: str):
+        """Keep what a program needs that asks under another name than --max_images."""
+        super().__init__(f"--max_images: found {found}, {reason}; {advice}")
+        self.reason = reason
+
+
 def stratified_split(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
     """Divide images in two so that both parts have the classes in the same proportions.
 
@@ -53,19 +62,19 @@ def stratified_subset(labels: Tensor, num: int, seed: int) -> Tensor:
         int64 (num,), ascending.
 
     Raises:
-        DataError: `num` is out of range.
+        SubsetError: `num` is out of range.
     """
     counts = labels.bincount()
     num_classes = int((counts > 0).sum())
     if num > len(labels):
-        raise DataError(
-            f"--max_images: found {num}, but there are {len(labels)} images; "
-            "lower it, or leave it out to use all"
+        raise SubsetError(
+            num, f"but there are {len(labels)} images", "lower it, or leave it out to use all"
         )
     if num < num_classes:
-        raise DataError(
-            f"--max_images: found {num}, which is fewer than one image for each of the "
-            f"{num_classes} classes; allowed are {num_classes} to {len(labels)}"
+        raise SubsetError(
+            num,
+            f"which is fewer than one image for each of the {num_classes} classes",
+            f"allowed are {num_classes} to {len(labels)}",
         )
     chosen, _ = _take(labels, _share_out(counts, num, minimum=1), seed)
     return chosen.sort().values

@@ -74,10 +74,8 @@ def _add_export(commands) -> None:
         help="folder of the data set, whose test images are used for the check; without it images "
         "are drawn by the program",
     )
-    parser.add_argument("--opset", type=int, default=18, help="of .onnx (default 18)")
-    parser.add_argument(
-        "--plugins", nargs="+", default=[], help="modules with operators of a genotype"
-    )
+    parser.add_argument("--opset", type=int, help="of .onnx (default 18)")
+    _add_plugins(parser)
 
 
 def _add_quantize(commands) -> None:
@@ -136,9 +134,13 @@ def _add_benchmark(commands) -> None:
     parser.add_argument(
         "--engines",
         nargs="+",
-        help="some of eager, compiled, onnx_fp32, onnx_int8 (default: all)",
+        help="some of eager, compiled, onnx_fp32, onnx_int8 (default: all); not of .onnx files",
     )
-    parser.add_argument("--image_size", type=int, help="pixels, for networks by name")
+    parser.add_argument(
+        "--image_size",
+        type=int,
+        help="pixels, for networks by name; checkpoints and .onnx files among them keep their own",
+    )
     parser.add_argument(
         "--threads",
         type=int,
@@ -149,6 +151,13 @@ def _add_benchmark(commands) -> None:
     parser.add_argument("--batch_size", type=int, default=32, help="of the throughput (default 32)")
     parser.add_argument("--calls", type=int, default=100, help="timed calls (default 100)")
     parser.add_argument("--out", help="folder for latency.json, latency.md and latency.png")
+    _add_plugins(parser)
+
+
+def _add_plugins(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--plugins", nargs="+", default=[], help="modules with operators of a genotype"
+    )
 
 
 if __name__ == "__main__":

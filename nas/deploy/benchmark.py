@@ -13,6 +13,7 @@ import torch
 
 from nas.deploy.candidates import Candidate, build_candidates
 from nas.deploy.chart import latency_chart
+from nas.deploy.source import Source, check_plugins, is_checkpoint, read_source
 from nas.deploy.timing import Latency, time_calls
 from nas.errors import DeployError
 from nas.report.embed import png_bytes
@@ -27,13 +28,15 @@ class Settings:
     models: tuple[str, ...]
     engines: tuple[str, ...]
     image_size: int | None = None
-    """Pixels, for networks by name; None is the network's own."""
+    """Pixels, for networks by name alone; None is the network's own."""
     num_threads: tuple[int, ...] = (1,)
     """Each is a run of its own."""
     batch_size: int = 32
     """Of the throughput; the latency is at batch 1."""
     num_calls: int = 100
     """Timed calls at batch 1."""
+    plugins: tuple[str, ...] = ()
+    """Modules or .py files with operators of genotypes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,8 +58,10 @@ def run_benchmark(settings: Settings) -> list[Row]:
     """Time everything; the candidates of all networks take turns.
 
     Raises:
+        ConfigError: A network is unknown, or an option has no effect on any.
         DeployError: A network cannot be built, exported or run.
     """
+    sources = _sources(settings)
     before = torch.get_num_threads()
     try:
         # All networks of a kind share one function; each has a compiled form of its own.
@@ -65,20 +70,40 @@ def run_benchmark(settings: Settings) -> list[Row]:
             return [
                 row
                 for num_threads in settings.num_threads
-                for row in _rows(settings, num_threads, Path(folder))
+                for row in _rows(settings, sources, num_threads, Path(folder))
             ]
     finally:
         torch.set_num_threads(before)
 
 
-def _rows(settings: Settings, num_threads: int, folder: Path) -> list[Row]:
+def is_file(model: str) -> bool:
+    """Whether a network is an .onnx file, which is timed as it is."""
+    return model.endswith(".onnx")
+
+
+def _sources(settings: Settings) -> list[Source | Path]:
+    found = [
+        Path(model)
+        if is_file(model)
+        else read_source(
+            model, None if is_checkpoint(model) else settings.image_size, settings.plugins
+        )
+        for model in settings.models
+    ]
+    check_plugins([source for source in found if isinstance(source, Source)], settings.plugins)
+    return found
+
+
+def _rows(
+    settings: Settings, sources: Sequence[Source | Path], num_threads: int, folder: Path
+) -> list[Row]:
     torch.set_num_threads(num_threads)
     torch.compiler.reset()  # what was compiled for another number of threads
     candidates = [
         candidate
-        for index, model in enumerate(settings.models)
+        for index, source in enumerate(sources)
         for candidate in build_candidates(
-            model, settings.engines, settings.image_size, num_threads, folder / str(index)
+            source, settings.engines, num_threads, folder / str(index)
         )
     ]
     single = _time(candidates, 1, settings.num_calls)

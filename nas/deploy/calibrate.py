@@ -36,16 +36,18 @@ def collect(model: onnx.ModelProto, chunks: Chunks) -> dict[str, Histogram]:
 
         def activations() -> Iterator[tuple[str, Tensor]]:
             for images in chunks():
-                feed = images.numpy()
                 yield INPUT, images
-                outputs = session.run(names, {INPUT: feed})
-                yield from zip(names, map(torch.from_numpy, outputs), strict=True)
+                # No name for the outputs, which would keep them while the next chunk is run.
+                yield from zip(
+                    names,
+                    map(torch.from_numpy, session.run(names, {INPUT: images.numpy()})),
+                    strict=True,
+                )
 
         ranges = _ranges(activations())
         if not ranges:
             raise DeployError("calibration: there are no images; give a folder with some")
         counts = {name: np.zeros(2 * NUM_BINS, np.int64) for name in ranges}
-        zeros = dict.fromkeys(ranges, 0)
         for name, values in activations():
             largest = max(-ranges[name][0], ranges[name][1])
             # histc counts in float32, which is exact up to 2 ** 24 values in one bin.
@@ -53,8 +55,7 @@ def collect(model: onnx.ModelProto, chunks: Chunks) -> dict[str, Histogram]:
                 found = torch.histc(part, 2 * NUM_BINS, -largest, largest) if largest else None
                 if found is not None:
                     counts[name] += found.numpy().astype(np.int64)
-            zeros[name] += values.numel() - int(values.count_nonzero())
-    return {name: Histogram(*ranges[name], counts[name], zeros[name]) for name in ranges}
+    return {name: Histogram(*ranges[name], counts[name]) for name in ranges}
 
 
 def peak_memory_gib() -> float:

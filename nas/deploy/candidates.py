@@ -13,7 +13,7 @@ from nas.deploy.images import sample_images
 from nas.deploy.prepare import prepare
 from nas.deploy.quantize import Quantization, choose_ranges, read_float_model, write_quantized
 from nas.deploy.session import OnnxNetwork, open_session, read_metadata
-from nas.deploy.source import Source, read_source
+from nas.deploy.source import Source
 
 ENGINES = ("eager", "compiled", "onnx_fp32", "onnx_int8")
 """PyTorch eager; PyTorch compiled (torch.compile); ONNX Runtime in fp32 and in int8."""
@@ -37,26 +37,24 @@ class Candidate:
 
 
 def build_candidates(
-    text: str, engines: tuple[str, ...], image_size: int | None, num_threads: int, stem: Path
+    source: Source | Path, engines: tuple[str, ...], num_threads: int, stem: Path
 ) -> list[Candidate]:
     """Build one network in each engine.
 
     Args:
-        text: What `read_source` reads, or an .onnx file, which is timed as it is.
+        source: The network, or an .onnx file, which is timed as it is.
         engines: Some of `ENGINES`.
-        image_size: Pixels, for a network by name.
         num_threads: Of ONNX Runtime; PyTorch has those of the process.
         stem: Where the files are made, `stem`-ENGINE.onnx; those that are there are used again.
 
     Raises:
         DeployError: The network cannot be exported or run.
     """
-    if text.endswith(".onnx"):
-        path = Path(text)
-        session = open_session(path, num_threads)
-        size = read_metadata(session, path).image_size
-        return [Candidate(text, "onnx", path.stat().st_size, size, OnnxNetwork(session))]
-    source = read_source(text, image_size)
+    if isinstance(source, Path):
+        session = open_session(source, num_threads)
+        image_size = read_metadata(session, source).image_size
+        size = source.stat().st_size
+        return [Candidate(str(source), "onnx", size, image_size, OnnxNetwork(session))]
     found = []
     for engine in engines:
         net, size = _in_torch(source.net), None
@@ -65,12 +63,12 @@ def build_candidates(
         elif engine != "eager":
             path = _write(engine, source, stem)
             net, size = OnnxNetwork(open_session(path, num_threads)), path.stat().st_size
-        found.append(Candidate(text, engine, size, source.metadata.image_size, net))
+        found.append(Candidate(source.name, engine, size, source.metadata.image_size, net))
     return found
 
 
 def _in_torch(net: nn.Module) -> nn.Module:
-    return prepare(net, streams=False).to(memory_format=torch.channels_last)
+    return prepare(net, for_export=False).to(memory_format=torch.channels_last)
 
 
 def _write(engine: str, source: Source, stem: Path) -> Path:

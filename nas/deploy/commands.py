@@ -3,30 +3,38 @@
 from argparse import Namespace
 from pathlib import Path
 
-from nas.deploy.benchmark import Settings, markdown, run_benchmark, write_results
+from nas.deploy.benchmark import Settings, is_file, markdown, run_benchmark, write_results
 from nas.deploy.calibrate import collect, peak_memory_gib
 from nas.deploy.candidates import ENGINES
-from nas.deploy.compare import compare, comparison_text
-from nas.deploy.export import check_target
+from nas.deploy.compare import Measured, comparison_text, evaluate_file, time_files
+from nas.deploy.export import DEFAULT_OPSET, check_target
 from nas.deploy.export import export as write_export
 from nas.deploy.images import LabelledImages, batches_of, sample_images
 from nas.deploy.quantize import Quantization, choose_ranges, read_float_model, write_quantized
 from nas.deploy.session import open_session, read_metadata
-from nas.deploy.source import read_source
+from nas.deploy.source import check_plugins, is_checkpoint, read_source
+from nas.deploy.thresholds import RULES
 from nas.errors import ConfigError, close_matches
 
 _CHECK_IMAGES = 8
+_LARGE_DROP = 5
+"""Points of top-1 above which `quantize` names the other calibrations."""
 MAX_IMAGE_SIZE = 1024
 
 
 def export(arguments: Namespace) -> None:
     """Write a network as a file."""
     out = Path(arguments.out)
-    check_target(out, arguments.opset)
+    opset = DEFAULT_OPSET if arguments.opset is None else arguments.opset
+    if arguments.opset is not None and out.suffix == ".pt2":
+        raise ConfigError(f"--opset has an effect only on .onnx, found --out {out}; leave it out")
+    check_target(out, opset)
     _check_image_size(arguments.image_size)
-    source = read_source(arguments.model, arguments.image_size, tuple(arguments.plugins))
+    plugins = tuple(arguments.plugins)
+    source = read_source(arguments.model, arguments.image_size, plugins)
+    check_plugins([source], plugins)
     images = sample_images(source.metadata, _CHECK_IMAGES, arguments.data)
-    found = write_export(source.net, source.metadata, images, out, arguments.opset)
+    found = write_export(source.net, source.metadata, images, out, opset)
     size = out.stat().st_size / 1e6
     shown = f"test images of {arguments.data}" if arguments.data else "embedded images"
     print(
@@ -63,15 +71,28 @@ def quantize(arguments: Namespace) -> None:
         seed=arguments.seed,
     )
     chosen = images.train()
+    # Reads every test image, so that none can be at fault once the file has been written.
+    before = evaluate_file(path, metadata, images.test())
     histograms = collect(model, lambda: batches_of(chosen))
     write_quantized(model, choose_ranges(histograms, quantization), quantization, out)
     print(
         f"calibrated on {arguments.calibration_images} training images, {arguments.chunk} at a "
         f"time; peak memory so far {peak_memory_gib():.2f} GiB"
     )
-    before, after = compare((path, out), metadata, images.test(), arguments.threads)
-    print(comparison_text(before, after, arguments.threads))
+    after = evaluate_file(out, metadata, images.test())
+    latencies = time_files((path, out), metadata.image_size, arguments.threads)
+    measured = [
+        Measured(evaluation, file.stat().st_size, latency)
+        for evaluation, file, latency in zip((before, after), (path, out), latencies, strict=True)
+    ]
+    print(comparison_text(*measured, arguments.threads))
     print(out)
+    if (drop := before.top1 - after.top1) > _LARGE_DROP:
+        others = " or ".join(name for name in RULES if name != quantization.calibration)
+        print(
+            f"warning: {drop:.1f} points are lost with --calibration {quantization.calibration}; "
+            f"try {others}"
+        )
 
 
 def benchmark(arguments: Namespace) -> None:
@@ -85,6 +106,17 @@ def benchmark(arguments: Namespace) -> None:
     for name in engines:
         if name not in ENGINES:
             raise ConfigError(f"--engines: {name!r} is unknown; {close_matches(name, ENGINES)}")
+    networks = [model for model in arguments.models if not is_file(model)]
+    for name in ("engines", "plugins"):
+        if getattr(arguments, name) and not networks:
+            raise ConfigError(
+                f"--{name} has no effect on .onnx files, which are timed as they are; leave it out"
+            )
+    if arguments.image_size is not None and all(map(is_checkpoint, networks)):
+        raise ConfigError(
+            "--image_size has an effect only on a network by name; files and checkpoints have "
+            "their own; leave it out"
+        )
     if len(set(arguments.models)) < len(arguments.models):
         raise ConfigError("a network is named twice; name each once")
     settings = Settings(
@@ -94,6 +126,7 @@ def benchmark(arguments: Namespace) -> None:
         num_threads=tuple(dict.fromkeys(arguments.threads)),
         batch_size=arguments.batch_size,
         num_calls=arguments.calls,
+        plugins=tuple(arguments.plugins),
     )
     rows = run_benchmark(settings)
     print(markdown(settings, rows), end="")

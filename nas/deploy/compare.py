@@ -1,5 +1,6 @@
 """A network before and after quantisation: accuracy, size and latency."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,22 +25,19 @@ class Measured:
     """At batch 1."""
 
 
-def compare(
-    paths: tuple[Path, Path], metadata: Metadata, test_loader: Loader, num_threads: int
-) -> tuple[Measured, Measured]:
-    """Measure two files on the same images, and time them in turns."""
-    nets = [OnnxNetwork(open_session(path, num_threads)) for path in paths]
-    num_classes = int(metadata.model["num_classes"])
-    evaluations = [evaluate(net, test_loader, num_classes) for net in nets]
-    image = torch.zeros(1, 3, metadata.image_size, metadata.image_size)
-    latencies = time_calls(
-        {str(index): lambda net=net: net(image) for index, net in enumerate(nets)}, _NUM_CALLS
-    )
-    before, after = (
-        Measured(evaluation, path.stat().st_size, latencies[str(index)])
-        for index, (path, evaluation) in enumerate(zip(paths, evaluations, strict=True))
-    )
-    return before, after
+def evaluate_file(path: Path, metadata: Metadata, test_loader: Loader) -> Evaluation:
+    """Measure the accuracy of a file."""
+    net = OnnxNetwork(open_session(path))
+    return evaluate(net, test_loader, int(metadata.model["num_classes"]))
+
+
+def time_files(paths: Sequence[Path], image_size: int, num_threads: int) -> list[Latency]:
+    """Time files at batch 1; they take turns."""
+    image = torch.zeros(1, 3, image_size, image_size)
+    nets = {str(path): OnnxNetwork(open_session(path, num_threads)) for path in paths}
+    calls = {name: lambda net=net: net(image) for name, net in nets.items()}
+    found = time_calls(calls, _NUM_CALLS)
+    return [found[str(path)] for path in paths]
 
 
 def comparison_text(before: Measured, after: Measured, num_threads: int) -> str:

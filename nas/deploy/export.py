@@ -2,7 +2,9 @@
 
 import contextlib
 import io
+import logging
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +58,7 @@ def export(
     temporary = out.with_name(f".writing-{out.name}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with torch.no_grad(), _quiet():
+        with torch.no_grad(), quiet():
             write = _write_onnx if out.suffix == ".onnx" else _write_program
             write(prepared, metadata, images[:2], temporary, opset)
         found = _parity(net, _load(temporary), images)
@@ -100,7 +102,8 @@ def _write_onnx(net: nn.Module, metadata: Metadata, images: Tensor, path: Path, 
         )
     except torch.onnx.errors.OnnxExporterError as cause:
         raise DeployError(
-            f"the network cannot be exported to ONNX: {str(cause).strip().splitlines()[0]}"
+            f"the network cannot be exported to ONNX: {_first_line(cause)}; write layers that "
+            "torch.onnx can translate"
         ) from cause
     model = program.model_proto
     found = next(entry.version for entry in model.opset_import if entry.domain == "")
@@ -115,8 +118,20 @@ def _write_onnx(net: nn.Module, metadata: Metadata, images: Tensor, path: Path, 
 def _write_program(
     net: nn.Module, metadata: Metadata, images: Tensor, path: Path, opset: int
 ) -> None:
-    program = torch.export.export(net, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+    batch = torch.export.Dim.DYNAMIC
+    try:
+        program = torch.export.export(net, (images,), dynamic_shapes=({0: batch},))
+    except Exception as cause:  # whatever the code of a layer does when it is traced
+        raise DeployError(
+            f"the network cannot be exported by torch.export: {_first_line(cause)}; write layers "
+            "whose course does not depend on values or on the batch"
+        ) from cause
     torch.export.save(program, path, extra_files={f"{KEY}.json": metadata.to_json()})
+
+
+def _first_line(cause: Exception) -> str:
+    lines = str(cause).strip().splitlines()
+    return (lines[0] if lines else type(cause).__name__)[:300]
 
 
 def _load(path: Path) -> nn.Module:
@@ -138,8 +153,17 @@ def _parity(net: nn.Module, loaded: nn.Module, images: Tensor) -> tuple[float, f
 
 
 @contextlib.contextmanager
-def _quiet():
-    """Hide what the exporter says to its own developers."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield
+def quiet() -> Iterator[None]:
+    """Hide what exporter and quantiser say to their own developers, and advice of no use here."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),  # a whole graph, where a trace fails
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

@@ -6,19 +6,20 @@ w' = w * gamma / sqrt(var + eps) and b' = beta - mean * gamma / sqrt(var + eps),
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from nas.layers import DepthwiseConv2d
+from nas.layers import ConvSequence, DepthwiseConv2d
 from nas.layers.conv import InterleavedConv
 
 
 def fold_batch_norms(net: nn.Module) -> None:
     """Fold every BatchNorm that directly follows a convolution in a sequence, in place.
 
-    What it leaves behind is `nn.Identity`. A BatchNorm that follows anything else stays.
+    What it leaves behind is `nn.Identity`. A BatchNorm that follows anything else stays, and
+    so does one in a sequence with a forward of its own, which may call its layers otherwise.
 
     Args:
         net: In eval mode.
     """
-    for sequence in [m for m in net.modules() if isinstance(m, nn.Sequential)]:
+    for sequence in [m for m in net.modules() if _runs_in_order(m)]:
         for index in range(1, len(sequence)):
             before, norm = sequence[index - 1], sequence[index]
             if not isinstance(norm, nn.BatchNorm2d):
@@ -30,6 +31,13 @@ def fold_batch_norms(net: nn.Module) -> None:
             else:
                 continue
             sequence[index] = nn.Identity()
+
+
+def _runs_in_order(module: nn.Module) -> bool:
+    return getattr(type(module), "forward", None) in (
+        nn.Sequential.forward,
+        ConvSequence.forward,
+    )
 
 
 def _fold_interleaved(conv: InterleavedConv, norm: nn.BatchNorm2d) -> None:

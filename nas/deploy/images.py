@@ -8,8 +8,8 @@ from torch import Tensor
 
 from nas.cli.augment_data import Images, Loader, eval_loader, load_split
 from nas.config import AugmentConfig, resolved
-from nas.data import EvalTransform, load_dataset
-from nas.deploy.metadata import Metadata
+from nas.data import EvalTransform, SubsetError, load_dataset
+from nas.deploy.metadata import NO_DATASET, Metadata
 from nas.errors import ConfigError, DataError
 
 _CPU = torch.device("cpu")
@@ -24,11 +24,17 @@ def sample_images(metadata: Metadata, num_images: int, data: str | None = None) 
         data: The folder of the data set; None takes embedded drawings, brought to the size.
 
     Raises:
-        DataError: The folder cannot be read, or has too few images.
+        DataError: The folder cannot be read, or has a single image, which is no batch.
     """
     if data is not None:
         loader = LabelledImages(metadata, data, batch_size=num_images).test()
-        return next(batches_of(loader))
+        images = next(batches_of(loader))
+        if len(images) < 2:
+            raise DataError(
+                f"--data: {data} has 1 test image, and the check needs at least 2; add some, or "
+                "leave --data out"
+            )
+        return images
     size = metadata.image_size
     drawn = load_dataset("shapes", split="test", image_size=size, max_images=max(num_images, 10))
     info = dataclasses.replace(drawn.info, mean=tuple(metadata.mean), std=tuple(metadata.std))
@@ -54,12 +60,18 @@ class LabelledImages:
             data: The folder, in the layout of the data set that it was trained on; None only for
                 `shapes`, which needs none.
             batch_size: Of both loaders.
-            max_images: Training images, the same share of every class; None is all.
+            max_images: Training images, the same share of every class; where they are fewer than
+                the classes, one of each of some classes. None is all.
             seed: Chooses them.
 
         Raises:
             ConfigError: A folder is missing, or has no effect.
         """
+        if metadata.dataset == NO_DATASET:
+            raise ConfigError(
+                "--data: the network has random weights and was trained on no images; leave it "
+                "out, or export NAME,dataset=... with the data set whose images it shall see"
+            )
         if (data is None) != (metadata.dataset == "shapes"):
             found = "found none" if data is None else f"found {data}, which would have no effect"
             raise ConfigError(
@@ -67,6 +79,9 @@ class LabelledImages:
                 + ("name its folder" if data is None else "leave it out")
             )
         self._metadata = metadata
+        self._num_train = max_images
+        # A stratified part holds every class; `train` leaves some out where that is too many.
+        max_images = max_images and max(max_images, self.num_classes)
         self._config = resolved(
             AugmentConfig(
                 dataset=metadata.dataset,
@@ -75,7 +90,6 @@ class LabelledImages:
                 max_images=max_images,
                 eval_batch_size=batch_size,
                 seed=seed,
-                model="mobilenext_1.0",  # the settings of data depend on no network
             )
         )
 
@@ -90,7 +104,18 @@ class LabelledImages:
         Raises:
             DataError: There are fewer than were asked for, or they cannot be read.
         """
-        return self._loader("train")
+        try:
+            images = load_split(self._config, "train")
+        except SubsetError as cause:
+            raise DataError(
+                f"--calibration_images: found {self._num_train}, {cause.reason}; choose others"
+            ) from cause
+        chosen = torch.arange(len(images))
+        if self._num_train is not None and self._num_train < len(images):
+            generator = torch.Generator().manual_seed(self._config.seed)
+            order = torch.randperm(len(images), generator=generator)
+            chosen = order[: self._num_train].sort().values
+        return self._loader(images, chosen)
 
     def test(self) -> Loader:
         """Return all test images.
@@ -98,20 +123,12 @@ class LabelledImages:
         Raises:
             DataError: They cannot be read.
         """
-        return self._loader("test")
+        images = load_split(self._config, "test")
+        return self._loader(images, torch.arange(len(images)))
 
-    def _loader(self, split: str) -> Loader:
-        try:
-            images = load_split(self._config, split)
-        except DataError as cause:
-            flag, found, reason = str(cause).partition("--max_images: ")
-            if flag or not found:
-                raise
-            raise DataError(
-                f"--calibration_images: {reason.split(';')[0]}; choose others"
-            ) from cause
+    def _loader(self, images: Images, chosen: Tensor) -> Loader:
         self._check_classes(images)
-        return eval_loader(images, torch.arange(len(images)), self._config, _CPU)
+        return eval_loader(images, chosen, self._config, _CPU)
 
     def _check_classes(self, images: Images) -> None:
         expected, found = self._metadata.classes, list(images.info.class_names)

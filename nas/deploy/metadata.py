@@ -9,6 +9,8 @@ from nas.errors import DeployError
 
 KEY = "sandglass_nas"
 """The name under which an exported file holds its metadata."""
+NO_DATASET = "none"
+"""The data set of random weights."""
 _VERSION = 1
 
 
@@ -23,7 +25,8 @@ class Metadata:
     classes: list[str] | None
     """The class of logit 0, of logit 1, ...; None where it is not known."""
     dataset: str
-    """The data set that it was trained on, which also says how an image is cut to its size."""
+    """The data set that it was trained on, which also says how an image is cut to its size; "none"
+    for random weights."""
     image_size: int
     """Height and width, pixels."""
     mean: list[float]

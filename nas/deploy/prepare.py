@@ -8,24 +8,24 @@ from nas.deploy.fold import fold_batch_norms
 from nas.deploy.streams import split_streams
 
 
-def prepare(net: nn.Module, streams: bool = True) -> nn.Module:
+def prepare(net: nn.Module, for_export: bool = True) -> nn.Module:
     """Return a copy for inference alone; the network itself is not changed.
 
     The auxiliary head is gone, drop path and dropout are off, BatchNorms are folded into the
-    convolutions before them, and a partial shortcut (identity tensor multiplier below 1) is in the
-    form of `nas.deploy.streams`.
+    convolutions before them. For an export, a partial shortcut (identity tensor multiplier below 1)
+    is in the form of `nas.deploy.streams`, and ReLU6 is a `Clamp`.
 
     Args:
         net: (N, C, H, W) -> logits (N, num_classes) in eval mode.
-        streams: Off, a partial shortcut stays a sum in place, which PyTorch itself does faster.
+        for_export: Off, shortcut and ReLU6 stay in place, which PyTorch itself does faster.
     """
     net = copy.deepcopy(net).eval().requires_grad_(False)
     if hasattr(net, "auxiliary_head"):
         net.auxiliary_head = None
     fold_batch_norms(net)
-    if streams:
+    if for_export:
         split_streams(net)
-    _replace_relu6(net)
+        _replace_relu6(net)
     return net.requires_grad_(False)
 
 
@@ -39,7 +39,7 @@ class Clamp(nn.Module):
 
 def _replace_relu6(module: nn.Module) -> None:
     for name, child in module.named_children():
-        if type(child) is nn.ReLU6:
+        if isinstance(child, nn.ReLU6):  # the project's own is a subclass
             setattr(module, name, Clamp())
         else:
             _replace_relu6(child)

@@ -5,11 +5,8 @@ defaults its entropy method has a single threshold to choose from, so that it cu
 """
 
 import json
-import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,10 +15,10 @@ import onnx
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.calibrate import TensorData, TensorsData, save_tensors_data
 
-from nas.deploy.export import MIN_OPSET
+from nas.deploy.export import MIN_OPSET, quiet
 from nas.deploy.metadata import KEY
 from nas.deploy.session import open_session
-from nas.deploy.thresholds import RULES, Histogram, Range
+from nas.deploy.thresholds import RULES, SIGNED_LEVELS, UNSIGNED_LEVELS, Histogram, Range
 from nas.errors import ConfigError, DeployError
 
 ACTIVATIONS = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
@@ -89,10 +86,17 @@ def choose_ranges(
     histograms: Mapping[str, Histogram], quantization: Quantization
 ) -> dict[str, Range]:
     """Return the range of every activation."""
+    return {name: _range_of(histogram, quantization) for name, histogram in histograms.items()}
+
+
+def _range_of(histogram: Histogram, quantization: Quantization) -> Range:
     rule = RULES[quantization.calibration]
     if quantization.calibration == "percentile":
-        rule = partial(rule, percentile=quantization.percentile)
-    return {name: rule(histogram) for name, histogram in histograms.items()}
+        return rule(histogram, quantization.percentile)
+    if quantization.calibration == "entropy":
+        is_unsigned = quantization.activations == "uint8" and histogram.lowest >= 0
+        return rule(histogram, UNSIGNED_LEVELS if is_unsigned else SIGNED_LEVELS)
+    return rule(histogram)
 
 
 def write_quantized(
@@ -111,7 +115,7 @@ def write_quantized(
     temporary = out.with_name(f".writing-{out.name}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory() as folder, _quiet():
+        with TemporaryDirectory() as folder, quiet():
             path = Path(folder) / "ranges.json"
             # The quantiser reads ranges of any origin under the name of a method of its own.
             save_tensors_data(TensorsData(CalibrationMethod.MinMax, data), path)
@@ -138,14 +142,3 @@ def write_quantized(
         raise DeployError(f"{out}: cannot be written: {cause}; choose another --out") from cause
     finally:
         temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide the quantiser's advice to run a preparation that an exported file does not need."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(level)

@@ -1,9 +1,11 @@
 """What the command line names: a checkpoint, or a network by name, built and described."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
@@ -14,7 +16,8 @@ from nas.data.imagefolder import IMAGENET_MEAN, IMAGENET_STD
 from nas.data.imagenet import DEFAULT_SIZE
 from nas.data.shapes import SHAPES
 from nas.deploy.images import sample_images
-from nas.deploy.metadata import Metadata
+from nas.deploy.metadata import NO_DATASET, Metadata
+from nas.deploy.settings import DATASETS, check_genotype_settings, read_settings
 from nas.errors import CheckpointError, ConfigError, GenotypeError, shown
 from nas.genotype import load_genotype
 from nas.models import load_weights
@@ -22,7 +25,6 @@ from nas.operators import resolve_genotype
 
 _INFOS = {info.name: info for info in (CIFAR10_INFO, CIFAR100_INFO, SHAPES)}
 _OF_CHECKPOINTS = (".pt", ".pth", ".tar")
-_NUMBERS = ("num_classes", "init_channels", "num_cells", "in_channels")
 
 
 @dataclass(frozen=True)
@@ -43,24 +45,40 @@ def read_source(text: str, image_size: int | None = None, plugins: tuple[str, ..
     Args:
         text: A checkpoint of augment.py, its run directory, or a name with settings, such as
             "mobilenext_1.0,identity_ratio=1/2", "mobilenext_1.0,weights=model_best.pth.tar",
-            "DARTS_V2,num_cells=20,init_channels=36" or "genotype.json,num_cells=8".
-        image_size: Height and width, pixels; None is that of the checkpoint, 224 for a name, or 32
-            for a genotype with the cifar stem. A checkpoint's cannot be changed.
+            "DARTS_V2,weights=cells.pt,dataset=cifar10" or "genotype.json,num_cells=8".
+        image_size: Height and width, pixels; None is that of the checkpoint or of `dataset`, 224
+            for a name, or 32 for a genotype with the cifar stem. A checkpoint's cannot be changed.
         plugins: Modules or .py files with operators of a genotype.
 
     Raises:
         CheckpointError: The checkpoint cannot be used.
-        ConfigError: The name or a setting is unknown.
+        ConfigError: The name or a setting is unknown, or the size has no effect.
     """
     path = Path(text)
-    is_genotype = path.suffix == ".json"
-    if (path.exists() and not is_genotype) or (text.endswith(_OF_CHECKPOINTS) and "=" not in text):
+    if is_checkpoint(text):
         if image_size is not None:
             raise ConfigError(
                 f"--image_size: {text} fixes it: the size it was trained at; leave the flag out"
             )
         return _from_checkpoint(text, path, plugins)
     return _from_name(text, image_size, plugins)
+
+
+def check_plugins(sources: Sequence[Source], plugins: tuple[str, ...]) -> None:
+    """Raise ConfigError where plug-ins are named and no network has a genotype to use them."""
+    if plugins and not any("genotype" in source.metadata.model for source in sources):
+        names = ", ".join(source.name for source in sources)
+        raise ConfigError(
+            f"--plugins has an effect only on a network of a genotype, found {names}; leave it out"
+        )
+
+
+def is_checkpoint(text: str) -> bool:
+    """Whether a text names a file or a run directory, and no network by name."""
+    path = Path(text)
+    if path.exists():
+        return path.suffix != ".json"
+    return text.endswith(_OF_CHECKPOINTS) and "=" not in text
 
 
 def _from_checkpoint(text: str, path: Path, plugins: tuple[str, ...]) -> Source:
@@ -85,67 +103,71 @@ def _from_checkpoint(text: str, path: Path, plugins: tuple[str, ...]) -> Source:
 
 
 def _from_name(text: str, image_size: int | None, plugins: tuple[str, ...]) -> Source:
-    name, *pairs = text.split(",")
-    settings: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key or not value:
-            raise ConfigError(
-                f"{shown(text)}: expected NAME,SETTING=VALUE,..., found {shown(pair)}; as in "
-                "mobilenext_1.0,identity_ratio=1/2"
-            )
-        settings[key] = _number(key, value, text) if key in _NUMBERS else value
-    weights = settings.pop("weights", None)
-    description, size = _describe(name, settings, plugins)
-    try:
-        net = build_model(description)
-    except TypeError as cause:
-        raise ConfigError(f"{shown(text)}: {cause}; see docs/deploy.md") from cause
-    if weights is not None:
-        load_weights(net, weights)
-    mean, std = _normalisation("imagenet")
+    name, settings = read_settings(text)
+    weights, dataset = settings.pop("weights", None), settings.pop("dataset", None)
+    description = _describe(text, name, settings, plugins)
+    is_cifar = description.get("stem") == "cifar"
+    if weights and not dataset and (is_cifar or description["num_classes"] != 1000):
+        raise ConfigError(
+            f"{shown(text)}: weights={weights} are of a network that is not ImageNet's; say what "
+            f"they were trained on with dataset=, one of {', '.join(DATASETS)}"
+        )
+    dataset = dataset or ("imagenet" if weights else NO_DATASET)
+    info = _INFOS.get(dataset)
+    if info is not None and settings.get("num_classes", info.num_classes) != info.num_classes:
+        raise ConfigError(
+            f"{shown(text)}: num_classes: found {settings['num_classes']}, but {dataset} has "
+            f"{info.num_classes}; leave one of them out"
+        )
+    if info is not None:
+        description["num_classes"] = info.num_classes
+    mean, std = _normalisation(dataset)
     metadata = Metadata(
         model=description,
         weights=Path(weights).name if weights else "random",
-        classes=None,
-        dataset="imagenet",
-        image_size=image_size or size,
+        classes=list(info.class_names) if info else None,
+        dataset=dataset,
+        image_size=image_size or (32 if is_cifar else _default_size(dataset)),
         mean=mean,
         std=std,
     )
-    if weights is None:
-        # Without statistics of its own a deep network lets its activations fade to denormals,
-        # which are slow, and to logits that any two programs agree on.
-        update_bn([sample_images(metadata, _NUM_IMAGES_FOR_NORMS)], net)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # a name with random weights is the same network each time
+        net = build_model(description)
+        if weights is None:
+            # Without statistics of its own a deep network lets its activations fade to denormals,
+            # which are slow, and to logits that any two programs agree on.
+            update_bn([sample_images(metadata, _num_images_for_norms(metadata))], net)
+    if weights is not None:
+        load_weights(net, weights)
     return Source(text, net, metadata, None)
 
 
-_NUM_IMAGES_FOR_NORMS = 8
+def _num_images_for_norms(metadata: Metadata) -> int:
+    """At least 8, and enough for 64 values of a channel where a mobile network divides by 32.
+
+    From eight values a variance may be so small that what is divided by it is mostly rounding.
+    """
+    pixels = (metadata.image_size // 32) ** 2 if "model" in metadata.model else 64
+    return max(8, -(-64 // max(1, pixels)))
 
 
 def _describe(
-    name: str, settings: dict[str, Any], plugins: tuple[str, ...]
-) -> tuple[dict[str, Any], int]:
-    """Return the description of a network by name or of a genotype, and its usual image size."""
+    text: str, name: str, settings: dict[str, Any], plugins: tuple[str, ...]
+) -> dict[str, Any]:
+    """Describe a network by name or of a genotype, for `build_model`."""
     try:
         genotype = load_genotype(name)
     except GenotypeError:
-        return {"model": name, "num_classes": 1000, **settings}, DEFAULT_SIZE
+        return {"model": name, "num_classes": 1000, **settings}
+    check_genotype_settings(text, settings)
     resolve_genotype(genotype, plugins)
-    is_cifar = settings.get("stem", "cifar") == "cifar"
-    defaults = {"auxiliary": False, "init_channels": 36 if is_cifar else 48}
+    defaults = {"auxiliary": False, "stem": settings.get("stem", "cifar")}
+    is_cifar = defaults["stem"] == "cifar"
+    defaults["init_channels"] = 36 if is_cifar else 48
     defaults["num_cells"] = 20 if is_cifar else 14
     defaults["num_classes"] = 10 if is_cifar else 1000
-    return {"genotype": genotype.to_json(), **defaults, **settings}, 32 if is_cifar else 224
-
-
-def _number(key: str, value: str, text: str) -> int:
-    try:
-        return int(value)
-    except ValueError:
-        raise ConfigError(
-            f"{shown(text)}: {key}: expected a whole number, found {shown(value)}"
-        ) from None
+    return {"genotype": genotype.to_json(), **defaults, **settings}
 
 
 def _default_size(dataset: Any) -> int | None:

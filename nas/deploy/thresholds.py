@@ -12,11 +12,8 @@ from numpy.typing import NDArray
 
 NUM_BINS = 2048
 """B, bins of |x|."""
-NUM_LEVELS = 128
-"""L, integers from 0 to the threshold.
-
-Source: Migacz, "8-bit Inference with TensorRT" (GTC 2017), the calibration of the paper's Table 4.
-"""
+SIGNED_LEVELS, UNSIGNED_LEVELS = 128, 256
+"""L, integers from 0 to the threshold: of 8 bits with a sign, and without one."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +23,8 @@ class Histogram:
     lowest: float
     highest: float
     counts: NDArray[np.int64]
-    """(2 B,), values in bins of equal width over [-a, a], a = max(-lowest, highest)."""
-    num_zeros: int
-    """Values that are exactly 0; they are in the first bin above 0 too."""
+    """(2 B,), values in bins of equal width over [-a, a], a = max(-lowest, highest); where a is 0,
+    nothing is counted."""
 
     @property
     def largest(self) -> float:
@@ -47,6 +43,8 @@ def minmax_range(histogram: Histogram) -> Range:
 
 def percentile_range(histogram: Histogram, percentile: float = 99.99) -> Range:
     """Leave out (100 - percentile) / 2 percent of the values at each end."""
+    if not histogram.largest:
+        return 0.0, 0.0
     left_out = (100 - percentile) / 200
     share = np.concatenate([[0], histogram.counts.cumsum() / histogram.counts.sum()])
     edges = np.linspace(-histogram.largest, histogram.largest, len(histogram.counts) + 1)
@@ -56,7 +54,7 @@ def percentile_range(histogram: Histogram, percentile: float = 99.99) -> Range:
     return _clipped(histogram, low, high)
 
 
-def entropy_range(histogram: Histogram) -> Range:
+def entropy_range(histogram: Histogram, num_levels: int = SIGNED_LEVELS) -> Range:
     """Cut |x| where the quantised values tell least apart from the real ones (KL divergence).
 
     For every i from L to B, P is the histogram of |x| with all beyond bin i put into bin i, Q that
@@ -69,25 +67,33 @@ def entropy_range(histogram: Histogram) -> Range:
     has one value where it had none, because the divergence would be infinite. It is infinite where
     the first i bins are all empty.
 
-    Deviation: exact zeros are not counted. ReLU6 makes half of all values zero, integers represent
-    zero exactly, and with them the divergence is that of one bin. L is 128 also where the integers
-    are unsigned and have 256 levels from 0 on: the threshold is TensorRT's, the step is finer.
+    Deviation: the slides know signed integers alone, L = 128. Where a tensor has no negative value
+    and its integers are unsigned, L is `UNSIGNED_LEVELS`, and i begins there. And the first bin
+    counts as its neighbour: ReLU6 makes half of all values zero, integers represent zero exactly,
+    and the divergence would be that of one bin. NVIDIA's own toolkits do both.
 
-    Source: Migacz, "8-bit Inference with TensorRT" (GTC 2017).
+    Args:
+        histogram: Of the tensor.
+        num_levels: L.
+
+    Source: Migacz, "8-bit Inference with TensorRT" (GTC 2017), the calibration of the paper's
+    Table 4; levels and first bin: NVIDIA's pytorch-quantization, calib/histogram.py.
     """
     num_bins = len(histogram.counts) // 2
     counts = histogram.counts[num_bins:] + histogram.counts[:num_bins][::-1]
     counts = counts.astype(np.float64)
-    counts[0] -= histogram.num_zeros
+    counts[0] = counts[1]
     if counts.sum() == 0:
         return 0.0, 0.0
-    sizes = np.arange(NUM_LEVELS, num_bins + 1)
-    best = sizes[np.argmin(_divergences(counts, sizes))]
+    sizes = np.arange(num_levels, num_bins + 1)
+    best = sizes[np.argmin(_divergences(counts, sizes, num_levels))]
     threshold = best / num_bins * histogram.largest
     return _clipped(histogram, -threshold, threshold)
 
 
-def _divergences(counts: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
+def _divergences(
+    counts: NDArray[np.float64], sizes: NDArray[np.int64], num_levels: int
+) -> NDArray[np.float64]:
     """Return KL(P || Q) for each number of bins i in `sizes`, from running sums alone.
 
     Q is constant on the bins of a level that are not empty, so that with N all values, C_i those of
@@ -105,7 +111,7 @@ def _divergences(counts: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArr
     own = np.concatenate([[0.0], _xlogx(counts / total).cumsum()])
     first_sum = own[sizes - 1] + _xlogx(last / total)
     # Level j of L holds the bins from floor(j i / L) to floor((j + 1) i / L), (I, L + 1).
-    edges = np.arange(NUM_LEVELS + 1)[None, :] * sizes[:, None] // NUM_LEVELS
+    edges = np.arange(num_levels + 1)[None, :] * sizes[:, None] // num_levels
     values = np.diff(before[edges], axis=1)
     spread = np.diff(filled[edges], axis=1)
     mass = values / total

@@ -2,18 +2,30 @@
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
 from nas.cli.augment import main as augment
+from nas.data.imagefolder import IMAGENET_MEAN, IMAGENET_STD
 from nas.deploy.__main__ import main
 from nas.deploy.extra import PACKAGES
+from nas.genotype import Genotype, load_genotype
+from nas.operators import registry
 from nas.runtime.checkpoint import list_checkpoints, write_checkpoint
+from tests.unit.deploy.networks import METADATA, images, small_mobilenext
 
 for package in PACKAGES:
     pytest.importorskip(package, reason="the extra `deploy` is not installed")
+
+import onnx  # noqa: E402
+
+from nas.deploy.candidates import build_candidates  # noqa: E402
+from nas.deploy.session import open_session, read_metadata  # noqa: E402
+from nas.deploy.source import Source  # noqa: E402
 
 CELL = "experiments/cifar10_small/search/darts+sandglass-seed0/genotype.json"
 NUM_TRAIN, NUM_TEST = 12, 6
@@ -61,6 +73,20 @@ def refused(capsys, argv):
     return lines[0]
 
 
+def test_what_a_checkpoint_says_is_in_the_file(run, exported):
+    """The genotype, the classes, the data set and the normalisation that it was trained with."""
+    metadata = read_metadata(open_session(exported), exported)
+    assert Genotype.from_json(metadata.model["genotype"], "the file") == load_genotype(CELL)
+    assert {key: metadata.model[key] for key in ("init_channels", "num_cells", "num_classes")} == {
+        "init_channels": 2,
+        "num_cells": 3,
+        "num_classes": 2,
+    }
+    assert metadata.classes == ["cat", "dog"] and metadata.weights.startswith("newest of run")
+    assert (metadata.dataset, metadata.image_size) == ("imagefolder", 32)
+    assert metadata.mean == list(IMAGENET_MEAN) and metadata.std == list(IMAGENET_STD)
+
+
 def test_quantize(run, exported, folder, tmp_path, capsys):
     """Accuracy of the fp32 file is that of the run; what is printed is of both files."""
     out = tmp_path / "int8.onnx"
@@ -74,6 +100,17 @@ def test_quantize(run, exported, folder, tmp_path, capsys):
     assert "int8: top-1" in printed and f"{out.stat().st_size / 1e6:.2f} MB" in printed
     peak = float(re.search(r"peak memory so far ([\d.]+) GiB", printed)[1])
     assert 0.1 < peak < 8
+
+
+def test_a_large_loss_is_named(exported, folder, tmp_path, capsys, monkeypatch):
+    """With the calibrations that may lose less; a small one is not worth a word."""
+    flags = ["--calibration=minmax", "--calibration_images=4", f"--data={folder}"]
+    argv = ["quantize", str(exported), *flags, f"--out={tmp_path / 'int8.onnx'}"]
+    for limit, is_warned in ((101, False), (-101, True)):
+        monkeypatch.setattr("nas.deploy.commands._LARGE_DROP", limit)
+        assert main(argv) == 0
+        printed = capsys.readouterr().out
+        assert ("with --calibration minmax; try entropy or percentile" in printed) == is_warned
 
 
 def test_benchmark(exported, tmp_path, capsys):
@@ -104,6 +141,31 @@ def test_benchmark(exported, tmp_path, capsys):
     assert (out / "latency.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(
+    "engine", ["eager", "onnx_fp32", "onnx_int8", pytest.param("compiled", marks=pytest.mark.slow)]
+)
+def test_an_engine(engine, tmp_path):
+    """It runs the network of its name: the same logits, near to them in 8 bits."""
+    net = small_mobilenext("1/2")
+    with torch.no_grad():
+        expected = net(images(3))
+    source = Source("small", net, METADATA, None)
+    (found,) = build_candidates(source, (engine,), 1, tmp_path / "net")
+    with torch.inference_mode():
+        difference = (found.net(images(3)) - expected).abs().max()
+    if engine == "onnx_int8":
+        assert 1e-4 < difference < 0.25 * expected.abs().max()
+    else:
+        assert difference < 1e-4
+    assert (found.model, found.engine, found.image_size) == ("small", engine, 32)
+    assert (found.size_bytes is None) == (engine in ("eager", "compiled"))
+    assert isinstance(found.net, torch._dynamo.OptimizedModule) == (engine == "compiled")
+    if engine.startswith("onnx"):
+        nodes = onnx.load(tmp_path / f"net-{engine}.onnx").graph.node
+        has_integers = any(node.op_type == "QuantizeLinear" for node in nodes)
+        assert has_integers == (engine == "onnx_int8")
+
+
 def without_genotype(run, tmp_path):
     """A copy of the checkpoint whose description has lost its genotype."""
     state = torch.load(list_checkpoints(run / "checkpoints")[0], weights_only=True)
@@ -120,7 +182,17 @@ EXPORT_CASES = {
     "value": (["mobilenext_1.0,identity_ratio=7"], "identity_ratio: '7' is out of range"),
     "form": (["mobilenext_1.0,1/2"], "expected NAME,SETTING=VALUE"),
     "number": (["DARTS_V2,num_cells=x"], "num_cells: expected a whole number, found 'x'"),
-    "of a genotype": (["DARTS_V2,width=2"], "width"),
+    "of a genotype": (["DARTS_V2,width=2"], "'width' is no setting of a genotype's network"),
+    "channels": (["mobilenext_1.0,in_channels=1"], "in_channels: found 1, but the images have 3"),
+    "count": (["DARTS_V2,init_channels=-1"], "init_channels: -1 is out of range"),
+    "probability": (["mobilenext_1.0,dropout=x"], "dropout: expected a number, found 'x'"),
+    "switch": (["DARTS_V2,auxiliary=1"], "auxiliary: expected true or false, found '1'"),
+    "data set": (["DARTS_V2,dataset=cifar"], "dataset: 'cifar' is unknown; did you mean"),
+    "whose weights": (["DARTS_V2,weights=w.pt"], "trained on with dataset=, one of cifar10"),
+    "images of nothing": (["mobilenext_0.35", "--data=."], "was trained on no images"),
+    "opset of a program": (["DARTS_V2", "--out=x.pt2", "--opset=20"], "only on .onnx"),
+    "plug-ins": (["mobilenext_0.35", "--plugins=a.py"], "--plugins has an effect only on"),
+    "small": (["mobilenext_0.35", "--image_size=16"], "images of 16 x 16 are too small"),
     "opset": (["DARTS_V2", "--opset=11"], "--opset: found 11, but torch.onnx writes 18 to 23"),
     "size of a checkpoint": (["RUN", "--image_size=64"], "--image_size: "),
     "size": (["mobilenext_1.0", "--image_size=9999"], "--image_size: expected 8 to 1024"),
@@ -140,6 +212,45 @@ def test_what_cannot_be_exported(run, tmp_path, capsys, case):
     assert not out.exists()
 
 
+@pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
+def test_an_operator_that_cannot_be_exported(tmp_path, capsys, suffix):
+    """A plug-in whose course depends on the pixels: one line, with either format."""
+    plugin = tmp_path / "moody.py"
+    plugin.write_text(
+        "import torch\n"
+        "from nas.operators import register_operator\n"
+        "class Moody(torch.nn.MaxPool2d):\n"
+        "    def forward(self, x):\n"
+        "        return super().forward(x if x.sum() > 0 else -x)\n"
+        "@register_operator('moody', label='moody', family='pooling')\n"
+        "def build(channels, stride, *, affine):\n"
+        "    return Moody(3, stride, padding=1)\n"
+    )
+    document = json.loads(Path(CELL).read_text())
+    document["normal"][0][0][0] = "moody"
+    cell = tmp_path / "cell.json"
+    cell.write_text(json.dumps(document))
+    before = dict(registry._REGISTRY)
+    try:
+        name, out = f"{cell},init_channels=2,num_cells=3", tmp_path / f"net{suffix}"
+        said = refused(capsys, ["export", name, f"--out={out}", "--plugins", plugin])
+    finally:
+        registry._REGISTRY.clear()
+        registry._REGISTRY.update(before)
+    assert "the network cannot be exported" in said and not out.exists()
+
+
+def test_a_check_needs_two_images(tmp_path, capsys):
+    """A test split with a single image is no batch."""
+    for split in ("train", "test"):
+        (tmp_path / split / "cat").mkdir(parents=True)
+        Image.new("RGB", (32, 32)).save(tmp_path / split / "cat" / "0.png")
+    name, out = "mobilenext_0.35,num_classes=1,dataset=imagefolder", tmp_path / "net.onnx"
+    flags = [f"--out={out}", f"--data={tmp_path}", "--image_size=32"]
+    assert "has 1 test image" in refused(capsys, ["export", name, *flags])
+    assert not out.exists()
+
+
 QUANTIZE_CASES = {
     "empty folder": (["--data=EMPTY"], "has no folder `train`"),
     "empty class": (["--data=NO_IMAGES"], "this class has no images"),
@@ -151,6 +262,7 @@ QUANTIZE_CASES = {
     "no effect": (["--percentile=99"], "has an effect only with --calibration percentile"),
     "range": (["--calibration=percentile", "--percentile=101"], "--percentile: expected"),
     "itself": (["--out=MODEL"], "expected another file than the model"),
+    "test images": (["--data=DAMAGED"], "cannot be read as an image"),
     "chunk": (["--chunk=0"], "--chunk: expected a whole number from 1, found 0"),
 }
 
@@ -166,7 +278,10 @@ def test_what_cannot_be_quantised(exported, folder, tmp_path, capsys, monkeypatc
             (tmp_path / "none" / split / name).mkdir(parents=True)
             (tmp_path / "others" / split / name).mkdir(parents=True)
             Image.new("RGB", (32, 32)).save(tmp_path / "others" / split / name / "0.png")
-    words = {"EMPTY": "empty", "NO_IMAGES": "none", "OTHERS": "others"}
+    if "--data=DAMAGED" in (arguments or []):
+        shutil.copytree(folder, tmp_path / "damaged")
+        (tmp_path / "damaged" / "test" / "dog" / "0.png").write_bytes(b"no image")
+    words = {"EMPTY": "empty", "NO_IMAGES": "none", "OTHERS": "others", "DAMAGED": "damaged"}
     default = [] if arguments is None else [f"--data={folder}"]
     flags = ["--calibration_images=2", f"--out={tmp_path / 'int8.onnx'}", *default]
     for argument in arguments or []:
@@ -182,6 +297,10 @@ def test_what_cannot_be_quantised(exported, folder, tmp_path, capsys, monkeypatc
     [
         (["DARTS_V2", "--engines", "tflite"], "--engines: 'tflite' is unknown; known: eager"),
         (["DARTS_V2", "DARTS_V2"], "named twice"),
+        (["a.onnx", "--engines", "eager"], "--engines has no effect on .onnx files"),
+        (["a.onnx", "--plugins", "a.py"], "--plugins has no effect on .onnx files"),
+        (["mobilenext_0.35", "--plugins", "a.py"], "--plugins has an effect only on"),
+        (["a.onnx", "b.pt", "--image_size=32"], "--image_size has an effect only on a network by"),
         (["nowhere.onnx"], "there is no such file"),
         (["DARTS_V2", "--threads=0"], "--threads: expected a whole number from 1"),
     ],

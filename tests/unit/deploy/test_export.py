@@ -1,14 +1,20 @@
 """Exported files: checked, reloaded, equal to PyTorch, cheap where the shortcut is partial."""
 
+import weakref
 from collections import Counter
 
 import pytest
 import torch
+from torch.optim.swa_utils import update_bn
 
 from nas.deploy.extra import PACKAGES, check_extra
+from nas.deploy.images import sample_images
 from nas.deploy.metadata import KEY, Metadata
+from nas.deploy.thresholds import entropy_range
 from nas.errors import DeployError
+from nas.models.factory import WIDTHS
 from tests.unit.deploy.networks import METADATA, images, lively, small_mobilenext
+from tests.unit.deploy.test_thresholds import histogram, values_of
 
 for package in PACKAGES:
     pytest.importorskip(package, reason="the extra `deploy` is not installed")
@@ -118,12 +124,10 @@ def test_histograms_are_those_of_the_activations(net, histograms):
     handle.remove()
     found = min(
         histograms.values(),
-        key=lambda h: (
-            abs(h.highest - seen[0].max().item()) + abs(h.num_zeros - (seen[0] == 0).sum())
-        ),
+        key=lambda h: abs(h.highest - seen[0].max().item()) + abs(h.counts.sum() - seen[0].numel()),
     )
     assert found.lowest == 0 and found.highest == pytest.approx(seen[0].max().item(), rel=1e-5)
-    assert found.counts.sum() == seen[0].numel() and found.num_zeros == (seen[0] == 0).sum()
+    assert found.counts.sum() == seen[0].numel()
     expected = seen[0].histc(len(found.counts), -found.highest, found.highest).numpy()
     assert abs(found.counts - expected).sum() < 0.001 * seen[0].numel()
     assert histograms["images"].counts.sum() == images(8).numel()
@@ -136,6 +140,59 @@ def test_chunks_change_no_histogram(path, histograms):
     for name, found in again.items():
         assert found.highest == pytest.approx(histograms[name].highest, rel=1e-5, abs=1e-6)
         assert found.counts.sum() == histograms[name].counts.sum()
+
+
+def test_one_chunk_is_held_at_a_time(path, monkeypatch):
+    """When a chunk goes in, the outputs of the one before are gone, all but the last of them."""
+    alive, outputs = [], []
+
+    class Watched:
+        def __init__(self, session):
+            self.run_it = session.run
+
+        def run(self, names, feed):
+            alive.append(sum(reference() is not None for reference in outputs))
+            found = self.run_it(names, feed)
+            assert all(len(value) == len(feed["images"]) == 2 for value in found)
+            outputs[:] = [weakref.ref(value) for value in found]
+            return found
+
+    def open_watched(path):
+        return Watched(open_session(path))
+
+    monkeypatch.setattr("nas.deploy.calibrate.open_session", open_watched)
+    collect(read_float_model(path), lambda: images(8).split(2))
+    assert len(alive) == 2 * 4 and len(outputs) > 20
+    assert max(alive) <= 1
+
+
+@pytest.fixture(scope="module")
+def telling(tmp_path_factory):
+    """A network whose class depends on the image, as file, logits of 200 images and histograms."""
+    drawn = sample_images(METADATA, 300)
+    test, calibration = drawn[:200], drawn[200:]
+    net = small_mobilenext("1/2")
+    update_bn([calibration], net)
+    net.eval()
+    with torch.no_grad():
+        net.classifier[1].bias -= net(calibration).mean(0)
+        logits = net(test)
+    path = tmp_path_factory.mktemp("telling") / "net.onnx"
+    export(net, METADATA, test[:4], path)
+    return path, test, logits, collect(read_float_model(path), lambda: calibration.split(25))
+
+
+@pytest.mark.parametrize("calibration", ["entropy", "percentile", "minmax"])
+def test_int8_decides_as_fp32(telling, tmp_path, calibration):
+    """The class is the same for far more images than by chance, with each calibration."""
+    path, test, logits, histograms = telling
+    expected = logits.argmax(1)
+    assert expected.bincount().max() < 0.4 * len(test)
+    way, out = Quantization(calibration), tmp_path / "int8.onnx"
+    write_quantized(read_float_model(path), choose_ranges(histograms, way), way, out)
+    found = OnnxNetwork(open_session(out))(test)
+    assert (found.argmax(1) == expected).float().mean() > 0.7
+    assert (found - logits).abs().mean() < 0.4 * logits.std()
 
 
 @pytest.mark.parametrize("activations", ["uint8", "int8"])
@@ -156,6 +213,10 @@ def test_eight_bits(path, net, histograms, tmp_path, activations, per_channel):
     }
     weights = [v for v in values.values() if v.dtype == "int8" and v.ndim == 4]
     assert len(weights) == operators(path)["Conv"]
+    for node in written.graph.node:
+        if node.op_type == "Conv":  # weight <- DequantizeLinear(integers, scale, zero point)
+            integers, scale = (values[name] for name in makers[node.input[1]].input[:2])
+            assert scale.shape == ((len(integers),) if per_channel else ())
     first = next(node for node in written.graph.node if node.input[0] == "images")
     scale, zero_point = (values[name] for name in first.input[1:])
     seen = histograms["images"]
@@ -174,6 +235,18 @@ def test_eight_bits(path, net, histograms, tmp_path, activations, per_channel):
         read_float_model(out)
 
 
+def test_unsigned_integers_have_twice_the_levels():
+    """256 where no value is negative and the integers have no sign; 128 elsewhere."""
+    above, around = histogram(values_of("sparse")), histogram(values_of("normal"))
+    both = {"above": above, "around": around}
+    for found in both.values():
+        assert entropy_range(found, 128) != entropy_range(found, 256)
+    found = choose_ranges(both, Quantization("entropy", activations="uint8"))
+    assert found == {"above": entropy_range(above, 256), "around": entropy_range(around, 128)}
+    found = choose_ranges(both, Quantization("entropy", activations="int8"))
+    assert found == {"above": entropy_range(above, 128), "around": entropy_range(around, 128)}
+
+
 def test_what_cannot_be_quantised(path, tmp_path):
     """Files that are missing, foreign, old, or beyond the runtime."""
     foreign = tmp_path / "foreign.onnx"
@@ -182,10 +255,17 @@ def test_what_cannot_be_quantised(path, tmp_path):
         read_float_model(foreign)
     with pytest.raises(DeployError, match="there is no such file"):
         read_float_model(tmp_path / "nowhere.onnx")
-    model = onnx.load(path)
-    model.opset_import[0].version = 11
-    onnx.save(model, foreign)
-    with pytest.raises(DeployError, match=r"is no ONNX model|is of opset 11, at least 18"):
+    value = onnx.helper.make_tensor_value_info
+    ends = [[value(name, onnx.TensorProto.FLOAT, ["N", 3])] for name in ("images", "logits")]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Relu", ["images"], ["logits"])], "g", *ends
+    )
+    old = onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", 11)], ir_version=6
+    )
+    onnx.checker.check_model(old, full_check=True)
+    onnx.save(old, foreign)
+    with pytest.raises(DeployError, match=r"is of opset 11, at least 18 is needed"):
         read_float_model(foreign)
 
 
@@ -217,7 +297,7 @@ def test_without_the_extra(monkeypatch):
 
 
 MATRIX = [
-    *(f"mobilenext_{width}" for width in ("1.4", "1.0", "0.75", "0.5", "0.35")),
+    *(f"mobilenext_{width}" for width in WIDTHS),
     *(f"mobilenext_1.0,identity_ratio={ratio}" for ratio in ("1/2", "1/3", "1/6")),
     "mobilenext_se_1.0",
     "mobilenext_se_1.1",
@@ -227,6 +307,30 @@ MATRIX = [
     "DARTS_V2",
     "experiments/cifar10_small/search/darts+sandglass-seed0/genotype.json",
 ]
+
+
+@pytest.mark.parametrize("opset", [19, 23])
+def test_other_opsets(net, tmp_path, opset):
+    """The file is of the opset that was asked for, and equal to PyTorch."""
+    found = export(net, METADATA, images(), tmp_path / "net.onnx", opset)
+    assert found.max_difference < TOLERANCE < found.max_logit
+    (entry,) = (e for e in onnx.load(found.path).opset_import if e.domain == "")
+    assert entry.version == opset
+
+
+def test_a_name_at_the_smallest_size(tmp_path):
+    """Random weights with the statistics that they are given are no matter of rounding."""
+    source = read_source("mobilenext_0.35", 32)
+    drawn = sample_images(source.metadata, 8)
+    assert export(source.net, source.metadata, drawn, tmp_path / "n.onnx").max_difference < 7e-5
+
+
+@pytest.mark.parametrize("width", ["1.4", "0.35"])
+def test_parity_of_the_widest_and_the_narrowest(width, tmp_path):
+    """As below for every width, on images small enough for the default tests."""
+    source = read_source(f"mobilenext_{width}", 32)
+    found = export(lively(source.net), source.metadata, images(3), tmp_path / "net.onnx")
+    assert found.max_difference < TOLERANCE and found.max_logit > 0.1
 
 
 @pytest.mark.slow

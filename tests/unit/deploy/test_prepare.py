@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from nas.deploy.prepare import prepare
+from nas.deploy.prepare import Clamp, prepare
 from nas.deploy.streams import StreamFeatures
 from nas.genotype import load_genotype
-from nas.layers import add_identity
+from nas.layers import ReLU6, add_identity
 from nas.models import GenotypeNetwork, build_network
-from nas.operators import resolve_genotype
+from nas.operators import build_operator, resolve_genotype
 from tests.unit.deploy.networks import images, lively, small_mobilenext
 
 
@@ -67,6 +67,52 @@ def test_a_genotype_network_without_auxiliary_head(stem):
     assert prepared.auxiliary_head is None and net.auxiliary_head is not None
     assert not any(isinstance(m, nn.BatchNorm2d) for m in prepared.modules())
     assert deviation(net, images(2, 32 if stem == "cifar" else 64)) < 1e-12
+
+
+@pytest.mark.parametrize("name", ["DARTS_V2", "mobilenext_se_1.0"])
+def test_nothing_of_chance_is_left(name):
+    """Drop path and dropout are gone from the graph of a network that is trained with both."""
+    if name == "DARTS_V2":
+        genotype = load_genotype(name)
+        resolve_genotype(genotype)
+        net = GenotypeNetwork(genotype, init_channels=2, num_cells=3, auxiliary=False)
+    else:
+        net = build_network(name, num_classes=5)
+    net.train().drop_path_prob = 0.9
+    assert chances(net) and not chances(prepare(net))
+    assert net.training and net.drop_path_prob == 0.9
+
+
+def chances(net):
+    """The random operators of a network's graph; dropout (x, p, train) that is off is none."""
+    graph = torch.export.export(net, (images(2),)).graph
+    found = [n for n in graph.nodes if any(w in str(n.target) for w in ("rand", "bernoulli"))]
+    return found + [n for n in graph.nodes if "dropout" in str(n.target) and n.args[2]]
+
+
+def test_no_relu6_is_left_for_an_export():
+    """Torch's own and the project's are both replaced; in PyTorch they stay, being in place."""
+    net = nn.Sequential(
+        small_mobilenext("1/2").features, build_operator("inverted_residual_3x3", 24)
+    )
+    assert {type(m) for m in net.modules() if isinstance(m, nn.ReLU6)} == {ReLU6, nn.ReLU6}
+    assert any(isinstance(m, ReLU6) for m in prepare(net, for_export=False).modules())
+    prepared = prepare(net)
+    assert not any(isinstance(m, nn.ReLU6) for m in prepared.modules())
+    assert any(isinstance(m, Clamp) for m in prepared.modules())
+
+
+def test_a_sequence_with_its_own_forward_stays():
+    """A plug-in may call the layers of its nn.Sequential otherwise; folding would change it."""
+
+    class Twice(nn.Sequential):
+        def forward(self, x):
+            y = self[0](x)
+            return self[1](y) + y
+
+    net = lively(nn.Sequential(Twice(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)), nn.ReLU6()))
+    assert deviation(net, images(2)) < 1e-12
+    assert isinstance(prepare(net)[0][1], nn.BatchNorm2d)
 
 
 def test_an_exported_partial_sum_is_no_scatter():
