@@ -76,3 +76,11 @@ def test_a_micro_batch_must_divide_the_batch():
     with pytest.raises(ConfigError, match=r"found 5, .* --batch_size 8; allowed are 2, 4, 8"):
         ComputeConfig(micro_batch=5).check_compute(8)
     ComputeConfig(micro_batch=4).check_compute(8)
+
+
+def test_cuda_graphs_take_whole_batches():
+    """A graph's outputs are overwritten by its next pass, so micro-batches are refused."""
+    config = ComputeConfig(compile="reduce-overhead", micro_batch=4)
+    with pytest.raises(ConfigError, match="--micro_batch: not with --compile reduce-overhead"):
+        config.check_compute(8)
+    ComputeConfig(compile="reduce-overhead").check_compute(8)
