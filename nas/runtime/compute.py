@@ -66,6 +66,9 @@ class Compute:
     def split(self, batch: Batch) -> Iterator[tuple[Batch, float]]:
         """Yield a batch in micro-batches, each with its share of the batch's images.
 
+        They are as few as `micro_batch` allows and as equal as can be, so that the last batch of an
+        epoch leaves no remainder of one image, on which BatchNorm cannot train.
+
         The mean loss of the batch is the sum of share * mean loss over the micro-batches, and so
         is its gradient, wherever one image's output does not depend on the others. BatchNorm in
         training is where it does.
@@ -74,9 +77,12 @@ class Compute:
             yield batch, 1.0
             return
         images, targets = batch
-        parts = (images.split(self.micro_batch), targets.split(self.micro_batch))
+        num = len(targets)
+        # At most one part for two images: of three, two parts would be one image and two.
+        num_parts = max(1, min(-(-num // self.micro_batch), num // 2))
+        parts = (images.tensor_split(num_parts), targets.tensor_split(num_parts))
         for part in zip(*parts, strict=True):
-            yield part, len(part[1]) / len(targets)
+            yield part, len(part[1]) / num if num else 1.0
 
 
 def select_compute(config: ComputeConfig) -> Compute:

@@ -181,8 +181,8 @@ class EpochLoop:
         )
 
     def mean_over_ranks(self, losses: list[Tensor]) -> Tensor:
-        """Return the mean loss of a batch in micro-batches of one size, the same on all ranks."""
-        value = torch.stack(losses).mean().detach()
+        """Return the sum of the micro-batches' shares of a loss, the same on all ranks."""
+        value = torch.stack(losses).sum().detach()
         self.ranks.mean_([value])
         return value
 

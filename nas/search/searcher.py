@@ -179,15 +179,16 @@ class Searcher(EpochLoop):
         arch_weights = tuple(weights.detach() for weights in self.alphas.weights())
         restore_buffers = self.remember_buffers(self.net)
         self.weight_optimizer.zero_grad()
-        passes = []
+        passes, shares = [], []
         for (images, targets), share in self.compute.split(train_batch):
             with self.compute.autocast():
                 logits = self._parallel_net(images, arch_weights)
                 loss = self.loss(logits, targets)
             self.weight_scaler.scale(share * loss).backward()
             passes.append((loss.detach(), logits.detach(), targets))
+            shares.append(share * loss.detach())
         self.weight_scaler.unscale_(self.weight_optimizer)
-        found = {"train_loss": self.mean_over_ranks([loss for loss, *_ in passes])}
+        found = {"train_loss": self.mean_over_ranks(shares)}
         norm = clip_grad_norm_(self.net.parameters(), self.config.grad_clip)
         if not self.weight_scaler.is_enabled():
             found["gradient_norm"] = norm

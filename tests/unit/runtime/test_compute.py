@@ -64,11 +64,27 @@ def test_micro_batches_are_the_batch():
     """Every image comes once and in order, and the shares add up the mean."""
     images, targets = torch.randn(7, 1, 2, 2), torch.arange(7)
     parts = list(Compute(CPU, micro_batch=3).split((images, targets)))
-    assert [len(part[1]) for part, _ in parts] == [3, 3, 1]
+    assert [len(part[1]) for part, _ in parts] == [3, 2, 2]
     assert torch.equal(torch.cat([part[0] for part, _ in parts]), images)
     mean = sum(share * part[1].double().mean() for part, share in parts)
     assert mean.item() == pytest.approx(3.0)
     assert [share for _, share in Compute(CPU).split((images, targets))] == [1.0]
+
+
+@pytest.mark.parametrize("micro_batch", [2, 3, 48])
+@pytest.mark.parametrize("num", [2, 3, 4, 48, 49, 95, 96])
+def test_no_micro_batch_is_a_single_image(num, micro_batch):
+    """The last batch of an epoch may be of any size; each part trains a BatchNorm on 1x1 maps."""
+    net = nn.BatchNorm2d(2)
+    batch = (torch.randn(num, 2, 1, 1), torch.arange(num))
+    sizes = []
+    for (images, _), share in Compute(CPU, micro_batch=micro_batch).split(batch):
+        net(images)
+        sizes.append(len(images))
+        assert share == len(images) / num
+    assert sum(sizes) == num
+    assert max(sizes) - min(sizes) <= 1
+    assert max(sizes) <= micro_batch + (micro_batch == 2 and num % 2)
 
 
 def test_a_micro_batch_must_divide_the_batch():
