@@ -109,7 +109,8 @@ class SearchConfig(ComputeConfig, RunConfig):
         self._check_compile()
 
     def _check_compile(self) -> None:
-        if self.architect == "second_order_exact" and self.compile in ("default", "reduce-overhead"):
+        is_compiled = self.compile not in ("auto", "off")
+        if self.architect == "second_order_exact" and is_compiled:
             raise ConfigError(
                 f"--compile {self.compile}: not with --architect second_order_exact, whose second "
                 "derivative compiled code does not have; use second_order or --compile off"
