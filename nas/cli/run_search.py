@@ -57,7 +57,7 @@ def _run(
     if not config.resume:
         ranks.on_first(lambda: RunDirectory.check_free(path))
     share = Share(ranks.rank, ranks.size)
-    data = ranks.first_then_others(lambda: load_search_data(config, device, share))
+    data = ranks.first_then_others(lambda: load_search_data(config, compute, share))
     torch.manual_seed(config.seed)
     net = Supernet(
         space, data.image_shape[0], data.num_classes, config.init_channels, config.num_cells
