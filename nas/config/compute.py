@@ -13,8 +13,9 @@ class ComputeConfig:
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU when there is one."""
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Of the forward pass; weights, alphas and optimisers stay fp32. fp16 needs a GPU."""
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
+    """Of the forward pass; weights, alphas and optimisers stay fp32. tf32, which rounds what is
+    multiplied to 10 bits, and fp16 need a GPU."""
     memory_format: Literal["auto", "channels_last", "contiguous"] = "auto"
     """Order of an image's numbers in memory; auto is channels_last."""
     compile: Literal["auto", "off", "default", "reduce-overhead"] = "auto"

@@ -153,7 +153,7 @@ class Searcher(EpochLoop):
         self.net.train()
         val_batches = _endless(self.data.val_loader)
         for train_batch in self.train_batches():
-            self._alpha_step(self.compute.to_device(next(val_batches)), train_batch)
+            self._alpha_step(self.next_batch(val_batches), train_batch)
             self._weight_step(train_batch)
             self.step_done()
 
@@ -170,7 +170,7 @@ class Searcher(EpochLoop):
         if not self.alpha_scaler.is_enabled():  # which itself leaves out such gradients
             gradients = [alpha.grad for alpha in self.alphas.parameters()]
             found["gradient_norm"] = get_total_norm(gradients)
-        if self.check_finite("alpha step", **found):
+        if self.expect_finite("alpha step", **found):
             self.alpha_scaler.step(self.alpha_optimizer)
             self.alpha_scaler.update()
         self.alpha_optimizer.zero_grad()

@@ -49,6 +49,35 @@ def test_what_the_device_cannot(monkeypatch):
         assert select_compute(ComputeConfig("cuda", precision="fp16")).device.type == "cuda"
 
 
+@pytest.fixture
+def places():
+    """Where torch keeps what a GPU does with fp32; afterwards they are what they were."""
+    found = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+    before = [place.fp32_precision for place in found]
+    yield found
+    for place, kind in zip(found, before, strict=True):
+        place.fp32_precision = kind
+
+
+def test_fp32_is_that_of_ieee_and_tf32_is_asked_for(places, monkeypatch):
+    """A GPU may round the factors of its products only where the setting says so; the log does."""
+    for place in places:
+        place.fp32_precision = "tf32"
+    select_compute(ComputeConfig("cpu"))
+    assert [place.fp32_precision for place in places] == ["ieee", "ieee"]
+    with pytest.raises(ConfigError, match="tf32: needs a GPU; use bf16 or fp32"):
+        select_compute(ComputeConfig("cpu", precision="tf32"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    with pytest.raises(ConfigError, match="no TF32; use fp16 or fp32"):
+        select_compute(ComputeConfig("cuda", precision="tf32"))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    compute = select_compute(ComputeConfig("cuda", precision="tf32"))
+    assert describe_compute(compute) == "cuda, tf32, channels_last, not compiled"
+    assert [place.fp32_precision for place in places] == ["tf32", "tf32"]
+    assert compute.autocast_dtype is None
+
+
 def test_without_a_compiler(monkeypatch, capsys):
     """The run goes on uncompiled, and says so."""
 
