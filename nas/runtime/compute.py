@@ -90,12 +90,12 @@ class Compute:
 def set_fp32_products(*, tf32: bool) -> None:
     """Set how convolutions and matrix products of this process treat fp32 on a GPU.
 
-    Left to itself, torch lets cuDNN use TF32, with 10 bits in place of 23, and cuBLAS not.
+    Left to itself, torch lets cuDNN use TF32, with 10 bits in place of 23, and cuBLAS not. The
+    newer `fp32_precision` of single operators is not set: after it torch.export, which reads these
+    flags, raises (torch 2.14).
     """
-    kind = "tf32" if tf32 else "ieee"
-    torch.backends.cudnn.conv.fp32_precision = kind
-    torch.backends.cudnn.rnn.fp32_precision = kind  # unread here; both keep cudnn.allow_tf32 whole
-    torch.backends.cuda.matmul.fp32_precision = kind
+    torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cuda.matmul.allow_tf32 = tf32
 
 
 def select_compute(config: ComputeConfig) -> Compute:

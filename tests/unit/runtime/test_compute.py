@@ -52,19 +52,21 @@ def test_what_the_device_cannot(monkeypatch):
 @pytest.fixture
 def places():
     """Where torch keeps what a GPU does with fp32; afterwards they are what they were."""
-    found = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
-    before = [place.fp32_precision for place in found]
+    found = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [place.allow_tf32 for place in found]
     yield found
-    for place, kind in zip(found, before, strict=True):
-        place.fp32_precision = kind
+    for place, allowed in zip(found, before, strict=True):
+        place.allow_tf32 = allowed
 
 
 def test_fp32_is_that_of_ieee_and_tf32_is_asked_for(places, monkeypatch):
     """A GPU may round the factors of its products only where the setting says so; the log does."""
     for place in places:
-        place.fp32_precision = "tf32"
+        place.allow_tf32 = True
     select_compute(ComputeConfig("cpu"))
-    assert [place.fp32_precision for place in places] == ["ieee", "ieee"]
+    assert [place.allow_tf32 for place in places] == [False, False]
+    assert torch.backends.cudnn.conv.fp32_precision != "tf32"
+    torch.export.export(nn.Conv2d(1, 1, 1), (torch.ones(1, 1, 2, 2),))  # reads the flags
     with pytest.raises(ConfigError, match="tf32: needs a GPU; use bf16 or fp32"):
         select_compute(ComputeConfig("cpu", precision="tf32"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -74,7 +76,7 @@ def test_fp32_is_that_of_ieee_and_tf32_is_asked_for(places, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     compute = select_compute(ComputeConfig("cuda", precision="tf32"))
     assert describe_compute(compute) == "cuda, tf32, channels_last, not compiled"
-    assert [place.fp32_precision for place in places] == ["tf32", "tf32"]
+    assert [place.allow_tf32 for place in places] == [True, True]
     assert compute.autocast_dtype is None
 
 
