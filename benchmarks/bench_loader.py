@@ -1,7 +1,9 @@
 """Measure how fast the loader makes training batches on the CPU, against torchvision a sample.
 
 The set is CIFAR-sized: 10,000 drawn images of 32 x 32, batch 64 as in the search. Figures are the
-median and the best of several epochs after one to warm up.
+median and the best of several epochs after one to warm up. The exit code is 1 unless both paths
+that the programs take - channels_last; crop, flip and normalise for the search, cutout besides for
+the retrain - reach the target in the median, with as many threads as the programs have.
 
     python -m benchmarks.bench_loader
 """
@@ -25,6 +27,7 @@ from nas.data import EvalTransform, ImageSet, TensorLoader, TrainTransform, load
 BATCH_SIZE = 64
 EPOCHS = 7
 TARGET = 50_000
+SEARCH, RETRAIN = "crop + flip + normalise", "crop + flip + normalise + cutout 16"
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -64,18 +67,18 @@ def main() -> int:
     start = time.perf_counter()
     data = load_dataset("shapes", split="train")
     drawing_s = time.perf_counter() - start
+    last = {"memory_format": torch.channels_last}
     cases = {
-        "TensorLoader, crop + flip + normalise": TrainTransform(data.info),
-        "TensorLoader, the same and cutout 16": TrainTransform(data.info, cutout=16),
-        "TensorLoader, the same, channels last": TrainTransform(
-            data.info, cutout=16, memory_format=torch.channels_last
-        ),
-        "TensorLoader, evaluation": EvalTransform(data.info),
+        SEARCH: TrainTransform(data.info, **last),
+        RETRAIN: TrainTransform(data.info, cutout=16, **last),
+        "evaluation": EvalTransform(data.info, **last),
+        f"{SEARCH}; contiguous": TrainTransform(data.info),
+        f"{RETRAIN}; contiguous": TrainTransform(data.info, cutout=16),
     }
     figures = {}
     # One thread beside all: where other work shares the processors, threads wait for each other.
     all_threads = torch.get_num_threads()
-    for threads in (all_threads, 1):
+    for threads in sorted({all_threads, 1}, reverse=True):
         torch.set_num_threads(threads)
         for name, transform in cases.items():
             loader = TensorLoader(
@@ -101,8 +104,8 @@ def main() -> int:
     (RESULTS / "loader.json").write_text(json.dumps(summary, indent=2) + "\n")
     (RESULTS / "loader.md").write_text(report(summary))
     print((RESULTS / "loader.md").read_text())
-    name = "TensorLoader, crop + flip + normalise"
-    return 0 if max(best for key, (_, best) in figures.items() if name in key) > TARGET else 1
+    medians = [figures[f"{name}; threads: {all_threads}"][0] for name in (SEARCH, RETRAIN)]
+    return 0 if min(medians) > TARGET else 1
 
 
 def report(summary: dict) -> str:
@@ -118,7 +121,8 @@ Python {summary["python"]}, torch {summary["torch"]}, torchvision {summary["torc
 {summary["processors"]} processors, load average {summary["load_average_1min"]} at the end (this
 program alone makes up to {summary["threads"]}; more means that other work took part of them);
 32 x 32 x 3, batch {summary["batch_size"]},
-n = {summary["n"]} epochs of 10,000 images (the last row: 1).
+n = {summary["n"]} epochs of 10,000 images (the last row: 1);
+channels_last but where it says contiguous.
 Drawing those images took {summary["drawing_10000_images_s"]} s.
 
 | what | images/s, median | images/s, best |

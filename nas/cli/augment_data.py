@@ -23,6 +23,7 @@ from nas.data import (
 )
 from nas.data.imagenet import eval_transform, train_transform
 from nas.errors import ConfigError
+from nas.runtime.compute import Compute
 from nas.train import TrainData
 
 Images = ImageSet | ImageFiles
@@ -49,14 +50,15 @@ def load_split(config: AugmentConfig, split: str) -> Images:
 
 
 def load_train_data(
-    config: AugmentConfig, images: Images, device: torch.device, share: Share = WHOLE
+    config: AugmentConfig, images: Images, compute: Compute, share: Share = WHOLE
 ) -> TrainData:
     """Build the loaders.
 
     Args:
         config: The settings.
         images: Of the training split.
-        device: Where batches are used; images that fit into memory lie there.
+        compute: Batches are made on its device, where the images lie if they fit, and in its
+            memory format.
         share: What this process takes of each batch.
 
     Raises:
@@ -89,10 +91,10 @@ def load_train_data(
             f"the {len(kept)} training images, and BatchNorm cannot train on one; choose another"
         )
     return TrainData(
-        train_loader=_train_loader(images, kept, train_seed, config, device, share),
-        test_loader=eval_loader(test, torch.arange(len(test)), config, device, share),
+        train_loader=_train_loader(images, kept, train_seed, config, compute, share),
+        test_loader=eval_loader(test, torch.arange(len(test)), config, compute, share),
         val_loader=(
-            eval_loader(images, held_out, config, device, share) if len(held_out) else None
+            eval_loader(images, held_out, config, compute, share) if len(held_out) else None
         ),
         num_classes=images.info.num_classes,
         num_images=(len(kept), len(test), len(held_out)),
@@ -103,16 +105,16 @@ def eval_loader(
     images: Images,
     indices: Tensor,
     config: AugmentConfig,
-    device: torch.device,
+    compute: Compute,
     share: Share = WHOLE,
 ) -> Loader:
     """Build a loader that hands out images without chance, in order, each once a pass."""
     batch_size = min(config.eval_batch_size, len(indices))
     if isinstance(images, ImageFiles):
         transform = eval_transform(images.info)
-        return _file_loader(images, indices, batch_size, transform, None, config, device, share)
-    transform = EvalTransform(images.info, memory_format=torch.channels_last)
-    return _tensor_loader(images, indices, batch_size, transform, None, device, share)
+        return _file_loader(images, indices, batch_size, transform, None, config, compute, share)
+    transform = EvalTransform(images.info, memory_format=compute.memory_format)
+    return _tensor_loader(images, indices, batch_size, transform, None, compute, share)
 
 
 def _train_loader(
@@ -120,19 +122,21 @@ def _train_loader(
     indices: Tensor,
     seed: int,
     config: AugmentConfig,
-    device: torch.device,
+    compute: Compute,
     share: Share,
 ) -> Loader:
     if isinstance(images, ImageFiles):
         transform = train_transform(images.info, config.color_jitter)
         return _file_loader(
-            images, indices, config.batch_size, transform, seed, config, device, share
+            images, indices, config.batch_size, transform, seed, config, compute, share
         )
-    transform = TrainTransform(images.info, cutout=config.cutout, memory_format=torch.channels_last)
-    return _tensor_loader(images, indices, config.batch_size, transform, seed, device, share)
+    transform = TrainTransform(
+        images.info, cutout=config.cutout, memory_format=compute.memory_format
+    )
+    return _tensor_loader(images, indices, config.batch_size, transform, seed, compute, share)
 
 
-def _tensor_loader(images, indices, batch_size, transform, seed, device, share) -> TensorLoader:
+def _tensor_loader(images, indices, batch_size, transform, seed, compute, share) -> TensorLoader:
     """Build a loader of images in memory; without a seed it does not shuffle."""
     return TensorLoader(
         images.images[indices],
@@ -141,12 +145,14 @@ def _tensor_loader(images, indices, batch_size, transform, seed, device, share) 
         transform=transform,
         shuffle=seed is not None,
         seed=seed or 0,
-        device=device,
+        device=compute.device,
         share=share,
     )
 
 
-def _file_loader(images, indices, batch_size, transform, seed, config, device, share) -> FileLoader:
+def _file_loader(
+    images, indices, batch_size, transform, seed, config, compute, share
+) -> FileLoader:
     """Build a loader of image files; without a seed it does not shuffle."""
     paths = [images.paths[index] for index in indices.tolist()]
     return FileLoader(
@@ -156,6 +162,7 @@ def _file_loader(images, indices, batch_size, transform, seed, config, device, s
         shuffle=seed is not None,
         seed=seed or 0,
         num_workers=config.workers,
-        pin_memory=device.type == "cuda",
+        pin_memory=compute.device.type == "cuda",
+        memory_format=compute.memory_format,
         share=share,
     )

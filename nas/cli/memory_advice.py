@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 
@@ -14,61 +15,75 @@ LONG_RUN_STEPS = 200
 """A run of so many steps begins with an estimate of what it takes."""
 
 
-def describe_memory(estimate: MemoryEstimate, batch_size: int, compute: Compute) -> str:
-    """Write the estimate for a run's steps in a line, with a warning where it is too much."""
-    needed, total = _needed(estimate, batch_size, compute), total_memory_mib(compute.device)
-    line = f"memory: about {needed:.0f} MiB of tensors in a step, {total:.0f} MiB in all"
-    return line if needed <= total else f"{line}; {_advice(estimate, batch_size, compute, total)}"
+@dataclass
+class StepMemory:
+    """The memory of a run's steps, in one process."""
 
+    compute: Compute
+    batch_size: int
+    """Over all processes."""
+    num_processes: int = 1
+    can_split: bool = True
+    """Whether --micro_batch is allowed beside the other settings."""
+    estimate: Callable[[], MemoryEstimate] | None = None
+    """To be set as soon as there is a network; called only when it is needed."""
 
-@contextmanager
-def explained_out_of_memory(
-    estimate: Callable[[], MemoryEstimate], batch_size: int, compute: Compute
-) -> Iterator[None]:
-    """Turn an allocation that failed into an error that names the settings that would fit.
+    def describe(self) -> str:
+        """Write the estimate in a line, with a warning where it is too much."""
+        found, total = self.estimate(), total_memory_mib(self.compute.device)
+        needed = found.peak_mib(self._images)
+        line = f"memory: about {needed:.0f} MiB of tensors in a step, {total:.0f} MiB in all"
+        return line if needed <= total else f"{line}; {self._advice(found, total)}"
 
-    Args:
-        estimate: Called only when memory has run out.
-        batch_size: Of the run.
-        compute: The arithmetic of the run.
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn an allocation that failed into an error that names the settings that would fit.
 
-    Raises:
-        TrainingError: In place of an out-of-memory error of torch.
-    """
-    try:
-        yield
-        return
-    except (RuntimeError, MemoryError) as cause:
-        if not _is_out_of_memory(cause):
-            raise
-        where = f"{compute.device}: out of memory"
-    found = estimate()
-    total = total_memory_mib(compute.device)
-    needed = _needed(found, batch_size, compute)
-    raise TrainingError(
-        f"{where}: a step needs about {needed:.0f} MiB of tensors and more while it computes, "
-        f"{total:.0f} MiB are there in all; {_advice(found, batch_size, compute, total)}; "
-        "checkpoints so far are kept"
-    )
+        Raises:
+            TrainingError: In place of an out-of-memory error of torch.
+        """
+        try:
+            yield
+            return
+        except (RuntimeError, MemoryError) as cause:
+            if not _is_out_of_memory(cause):
+                raise
+        total = total_memory_mib(self.compute.device)
+        where = f"{self.compute.device}: out of memory"
+        if self.estimate is None:
+            raise TrainingError(
+                f"{where} while the images were read, {total:.0f} MiB are there in all; try fewer "
+                "(--max_images) or smaller ones (--image_size)"
+            )
+        found = self.estimate()
+        raise TrainingError(
+            f"{where}: a step needs about {found.peak_mib(self._images):.0f} MiB of tensors and "
+            f"more while it computes, {total:.0f} MiB are there in all; "
+            f"{self._advice(found, total)}"
+        )
 
+    @property
+    def _images(self) -> int:
+        """Images in one pass of one process."""
+        return self.compute.micro_batch or self.batch_size // self.num_processes
 
-def _needed(estimate: MemoryEstimate, batch_size: int, compute: Compute) -> float:
-    return estimate.peak_mib(compute.micro_batch or batch_size)
-
-
-def _advice(
-    estimate: MemoryEstimate, batch_size: int, compute: Compute, available_mib: float
-) -> str:
-    """Name the settings that would fit, by the estimate."""
-    current = compute.micro_batch or batch_size
-    # Half of the memory is left to what computing takes and to others.
-    size = estimate.largest_fitting(current, available_mib / 2)
-    if size is None:
-        return "try a smaller network (--init_channels, --num_cells) or smaller images"
-    return (
-        f"try --micro_batch {size} (about {estimate.peak_mib(size):.0f} MiB; BatchNorm then sees "
-        f"{size} images at a time) or --batch_size {size}"
-    )
+    def _advice(self, found: MemoryEstimate, available_mib: float) -> str:
+        """Name the settings that would fit, by the estimate."""
+        # Half of the memory is left to what computing takes and to others.
+        size = found.largest_fitting(self._images, available_mib / 2)
+        if size is None:
+            return (
+                "try another run with a smaller network (--init_channels, --num_cells) or smaller "
+                "images"
+            )
+        smaller_batch = f"another run with --batch_size {size * self.num_processes}"
+        needed = f"about {found.peak_mib(size):.0f} MiB"
+        if not self.can_split:
+            return f"try {smaller_batch} ({needed})"
+        return (
+            f"try --micro_batch {size} ({needed}; BatchNorm then sees {size} images at a time), "
+            f"which a run that has checkpoints takes with --resume, or {smaller_batch}"
+        )
 
 
 def _is_out_of_memory(cause: Exception) -> bool:

@@ -4,7 +4,6 @@ import copy
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from torch.nn import CrossEntropyLoss
 
 from nas.cli.augment_data import load_split, load_train_data
 from nas.cli.augment_model import build_model, choose_genotype, describe_model
-from nas.cli.memory_advice import LONG_RUN_STEPS, describe_memory, explained_out_of_memory
+from nas.cli.memory_advice import LONG_RUN_STEPS, StepMemory
 from nas.cli.ranks import check_ranks, describe, prepare
 from nas.cli.run_log import RunLog, SilentLog
 from nas.cli.tables import cost_table, evaluation_table
@@ -30,11 +29,11 @@ from nas.runtime.compute import Compute, describe_compute, select_compute
 from nas.runtime.distributed import Ranks
 from nas.runtime.environment import describe_environment
 from nas.runtime.join import join_ranks
-from nas.runtime.memory import MemoryEstimate, estimate_memory
+from nas.runtime.memory import estimate_memory
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.runtime.signals import Stopped
 from nas.strict_yaml import is_file
-from nas.train import Evaluation, Trainer
+from nas.train import Evaluation, Trainer, num_slots
 from nas.train.estimate import estimate
 
 _SCALARS = (
@@ -52,10 +51,19 @@ def run_augment(config: AugmentConfig) -> int:
     compute = select_compute(config)
     with join_ranks(compute.device) as ranks:
         check_ranks(config, ranks, compute.device)
-        return _run(config, genotype, compute, ranks)
+        can_split = config.compile != "reduce-overhead"
+        memory = StepMemory(compute, config.batch_size, ranks.size, can_split)
+        with memory.explained():
+            return _run(config, genotype, compute, ranks, memory)
 
 
-def _run(config: AugmentConfig, genotype: Genotype | None, compute: Compute, ranks: Ranks) -> int:
+def _run(
+    config: AugmentConfig,
+    genotype: Genotype | None,
+    compute: Compute,
+    ranks: Ranks,
+    memory: StepMemory,
+) -> int:
     path, device = Path(config.out), compute.device
     if not config.resume:
         ranks.on_first(lambda: RunDirectory.check_free(path))
@@ -69,7 +77,9 @@ def _run(config: AugmentConfig, genotype: Genotype | None, compute: Compute, ran
         load_weights(net, config.weights, ema=config.ema_weights)
     _check_image_size(net, image_shape)
     cost = measure_cost(net, image_shape)
-    data = load_train_data(config, images, device, Share(ranks.rank, ranks.size))
+    inputs = (torch.empty((2, *image_shape), device="meta"),)
+    memory.estimate = lambda: estimate_memory(net, inputs, compute, num_slots(config))
+    data = load_train_data(config, images, compute, Share(ranks.rank, ranks.size))
     described = {"model": description, "classes": list(info.class_names)}
     described["config"] = _plain(config)
     net = compute.place(prepare(net, config, ranks))
@@ -90,12 +100,10 @@ def _run(config: AugmentConfig, genotype: Genotype | None, compute: Compute, ran
             f"{data.num_images[1]} test, {data.num_images[2]} held-out images of {image_shape}; "
             f"{describe_compute(compute)}{describe(ranks, config)}; run {run.path}"
         )
-        memory = partial(_estimate_memory, trainer, image_shape)
         try:
-            with explained_out_of_memory(memory, config.batch_size, compute):
-                _announce(trainer, image_shape, memory)
-                log.start(trainer.epoch)
-                found = trainer.train()
+            _announce(trainer, image_shape, memory)
+            log.start(trainer.epoch)
+            found = trainer.train()
         except Stopped as stopped:
             ranks.say(f"augment.py: {stopped}")
             return stopped.exit_code
@@ -118,19 +126,12 @@ def _check_image_size(net: nn.Module, image_shape: tuple[int, int, int]) -> None
         ) from cause
 
 
-def _estimate_memory(trainer: Trainer, image_shape: tuple[int, int, int]) -> MemoryEstimate:
-    images = torch.empty((2, *image_shape), device="meta")
-    return estimate_memory(trainer.net, (images,), trainer.compute)
-
-
-def _announce(
-    trainer: Trainer, image_shape: tuple[int, int, int], memory: Callable[[], MemoryEstimate]
-) -> None:
+def _announce(trainer: Trainer, image_shape: tuple[int, int, int], memory: StepMemory) -> None:
     """Say how long a long run will take, before it begins."""
     steps_left = (trainer.epochs - trainer.epoch) * len(trainer.train_loader)
     if steps_left < LONG_RUN_STEPS:
         return
-    print(describe_memory(memory(), trainer.config.batch_size, trainer.compute))
+    print(memory.describe())
     found = estimate(trainer, image_shape)
     hours = found.epoch_time_s * (trainer.epochs - trainer.epoch) / 3600
     print(

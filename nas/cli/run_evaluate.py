@@ -66,7 +66,7 @@ def run_evaluate(argv: Sequence[str], prog: str, checkpoint: str) -> int:
         share = Share(ranks.rank, ranks.size)
         found = evaluate(
             compute.place(net),
-            eval_loader(images, torch.arange(len(images)), config, compute.device, share),
+            eval_loader(images, torch.arange(len(images)), config, compute, share),
             images.info.num_classes,
             compute=compute,
             ranks=ranks,

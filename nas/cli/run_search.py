@@ -8,11 +8,7 @@ from pathlib import Path
 import torch
 from torch.nn.functional import cross_entropy
 
-from nas.cli.memory_advice import (
-    LONG_RUN_STEPS,
-    describe_memory,
-    explained_out_of_memory,
-)
+from nas.cli.memory_advice import LONG_RUN_STEPS, StepMemory
 from nas.cli.ranks import check_ranks, describe, prepare
 from nas.cli.run_log import SilentLog
 from nas.cli.search_data import load_search_data
@@ -29,10 +25,9 @@ from nas.runtime.compute import Compute, describe_compute, select_compute
 from nas.runtime.distributed import Ranks
 from nas.runtime.environment import current_commit, describe_environment
 from nas.runtime.join import join_ranks
-from nas.runtime.memory import MemoryEstimate, estimate_memory
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.runtime.signals import Stopped
-from nas.search import Searcher, with_details
+from nas.search import Searcher, estimate_search_memory, with_details
 from nas.space import SearchSpace, load_space
 from nas.strict_yaml import is_file
 from nas.supernet import Alphas, Supernet
@@ -45,20 +40,33 @@ def run_search(config: SearchConfig) -> int:
     compute = select_compute(config)
     with join_ranks(compute.device) as ranks:
         check_ranks(config, ranks, compute.device)
-        return _run(config, space, compute, ranks)
+        can_split = config.architect != "second_order_exact"
+        memory = StepMemory(compute, config.batch_size, ranks.size, can_split)
+        with memory.explained():
+            return _run(config, space, compute, ranks, memory)
 
 
-def _run(config: SearchConfig, space: SearchSpace, compute: Compute, ranks: Ranks) -> int:
+def _run(
+    config: SearchConfig,
+    space: SearchSpace,
+    compute: Compute,
+    ranks: Ranks,
+    memory: StepMemory,
+) -> int:
     path, device = Path(config.out), compute.device
     if not config.resume:
         ranks.on_first(lambda: RunDirectory.check_free(path))
     share = Share(ranks.rank, ranks.size)
-    data = ranks.first_then_others(lambda: load_search_data(config, device, share))
+    data = ranks.first_then_others(lambda: load_search_data(config, compute, share))
     torch.manual_seed(config.seed)
     net = Supernet(
         space, data.image_shape[0], data.num_classes, config.init_channels, config.num_cells
     )
-    alphas = Alphas(space, config.alpha_init_std).to(device)
+    alphas = Alphas(space, config.alpha_init_std)
+    images = torch.empty((2, *data.image_shape), device="meta")
+    inputs = (images, tuple(weights.detach() for weights in alphas.weights()))
+    memory.estimate = lambda: estimate_search_memory(net, inputs, compute, config.architect)
+    alphas = alphas.to(device)
     net = compute.place(prepare(net, config, ranks))
     open_run = partial(_open_run, config, space, device)
     with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
@@ -78,12 +86,10 @@ def _run(config: SearchConfig, space: SearchSpace, compute: Compute, ranks: Rank
             f"{describe_compute(compute)}{describe(ranks, config)}; "
             f"{data.num_images[0]} images for w, {data.num_images[1]} for alpha; run {run.path}"
         )
-        memory = partial(_estimate_memory, searcher)
         if (config.epochs - searcher.epoch) * len(data.train_loader) >= LONG_RUN_STEPS:
-            print(describe_memory(memory(), config.batch_size, compute))
+            print(memory.describe())
         try:
-            with explained_out_of_memory(memory, config.batch_size, compute):
-                found = searcher.search()
+            found = searcher.search()
         except Stopped as stopped:
             ranks.say(f"search.py: {stopped}")
             return stopped.exit_code
@@ -113,12 +119,6 @@ def _finish(
     print(f"\n{genotype_summary(genotype)}\n\n{written}")
     for path in (*draw_cells(genotype, run.path), write_report(run.path)):
         print(path)
-
-
-def _estimate_memory(searcher: Searcher) -> MemoryEstimate:
-    images = torch.empty((2, *searcher.data.image_shape), device="meta")
-    inputs = (images, searcher.alphas.weights())
-    return estimate_memory(searcher.net, inputs, searcher.compute)
 
 
 def genotype_summary(genotype) -> str:

@@ -1,20 +1,28 @@
 """The data of a search: the training images, parted into the halves for w and for alpha."""
 
 import numpy
-import torch
 from torch import Tensor
 
 from nas.cli.skipped import announce_skipped
 from nas.config import SearchConfig
-from nas.data import WHOLE, Share, TensorLoader, TrainTransform, load_dataset, stratified_split
+from nas.data import (
+    WHOLE,
+    Share,
+    TensorLoader,
+    TrainTransform,
+    load_dataset,
+    place_images,
+    stratified_split,
+)
 from nas.errors import ConfigError
+from nas.runtime.compute import Compute
 from nas.search import SearchData
 
 
-def load_search_data(
-    config: SearchConfig, device: torch.device, share: Share = WHOLE
-) -> SearchData:
+def load_search_data(config: SearchConfig, compute: Compute, share: Share = WHOLE) -> SearchData:
     """Read the training images and build the loaders of this process's share of every batch.
+
+    The batches are made on the device of the arithmetic and in its memory format.
 
     The test split is not read.
 
@@ -49,9 +57,10 @@ def load_search_data(
             f"images ({len(for_w)} for w, {len(for_alpha)} for alpha) has {smaller}; lower "
             "--batch_size or use more images"
         )
-    transform = TrainTransform(images.info, memory_format=torch.channels_last)
+    transform = TrainTransform(images.info, memory_format=compute.memory_format)
+    device = compute.device
     w_half, alpha_half = (
-        (images.images[indices].to(device), images.labels[indices].to(device))
+        (place_images(images.images[indices], device), images.labels[indices].to(device))
         for indices in (for_w, for_alpha)
     )
 

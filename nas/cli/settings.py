@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import sys
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -16,8 +17,12 @@ Settings = TypeVar("Settings")
 _MAY_CHANGE = {
     *("out", "resume", "data", "device", "workers"),
     *("checkpoint_minutes", "checkpoint_steps", "keep_checkpoints", "non_finite"),
+    "micro_batch",
 }
-"""What a run may be resumed with that does not change what it means."""
+"""What a run may be resumed with that does not change what it means.
+
+--micro_batch is what a run that was too large for the memory needs; what it changes is said.
+"""
 
 
 def read_settings(
@@ -58,6 +63,12 @@ def read_settings(
     saved = parse_settings(settings, prog, description, [], base=saved_path)
     config = parse_settings(settings, prog, description, argv, base=saved_path)
     _check_unchanged(saved, config, out)
+    if config.micro_batch != saved.micro_batch and read_launch().rank == 0:
+        print(
+            f"{prog}: resumed with --micro_batch {config.micro_batch} in place of "
+            f"{saved.micro_batch}: BatchNorm sees other batches from here on",
+            file=sys.stderr,
+        )
     return dataclasses.replace(config, out=out, resume=True)
 
 

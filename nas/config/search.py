@@ -106,3 +106,17 @@ class SearchConfig(ComputeConfig, RunConfig):
                 "--micro_batch: not with --architect second_order_exact, which "
                 "keeps the graph of the whole batch; use second_order"
             )
+        self._check_compile()
+
+    def _check_compile(self) -> None:
+        is_compiled = self.compile not in ("auto", "off")
+        if self.architect == "second_order_exact" and is_compiled:
+            raise ConfigError(
+                f"--compile {self.compile}: not with --architect second_order_exact, whose second "
+                "derivative compiled code does not have; use second_order or --compile off"
+            )
+        if self.compile == "reduce-overhead":
+            raise ConfigError(
+                "--compile reduce-overhead: only for a retrain; a search hands its network other "
+                "tensors from pass to pass, which a CUDA graph does not follow; use default or off"
+            )

@@ -8,6 +8,7 @@
 from nas.data.datasets import dataset_names, load_dataset
 from nas.data.imagenet import FileLoader, ImageFiles, load_imagenet
 from nas.data.loaders import TensorLoader
+from nas.data.placement import place_images
 from nas.data.records import DatasetInfo, ImageSet
 from nas.data.shares import WHOLE, Share
 from nas.data.splits import SubsetError, stratified_split, stratified_subset
@@ -27,6 +28,7 @@ __all__ = [
     "dataset_names",
     "load_dataset",
     "load_imagenet",
+    "place_images",
     "stratified_split",
     "stratified_subset",
 ]

@@ -5,6 +5,7 @@ Layout: ROOT/train/<class>/*.JPEG and ROOT/val/<class>/*.JPEG, that of torchvisi
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,7 @@ class FileLoader:
         seed: int,
         num_workers: int = 0,
         pin_memory: bool = False,
+        memory_format: torch.memory_format = torch.channels_last,
         share: Share = WHOLE,
     ):
         """Stand at the beginning.
@@ -143,6 +145,7 @@ class FileLoader:
             seed: Of the orders and of the transforms.
             num_workers: Processes that decode; 0 decodes in this one.
             pin_memory: For faster copies to a GPU.
+            memory_format: Of the batches.
             share: What this process takes of each batch; see `Share` for the last one of an epoch.
 
         Raises:
@@ -160,6 +163,7 @@ class FileLoader:
         self._num_used = share.num_used(len(files), batch_size, even=shuffle)
         self._decoder = _Decoder(files, transform, seed)
         self._workers = {"num_workers": num_workers, "pin_memory": pin_memory}
+        self._collate = partial(_collate, memory_format)
         self._epoch = 0
         self._position = 0
 
@@ -177,7 +181,7 @@ class FileLoader:
         loader = DataLoader(
             self._decoder,
             batch_sampler=batches[self._position :],
-            collate_fn=_collate,
+            collate_fn=self._collate,
             generator=torch.Generator(),  # DataLoader would draw from the global one
             **self._workers,
         )
@@ -245,6 +249,7 @@ class _Decoder(Dataset):
 
 
 def _collate(
+    memory_format: torch.memory_format,
     samples: list[tuple[Tensor, Tensor] | DataError],
 ) -> tuple[Tensor, Tensor] | DataError:
     for sample in samples:
@@ -253,7 +258,7 @@ def _collate(
     if not samples:  # the share of a batch that is smaller than the number of processes
         return torch.empty(0, 3, 1, 1), torch.empty(0, dtype=torch.int64)
     images, labels = zip(*samples, strict=True)
-    return torch.stack(images).to(memory_format=torch.channels_last), torch.stack(labels)
+    return torch.stack(images).to(memory_format=memory_format), torch.stack(labels)
 
 
 def _mixed(*numbers: int) -> int:

@@ -1,15 +1,17 @@
-"""Batches from tensors that stay on the device, with exact resume.
+"""Batches from tensors, on the device where they fit, with exact resume.
 
 Shape legend: N images, B of them a batch, C channels, H = W = image_size.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from nas.data.placement import place_images, to_device
 from nas.data.shares import WHOLE, Share
+from nas.data.transforms import EvalTransform, TrainTransform
 from nas.errors import CheckpointError, DataError, shown
 
 
@@ -33,23 +35,22 @@ class TensorLoader:
         labels: Tensor,
         batch_size: int,
         *,
-        transform: Callable[..., Tensor],
+        transform: TrainTransform | EvalTransform,
         shuffle: bool,
         seed: int,
         device: torch.device | str = "cpu",
         share: Share = WHOLE,
     ) -> None:
-        """Move the raw images to the device and seed the loader's own generator.
+        """Place the raw images and seed the loader's own generator.
 
         Args:
             images: uint8 (N, C, H, W).
             labels: int64 (N,).
             batch_size: 1 to N, over all processes.
-            transform: `transform(images, generator, total, part)`: from uint8 (B, C, H, W), the
-                `part` of a batch of `total`, and a CPU generator to a floating batch.
+            transform: From a uint8 to a floating batch; see `nas.data.transforms`.
             shuffle: Whether each epoch has a new order; else the order is that of `images`.
             seed: Of the orders and of the transform's random numbers.
-            device: Where the images lie and the batches are made.
+            device: Where the batches are made, and where the images lie if they fit.
             share: What this process takes of each batch; see `Share` for the last one of an epoch.
 
         Raises:
@@ -65,8 +66,9 @@ class TensorLoader:
         self.shuffle = shuffle
         self.share = share
         self._num_used = share.num_used(len(labels), batch_size, even=shuffle)
-        self._images = images.to(device)
-        self._labels = labels.to(device)
+        self._device = torch.device(device)
+        self._images = place_images(images, self._device)
+        self._labels = labels.to(self._device)
         self._transform = transform
         self._generator = torch.Generator().manual_seed(seed)
         self._epoch_generator = self._generator.get_state()
@@ -123,12 +125,20 @@ class TensorLoader:
         start = self._position * self.batch_size
         batch = self._order[start : start + self.batch_size]
         part = self.share.of(len(batch))
-        chosen = batch[part].to(self._labels.device)
         self._position = (self._position + 1) % len(self)
-        images = self._transform(
-            self._images.index_select(0, chosen), self._generator, len(batch), part
-        )
-        return images, self._labels.index_select(0, chosen)
+        draws = self._transform.draw(self._generator, len(batch))
+        indices = batch[part]
+        # Everything that was drawn goes to the device in one copy.
+        packed = to_device(torch.vstack([indices, draws[:, part]]), self._device)
+        images = self._transform.apply(self._select(indices, packed[0]), packed[1:])
+        return images, self._labels.index_select(0, packed[0])
+
+    def _select(self, indices: Tensor, chosen: Tensor) -> Tensor:
+        """Return the raw images (B, C, H, W) of indices, which are given on both devices."""
+        pixels = self._images.permute(0, 2, 3, 1)  # whole images are copied, without strides
+        is_near = self._images.device.type == self._device.type
+        found = pixels.index_select(0, chosen if is_near else indices)
+        return to_device(found, self._device).permute(0, 3, 1, 2)
 
     def _draw_order(self) -> Tensor:
         """Draw the order of one epoch; advances the generator if the loader shuffles."""

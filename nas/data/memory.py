@@ -3,6 +3,7 @@
 import os
 
 from nas.errors import DataError
+from nas.runtime.cgroup import memory_limit
 
 
 def check_fits(num_images: int, channels: int, image_size: int) -> None:
@@ -27,5 +28,7 @@ def check_fits(num_images: int, channels: int, image_size: int) -> None:
 
 
 def physical_memory() -> int:
-    """Return the machine's memory in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Return the machine's memory in bytes, or what a container leaves of it."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = memory_limit()
+    return machine if limit is None else min(machine, limit)

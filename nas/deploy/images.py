@@ -11,8 +11,9 @@ from nas.config import AugmentConfig, resolved
 from nas.data import EvalTransform, SubsetError, load_dataset
 from nas.deploy.metadata import NO_DATASET, Metadata
 from nas.errors import ConfigError, DataError
+from nas.runtime.compute import Compute
 
-_CPU = torch.device("cpu")
+_CPU = Compute(torch.device("cpu"), memory_format=torch.channels_last)
 
 
 def sample_images(metadata: Metadata, num_images: int, data: str | None = None) -> Tensor:

@@ -4,17 +4,21 @@ import torch
 from torch import Tensor
 
 
-def drop_path(x: Tensor, drop_prob: float) -> Tensor:
+def drop_path(x: Tensor, drop_prob: float | Tensor) -> Tensor:
     """Zero x for each image with probability `drop_prob`, and scale the others up to match.
 
     y = x * mask / (1 - drop_prob), one mask value an image. Only called in training.
 
     Args:
         x: (N, C, H, W).
-        drop_prob: In [0, 1).
+        drop_prob: In [0, 1); a tensor, (), where it changes without compiling anew.
 
     Source: FractalNet (arXiv:1605.07648), Sec. 3, as used by DARTS (arXiv:1806.09055), Sec. 3.1.
     """
+    if isinstance(drop_prob, Tensor):
+        keep_prob = 1 - drop_prob
+        mask = torch.bernoulli(keep_prob.expand(len(x), 1, 1, 1))
+        return x * mask.to(x.dtype) / keep_prob
     if drop_prob == 0:
         return x
     keep_prob = 1 - drop_prob

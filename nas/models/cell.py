@@ -61,7 +61,7 @@ class GenotypeCell(nn.Module):
         self.concat = concat
         self.out_channels = len(concat) * channels
 
-    def forward(self, s0: Tensor, s1: Tensor, drop_path_prob: float) -> Tensor:
+    def forward(self, s0: Tensor, s1: Tensor, drop_path_prob: float | Tensor) -> Tensor:
         """Evaluate the cell.
 
         Args:

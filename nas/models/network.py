@@ -3,6 +3,7 @@
 Source: DARTS (arXiv:1806.09055), Sec. 3.1 and 3.3, and its code.
 """
 
+import torch
 from torch import Tensor, nn
 
 from nas.errors import ConfigError, GenotypeError
@@ -59,6 +60,7 @@ class GenotypeNetwork(nn.Module):
                 "reduce_concat: an input of a reduction cell cannot be concatenated: it has twice "
                 "the resolution of the nodes"
             )
+        self.register_buffer("_drop_prob", torch.zeros(()), persistent=False)
         self.drop_path_prob = 0.0
         self.stem = stem
         stem_channels = init_channels if stem == "imagenet" else STEM_MULTIPLIER * init_channels
@@ -91,6 +93,16 @@ class GenotypeNetwork(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(widths[1], num_classes)
 
+    @property
+    def drop_path_prob(self) -> float:
+        """Probability of dropping a path in training; in [0, 1)."""
+        return self._drop_path_prob
+
+    @drop_path_prob.setter
+    def drop_path_prob(self, value: float) -> None:
+        self._drop_path_prob = value
+        self._drop_prob.fill_(value)
+
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Classify.
 
@@ -103,8 +115,10 @@ class GenotypeNetwork(nn.Module):
         s0 = self.stem0(x)
         s1 = self.stem1(s0)
         aux_logits = None
+        # Compiled code would take a number as a constant, and be compiled anew in each epoch.
+        drop_prob = self._drop_prob if torch.compiler.is_compiling() else self._drop_path_prob
         for index, cell in enumerate(self.cells):
-            s0, s1 = s1, cell(s0, s1, self.drop_path_prob)
+            s0, s1 = s1, cell(s0, s1, drop_prob)
             if self.training and self.auxiliary_head is not None and index == self.auxiliary_index:
                 aux_logits = self.auxiliary_head(s1)
         logits = self.classifier(self.pool(s1).flatten(1))

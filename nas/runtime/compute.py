@@ -17,7 +17,7 @@ from nas.runtime.device import select_device
 
 Batch = tuple[Tensor, Tensor]
 """Images (N, C, H, W) and class indices (N,)."""
-_AUTOCAST_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+_AUTOCAST_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _MEMORY_FORMATS = {
     "channels_last": torch.channels_last,
     "contiguous": torch.contiguous_format,
@@ -35,6 +35,8 @@ class Compute:
     """Of weights and images; preserve_format leaves both as they come."""
     compile_mode: str | None = None
     """Of torch.compile; None does not compile."""
+    tf32: bool = False
+    """Whether a GPU may round the factors of fp32 products to TF32; see `set_fp32_products`."""
     micro_batch: int | None = None
     """Images in one forward and backward pass; None takes a batch as it comes."""
 
@@ -66,6 +68,9 @@ class Compute:
     def split(self, batch: Batch) -> Iterator[tuple[Batch, float]]:
         """Yield a batch in micro-batches, each with its share of the batch's images.
 
+        They are as few as `micro_batch` allows and as equal as can be, so that the last batch of an
+        epoch leaves no remainder of one image, on which BatchNorm cannot train.
+
         The mean loss of the batch is the sum of share * mean loss over the micro-batches, and so
         is its gradient, wherever one image's output does not depend on the others. BatchNorm in
         training is where it does.
@@ -74,13 +79,27 @@ class Compute:
             yield batch, 1.0
             return
         images, targets = batch
-        parts = (images.split(self.micro_batch), targets.split(self.micro_batch))
+        num = len(targets)
+        # At most one part for two images: of three, two parts would be one image and two.
+        num_parts = max(1, min(-(-num // self.micro_batch), num // 2))
+        parts = (images.tensor_split(num_parts), targets.tensor_split(num_parts))
         for part in zip(*parts, strict=True):
-            yield part, len(part[1]) / len(targets)
+            yield part, len(part[1]) / num if num else 1.0
+
+
+def set_fp32_products(*, tf32: bool) -> None:
+    """Set how convolutions and matrix products of this process treat fp32 on a GPU.
+
+    Left to itself, torch lets cuDNN use TF32, with 10 bits in place of 23, and cuBLAS not. The
+    newer `fp32_precision` of single operators is not set: after it torch.export, which reads these
+    flags, raises (torch 2.14).
+    """
+    torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cuda.matmul.allow_tf32 = tf32
 
 
 def select_compute(config: ComputeConfig) -> Compute:
-    """Return the arithmetic that the settings ask for; says what `auto` chose.
+    """Return the arithmetic that the settings ask for, and set that of fp32 in this process.
 
     Raises:
         ConfigError: The device is not there or cannot compute in that precision.
@@ -89,6 +108,10 @@ def select_compute(config: ComputeConfig) -> Compute:
     precision = config.precision
     memory_format = "channels_last" if config.memory_format == "auto" else config.memory_format
     mode = None if config.compile in ("auto", "off") else config.compile
+    if precision == "tf32" and device.type != "cuda":
+        raise ConfigError("--precision tf32: needs a GPU; use bf16 or fp32 on a CPU")
+    if precision == "tf32" and torch.cuda.get_device_capability(device) < (8, 0):
+        raise ConfigError("--precision tf32: this GPU has no TF32; use fp16 or fp32")
     if precision == "fp16" and device.type != "cuda":
         raise ConfigError("--precision fp16: needs a GPU; use bf16 or fp32 on a CPU")
     if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(False):
@@ -96,18 +119,21 @@ def select_compute(config: ComputeConfig) -> Compute:
     if mode is not None and (reason := _why_not_compiled(device)):
         print(f"--compile {mode} has no effect: {reason}", file=sys.stderr)
         mode = None
+    set_fp32_products(tf32=precision == "tf32")
     return Compute(
         device,
-        _AUTOCAST_DTYPES[precision],
+        _AUTOCAST_DTYPES.get(precision),
         _MEMORY_FORMATS[memory_format],
         compile_mode=mode,
+        tf32=precision == "tf32",
         micro_batch=config.micro_batch,
     )
 
 
 def describe_compute(compute: Compute) -> str:
     """Write the arithmetic in a few words, for the log."""
-    precision = next(name for name, d in _AUTOCAST_DTYPES.items() if d is compute.autocast_dtype)
+    names = {dtype: name for name, dtype in _AUTOCAST_DTYPES.items()}
+    precision = names.get(compute.autocast_dtype, "tf32" if compute.tf32 else "fp32")
     layout = next(name for name, f in _MEMORY_FORMATS.items() if f is compute.memory_format)
     compiled = f"compiled ({compute.compile_mode})" if compute.compile_mode else "not compiled"
     parts = f", micro-batches of {compute.micro_batch}" if compute.micro_batch else ""

@@ -6,6 +6,7 @@ import resource
 import torch
 
 from nas.errors import ConfigError
+from nas.runtime.cgroup import memory_limit
 from nas.runtime.launch import read_launch
 
 
@@ -42,9 +43,13 @@ def peak_memory_mib(device: torch.device) -> float:
 
 
 def total_memory_mib(device: torch.device) -> float:
-    """Memory of the GPU, or of the machine as far as this process may use it."""
+    """Memory of the GPU, or of the machine as far as this process and its container may use it."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory / 2**20
-    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return (machine if limit == resource.RLIM_INFINITY else min(machine, limit)) / 2**20
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if address_space != resource.RLIM_INFINITY:
+        limits.append(address_space)
+    if (group := memory_limit()) is not None:
+        limits.append(group)
+    return min(limits) / 2**20

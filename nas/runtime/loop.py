@@ -68,10 +68,12 @@ class EpochLoop:
         self.epoch = 0
         self.step_in_epoch = 0
         self.num_non_finite = 0  # steps of this epoch that were left out
+        self._expected: tuple[str, dict[str, Any]] | None = None  # see expect_finite
         self._steps_unsaved = 0
         self._saved_s = time.perf_counter()
         self.train_meter = Meter(self.device)
         self._before_s = 0.0  # spent on the current epoch by processes that were stopped
+        self._data_wait_s = 0.0  # of this epoch's steps, for their batches
         self._started_s = time.perf_counter()
         self._stop = StopFlag()
         self._bar: tqdm | None = None
@@ -114,6 +116,7 @@ class EpochLoop:
                 self.epoch += 1
                 self.step_in_epoch = self.num_non_finite = 0
                 self._before_s, self._started_s = 0.0, time.perf_counter()
+                self._data_wait_s = 0.0
                 self.train_meter = Meter(self.device)
                 self.save()
                 self._bar.write(self.describe(record))
@@ -124,7 +127,17 @@ class EpochLoop:
         num_left = len(self.train_loader) - self.step_in_epoch
         batches = iter(self.train_loader)
         for _ in range(num_left):
-            yield self.compute.to_device(next(batches))
+            yield self.next_batch(batches)
+
+    def next_batch(self, batches: Iterator[Batch]) -> Batch:
+        """Return the next batch of a step, on the device; counts how long that takes.
+
+        On a GPU it is the time until the work is handed over, not until it is done.
+        """
+        started_s = time.perf_counter()
+        batch = self.compute.to_device(next(batches))
+        self._data_wait_s += time.perf_counter() - started_s
+        return batch
 
     def step_done(self) -> None:
         """Count a step, show it, and stop if a signal asked for it."""
@@ -152,6 +165,18 @@ class EpochLoop:
             )
         return meter
 
+    def expect_finite(self, what: str, **values: Tensor | float) -> bool:
+        """Check numbers together with those of the next `check_finite`, if an error will be raised.
+
+        The result of a check is waited for, so that a GPU has nothing to do meanwhile: where
+        numbers that are not finite stop the run, which saves nothing before the next check, one
+        wait for both is enough. The arguments and the result are those of `check_finite`.
+        """
+        if self.settings.non_finite == "skip" or self.device.type == "cpu":
+            return self.check_finite(what, **values)
+        self._expected = (what, values)
+        return True
+
     def check_finite(self, what: str, **values: Tensor | float) -> bool:
         """Whether numbers that are the same on all ranks are finite, so that a step may be taken.
 
@@ -166,8 +191,14 @@ class EpochLoop:
             TrainingError: They are not; says where, the values and norms, and what is left.
         """
         numbers = torch.stack([torch.as_tensor(value) for value in values.values()])
-        if numbers.isfinite().all():
+        before, self._expected = self._expected, None
+        everything = [numbers.isfinite().all()]
+        if before is not None:
+            everything += [torch.as_tensor(value).isfinite() for value in before[1].values()]
+        if torch.stack(everything).all():
             return True
+        if before is not None:
+            self.check_finite(before[0], **before[1])  # raises where the fault began
         if self.settings.non_finite == "skip":
             self.num_non_finite += 1
             return False
@@ -181,8 +212,8 @@ class EpochLoop:
         )
 
     def mean_over_ranks(self, losses: list[Tensor]) -> Tensor:
-        """Return the mean loss of a batch in micro-batches of one size, the same on all ranks."""
-        value = torch.stack(losses).mean().detach()
+        """Return the sum of the micro-batches' shares of a loss, the same on all ranks."""
+        value = torch.stack(losses).sum().detach()
         self.ranks.mean_([value])
         return value
 
@@ -275,6 +306,7 @@ class EpochLoop:
         return {
             "epoch": self.epoch,
             "time_s": round(self._elapsed_s(), 3),
+            "data_wait_s": round(self._data_wait_s, 3),
             "peak_memory_mib": round(peak_memory_mib(self.device), 1),
         }
 
@@ -286,6 +318,7 @@ class EpochLoop:
             "num_non_finite": self.num_non_finite,
             "train_loader": self.train_loader.state_dict(),
             "elapsed_s": self._elapsed_s(),
+            "data_wait_s": self._data_wait_s,
             "ranks": self.ranks.gather(
                 {"train_meter": self.train_meter.state_dict(), "generators": generator_states()}
             ),
@@ -308,6 +341,7 @@ class EpochLoop:
         self.epoch, self.step_in_epoch, self.num_non_finite = counts
         self.train_loader.load_state_dict(state["train_loader"])
         self._before_s, self._started_s = state["elapsed_s"], time.perf_counter()
+        self._data_wait_s = state.get("data_wait_s", 0.0)  # runs of before did not count it
         own = state["ranks"][self.ranks.rank]
         self.train_meter.load_state_dict(own["train_meter"])
         set_generator_states(own["generators"])

@@ -1,6 +1,7 @@
 """How much memory a training step will take, found without taking it."""
 
 import copy
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +18,7 @@ class MemoryEstimate:
     """Bytes that tensors take at the height of a training step; a program needs more."""
 
     fixed_bytes: int
-    """Weights, their gradients, the optimiser's state and buffers."""
+    """Weights, their gradients, what else is kept for a weight, and buffers."""
     image_bytes: float
     """What one image leaves behind for the backward pass."""
 
@@ -40,18 +41,21 @@ def estimate_memory(
 ) -> MemoryEstimate:
     """Count what a forward pass in training mode keeps for the backward pass.
 
-    The pass runs on shapes alone (the meta device), so it takes neither the time nor the memory.
-    In half precision what is kept is counted at half its size: BatchNorm statistics and a few
-    float32 casts are more than that.
+    For a GPU the pass runs on shapes alone (the meta device), so it takes neither the time nor the
+    memory; in half precision what is kept is then counted at half its size: BatchNorm statistics
+    and a few float32 casts are more than that. On a CPU some layers keep less than torch's own, and
+    one of them looks at its numbers: there the few images of `inputs` really pass.
 
     Args:
         net: Left as it is.
-        inputs: Arguments of `net`; the first are images, (N, C, H, W), with N at least 2.
+        inputs: Arguments of `net`; the first are images, (N, C, H, W), with N at least 2, of which
+            only the shape is read.
         compute: The arithmetic.
-        num_slots: Numbers the optimiser keeps for a weight; 1 is the momentum.
+        num_slots: Numbers kept for a weight besides itself and its gradient: 1 is the momentum.
     """
     images, *others = inputs
-    shadow = copy.deepcopy(net).to("meta").train()
+    device = torch.device("cpu" if compute.device.type == "cpu" else "meta")
+    shadow = copy.deepcopy(net).to(device).train()
     kept: dict[int, int] = {}
     storages = []  # held, so that no identity is given twice
 
@@ -63,14 +67,14 @@ def estimate_memory(
 
     own = (*shadow.parameters(), *shadow.buffers())
     own_storages = {StorageWeakRef(tensor.untyped_storage()).cdata for tensor in own}
-    meta_images = images.to("meta").to(memory_format=compute.memory_format)
-    meta_others = _to_meta(others)
     hooks = torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor)
-    with hooks, torch.random.fork_rng(devices=[]):  # drop path must not draw from the run
-        output = shadow(meta_images, *meta_others)
+    # Neither the images nor drop path must draw from the run.
+    with hooks, torch.random.fork_rng(devices=[]), _autocast(compute, device):
+        drawn = torch.randn(images.shape, device=device).to(memory_format=compute.memory_format)
+        output = shadow(drawn, *_moved(others, device))
     activations = sum(size for key, size in kept.items() if key not in own_storages)
     del output
-    if compute.autocast_dtype is not None:
+    if compute.autocast_dtype is not None and device.type == "meta":
         activations /= 2
     parameters = sum(p.numel() * p.element_size() for p in net.parameters())
     buffers = sum(b.numel() * b.element_size() for b in net.buffers())
@@ -80,9 +84,13 @@ def estimate_memory(
     )
 
 
-def _to_meta(value):
+def _autocast(compute: Compute, device: torch.device) -> AbstractContextManager:
+    return compute.autocast() if device == compute.device else nullcontext()
+
+
+def _moved(value, device: torch.device):
     if isinstance(value, Tensor):
-        return value.detach().to("meta")
+        return value.detach().to(device)
     if isinstance(value, tuple | list):
-        return type(value)(map(_to_meta, value))
+        return type(value)(_moved(item, device) for item in value)
     return value

@@ -2,7 +2,16 @@
 
 from nas.search.architect import Architect
 from nas.search.decode import decode, with_details
+from nas.search.memory import estimate_search_memory
 from nas.search.random_cell import random_genotype
 from nas.search.searcher import SearchData, Searcher
 
-__all__ = ["Architect", "SearchData", "Searcher", "decode", "random_genotype", "with_details"]
+__all__ = [
+    "Architect",
+    "SearchData",
+    "Searcher",
+    "decode",
+    "estimate_search_memory",
+    "random_genotype",
+    "with_details",
+]

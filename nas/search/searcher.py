@@ -153,7 +153,7 @@ class Searcher(EpochLoop):
         self.net.train()
         val_batches = _endless(self.data.val_loader)
         for train_batch in self.train_batches():
-            self._alpha_step(self.compute.to_device(next(val_batches)), train_batch)
+            self._alpha_step(self.next_batch(val_batches), train_batch)
             self._weight_step(train_batch)
             self.step_done()
 
@@ -170,7 +170,7 @@ class Searcher(EpochLoop):
         if not self.alpha_scaler.is_enabled():  # which itself leaves out such gradients
             gradients = [alpha.grad for alpha in self.alphas.parameters()]
             found["gradient_norm"] = get_total_norm(gradients)
-        if self.check_finite("alpha step", **found):
+        if self.expect_finite("alpha step", **found):
             self.alpha_scaler.step(self.alpha_optimizer)
             self.alpha_scaler.update()
         self.alpha_optimizer.zero_grad()
@@ -179,15 +179,16 @@ class Searcher(EpochLoop):
         arch_weights = tuple(weights.detach() for weights in self.alphas.weights())
         restore_buffers = self.remember_buffers(self.net)
         self.weight_optimizer.zero_grad()
-        passes = []
+        passes, shares = [], []
         for (images, targets), share in self.compute.split(train_batch):
             with self.compute.autocast():
                 logits = self._parallel_net(images, arch_weights)
                 loss = self.loss(logits, targets)
             self.weight_scaler.scale(share * loss).backward()
             passes.append((loss.detach(), logits.detach(), targets))
+            shares.append(share * loss.detach())
         self.weight_scaler.unscale_(self.weight_optimizer)
-        found = {"train_loss": self.mean_over_ranks([loss for loss, *_ in passes])}
+        found = {"train_loss": self.mean_over_ranks(shares)}
         norm = clip_grad_norm_(self.net.parameters(), self.config.grad_clip)
         if not self.weight_scaler.is_enabled():
             found["gradient_norm"] = norm

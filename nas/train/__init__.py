@@ -1,6 +1,7 @@
 """Training from scratch: the recipe, the loop and exact evaluation."""
 
 from nas.train.evaluation import Evaluation, evaluate
+from nas.train.recipe import num_slots
 from nas.train.trainer import TrainData, Trainer
 
-__all__ = ["Evaluation", "TrainData", "Trainer", "evaluate"]
+__all__ = ["Evaluation", "TrainData", "Trainer", "evaluate", "num_slots"]

@@ -33,15 +33,15 @@ def estimate(trainer: Trainer, image_shape: tuple[int, int, int]) -> Estimate:
     saved = copy.deepcopy(trainer.state_dict())
     device = trainer.device
     shape = (trainer.config.batch_size // trainer.ranks.size, *image_shape)
-    images = torch.randn(shape, device=device).to(memory_format=torch.channels_last)
-    targets = torch.arange(len(images), device=device) % trainer.data.num_classes
+    targets = torch.arange(shape[0], device=device) % trainer.data.num_classes
+    batch = trainer.compute.to_device((torch.randn(shape, device=device), targets))
     trainer.net.train()
     started_s = 0.0
     for number in range(1 + NUM_TIMED_STEPS):
         if number == 1:
             _synchronize(device)
             started_s = time.perf_counter()
-        trainer.step((images, targets))
+        trainer.step(batch)
     _synchronize(device)
     step_time_s = (time.perf_counter() - started_s) / NUM_TIMED_STEPS
     trainer.load_state_dict(saved)

@@ -33,6 +33,14 @@ def build_optimizer(net: nn.Module, config: AugmentConfig) -> torch.optim.Optimi
     return torch.optim.SGD(groups, **settings, nesterov=config.nesterov)
 
 
+def num_slots(config: AugmentConfig) -> int:
+    """Return how many numbers a run keeps for a weight besides itself and its gradient.
+
+    The momentum, the mean square of RMSprop, the moving average of the weights.
+    """
+    return (config.momentum > 0) + (config.optimizer == "rmsprop") + (config.ema_decay > 0)
+
+
 def num_epochs(config: AugmentConfig) -> int:
     """Return the epochs to train, the cool-down among them."""
     return config.epochs + config.cooldown_epochs

@@ -159,7 +159,7 @@ class Trainer(EpochLoop):
         """
         restore_buffers = self.remember_buffers(self.net)
         self.optimizer.zero_grad()
-        passes, totals = [], []
+        passes, shares = [], []
         for (images, targets), share in self.compute.split(batch):
             with self.compute.autocast():
                 output = self._parallel_net(images)
@@ -170,9 +170,9 @@ class Trainer(EpochLoop):
                     total = loss + self.config.auxiliary_weight * self.loss(aux_logits, targets)
             self.scaler.scale(share * total).backward()
             passes.append((loss.detach(), logits.detach(), targets))
-            totals.append(total.detach())
+            shares.append(share * total.detach())
         self.scaler.unscale_(self.optimizer)
-        found = {"train_loss": self.mean_over_ranks(totals), "gradient_norm": self._clip()}
+        found = {"train_loss": self.mean_over_ranks(shares), "gradient_norm": self._clip()}
         if self.scaler.is_enabled():  # which itself leaves out steps with such a gradient
             del found["gradient_norm"]
         if not self.check_finite("weight step", **found):

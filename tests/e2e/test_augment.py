@@ -83,6 +83,15 @@ def test_results_agree(run):
     assert read(run / "cost.json")["madds"] > 0
 
 
+def test_timing_tells_how_long_steps_wait_for_data(run):
+    """Within the time of the epoch, in each of its lines."""
+    lines = [json.loads(line) for line in (run / "timing.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [0, 1]
+    assert all(0 <= line["data_wait_s"] <= line["time_s"] for line in lines)
+    assert any(line["data_wait_s"] for line in lines)
+    assert "`data_wait_s`" in Path("docs/run_directory.md").read_text()
+
+
 def test_evaluate(run, tmp_path, capsys):
     """The checkpoint knows its network, data and settings; measuring again gives the same."""
     (checkpoint,) = list_checkpoints(run / "checkpoints")[:1]

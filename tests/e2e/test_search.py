@@ -62,6 +62,15 @@ def test_metrics(run):
     assert [record["learning_rate"] for record in records] == [0.025, pytest.approx(0.013)]
 
 
+def test_timing_tells_how_long_steps_wait_for_data(run):
+    """Within the time of the epoch, in each of its lines."""
+    lines = [json.loads(line) for line in (run / "timing.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [0, 1]
+    assert all(0 <= line["data_wait_s"] <= line["time_s"] for line in lines)
+    assert any(line["data_wait_s"] for line in lines)
+    assert "`data_wait_s`" in Path("docs/run_directory.md").read_text()
+
+
 def test_genotype_carries_what_a_retrain_must_not_guess(run):
     """Space, primitives, seed, commit, final alphas, labels; and it is the last one logged."""
     genotype = load_genotype(run)

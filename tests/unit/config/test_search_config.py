@@ -110,6 +110,11 @@ def test_values_at_the_ends_of_their_ranges_are_taken(extreme):
         ({"epsilon": 0.1}, "--epsilon has an effect only with --architect second_order"),
         ({"epsilon": 0.1, "architect": "second_order_exact"}, "--epsilon has an effect only with"),
         ({"out": ""}, "--out: expected the path of a directory, found ''"),
+        (
+            {"architect": "second_order_exact", "compile": "default"},
+            "--compile default: not with --architect second_order_exact",
+        ),
+        ({"compile": "reduce-overhead"}, "--compile reduce-overhead: only for a retrain"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(settings, message):

@@ -86,6 +86,13 @@ def test_epochs_may_be_raised(saved):
     assert config == dataclasses.replace(saved, resume=True, epochs=11)
 
 
+def test_micro_batches_may_come_in_on_resume(saved, capsys):
+    """What the error of a run that was out of memory advises can be done, and is said."""
+    config = read_config(["--resume", "--out", "runs/x", "--micro_batch", "32"])
+    assert config == dataclasses.replace(saved, resume=True, micro_batch=32)
+    assert "resumed with --micro_batch 32 in place of None" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("argv", "name", "before", "now"),
     [

@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+import torch._dynamo.testing
 
 from nas.errors import ConfigError, GenotypeError
 from nas.genotype import Genotype, load_genotype
+from nas.layers import drop_path
 from nas.models import GenotypeNetwork
 from nas.models.cell import GenotypeCell
 
@@ -93,6 +95,28 @@ class TestDropPath:
         net.drop_path_prob = 0.9
         assert torch.equal(net(x), expected)
         assert not torch.allclose(net.train()(x), net(x))
+
+    def test_a_compiled_network_follows_the_probability(self):
+        """It is compiled once, drops by the probability that is set, and has no state of it."""
+        cell = self.cell(reduction=True)
+        x = torch.ones(4000, 4, 2, 2)
+        torch.testing.assert_close(cell(x, x, torch.zeros(())), cell(x, x, 0.0))
+        kept = drop_path(x, torch.tensor(0.3))
+        assert set(kept.unique().tolist()) == {0.0, (1 / torch.tensor(0.7)).item()}
+        assert abs((kept != 0).double().mean() - 0.7) < 4 * (0.3 * 0.7 / 4000) ** 0.5
+        assert drop_path(x.bfloat16(), torch.tensor(0.3)).dtype is torch.bfloat16
+
+        net = network(load_genotype("DARTS_V2"), auxiliary=False).train()
+        assert not [name for name in net.state_dict() if "drop" in name]
+        images = torch.randn(4, 3, 16, 16)
+        expected = net(images)
+        compilations = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
+        net.compile(backend=compilations)
+        torch.testing.assert_close(net(images), expected)
+        for prob in (0.3, 0.6, 0.9):
+            net.drop_path_prob = prob
+            assert not torch.allclose(net(images), net(images))
+        assert compilations.frame_count == 1
 
 
 def test_what_cannot_be_built():

@@ -12,6 +12,7 @@ from nas.train.recipe import (
     drop_path_prob_at,
     learning_rate_at,
     num_epochs,
+    num_slots,
 )
 
 
@@ -96,3 +97,17 @@ def test_one_step_of_the_optimizer(nesterov):
     optimizer.step()
     g = 2 + 0.1 * w
     assert layer.weight.item() == pytest.approx(w - 0.5 * (g * 1.9 if nesterov else g), rel=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_slots_are_what_the_optimiser_keeps(optimizer, momentum):
+    """The memory estimate counts as many numbers a weight as the optimiser has after a step."""
+    config = AugmentConfig(optimizer=optimizer, momentum=momentum)
+    net = nn.Linear(2, 3)
+    chosen = build_optimizer(net, config)
+    net(torch.ones(2)).sum().backward()
+    chosen.step()
+    kept = [value for value in chosen.state[net.weight].values() if torch.is_tensor(value)]
+    assert num_slots(config) == sum(value.shape == net.weight.shape for value in kept)
+    assert num_slots(AugmentConfig(ema_decay=0.9)) == 2

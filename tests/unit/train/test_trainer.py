@@ -168,6 +168,26 @@ def test_a_loss_that_is_not_finite_stops_the_run(build):
     assert all(value.isfinite().all() for value in kept["net"].values())
 
 
+def test_numbers_of_a_gpu_are_waited_for_once_a_step(build):
+    """A check that can wait is made with the next one, and the error names where it began."""
+    trainer = build()
+    nan = torch.tensor(float("nan"))
+    with pytest.raises(TrainingError, match="alpha step: not finite: val_loss nan"):
+        trainer.expect_finite("alpha step", val_loss=nan)  # on a CPU nothing is waited for
+    trainer.device = torch.device("cuda")
+    assert trainer.expect_finite("alpha step", val_loss=nan)
+    with pytest.raises(TrainingError, match="alpha step: not finite: val_loss nan"):
+        trainer.check_finite("weight step", train_loss=nan)
+    assert trainer.expect_finite("alpha step", val_loss=torch.ones(()))
+    assert trainer.check_finite("weight step", train_loss=torch.ones(()))
+    assert trainer.expect_finite("alpha step", val_loss=torch.ones(()))
+    with pytest.raises(TrainingError, match="weight step: not finite: train_loss nan"):
+        trainer.check_finite("weight step", train_loss=nan)
+    skipping = build(non_finite="skip")
+    skipping.device = torch.device("cuda")
+    assert not skipping.expect_finite("alpha step", val_loss=nan)
+
+
 def test_steps_that_are_not_finite_are_skipped_and_counted(build):
     """As if the spoilt batch had not been there: weights, statistics, optimiser and means."""
     trainer, without = build(non_finite="skip"), build(non_finite="skip")
