@@ -6,7 +6,7 @@ L_train(w, alpha). One virtual SGD step w' stands in for w*.
 With several ranks, each on its share of both batches, every gradient that enters an alpha update is
 reduced here to its mean over the ranks, that of the virtual step too; DDP never sees these passes.
 
-Every pass is a functional call on tensors handed in, so that weights, BatchNorm buffers and
+Every pass is a call on tensors handed in (`Substitute`), so that weights, BatchNorm buffers and
 momentum stay as they are, bit for bit, with nothing to restore.
 
 Source: DARTS (arXiv:1806.09055), Sec. 2.3, Eq. 5 to 8.
@@ -20,11 +20,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.utils import get_total_norm
 
 from nas.runtime.compute import Batch, Compute
 from nas.runtime.distributed import ALONE, Ranks
+from nas.search.substitute import Substitute
 from nas.supernet import Alphas
 
 ORDERS = ("first_order", "second_order", "second_order_exact")
@@ -92,6 +92,7 @@ class Architect:
             if group["dampening"] or group["nesterov"] or group["maximize"]:
                 raise ValueError("the virtual step follows SGD without dampening and Nesterov")
         self.net = net
+        self._substitute = Substitute(net)
         self.alphas = alphas
         self.loss = loss
         self.weight_optimizer = weight_optimizer
@@ -225,10 +226,8 @@ class Architect:
     def _loss(self, weights: Weights, batch: Batch) -> Tensor:
         """Return the loss at given weights; the net's buffers are written on a scratch copy."""
         images, targets = batch
-        scratch = {name: buffer.clone() for name, buffer in self.net.named_buffers()}
-        inputs = (images, self.alphas.weights())
         with self.compute.autocast():
-            logits = functional_call(self.net, {**weights, **scratch}, inputs)
+            logits = self._substitute(weights, images, self.alphas.weights())
             return self.loss(logits, targets)
 
     def _weights(self) -> Weights:

@@ -9,6 +9,9 @@ its record; one that declares nothing is evaluated as it is.
 The results are those of `MixedEdge.forward`, up to the order of summation.
 """
 
+from typing import Any
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -90,11 +93,30 @@ def add_edge(
             continue  # weight * 0: neither the sum nor a gradient changes
         if state.shares(record.name):
             output = state.output_of(record.name)
-            total = output * weight if total is None else total.addcmul_(output, weight)
+            total = output * weight if total is None else _AddWeighted.apply(total, output, weight)
         else:
             output = _weighted(record, operator, state, weight)
             total = output if total is None else total.add_(output)
     return total
+
+
+class _AddWeighted(torch.autograd.Function):
+    """total += weight * output; torch's addcmul_ scales whole tensors by 1 in its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, total: Tensor, output: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(output, weight)
+        ctx.mark_dirty(total)
+        return total.addcmul_(output, weight)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        output, weight = ctx.saved_tensors
+        return (
+            grad,
+            grad * weight if ctx.needs_input_grad[1] else None,
+            (grad * output).sum() if ctx.needs_input_grad[2] else None,
+        )
 
 
 def _weighted(record: Operator, operator: nn.Module, state: SourceState, weight: Tensor) -> Tensor:
