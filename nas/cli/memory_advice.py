@@ -26,7 +26,7 @@ class StepMemory:
     can_split: bool = True
     """Whether --micro_batch is allowed beside the other settings."""
     estimate: Callable[[], MemoryEstimate] | None = None
-    """To be set as soon as there is a network; called only when it is needed."""
+    """To be set once images and network are in place; called only when it is needed."""
 
     def describe(self) -> str:
         """Write the estimate in a line, with a warning where it is too much."""
@@ -52,8 +52,9 @@ class StepMemory:
         where = f"{self.compute.device}: out of memory"
         if self.estimate is None:
             raise TrainingError(
-                f"{where} while the images were read, {total:.0f} MiB are there in all; try fewer "
-                "(--max_images) or smaller ones (--image_size)"
+                f"{where} before the first step, {total:.0f} MiB are there in all; try fewer images "
+                "(--max_images), smaller ones (--image_size) or a smaller network (--init_channels, "
+                "--num_cells)"
             )
         found = self.estimate()
         raise TrainingError(
@@ -80,10 +81,11 @@ class StepMemory:
         needed = f"about {found.peak_mib(size):.0f} MiB"
         if not self.can_split:
             return f"try {smaller_batch} ({needed})"
-        return (
+        split = (
             f"try --micro_batch {size} ({needed}; BatchNorm then sees {size} images at a time), "
-            f"which a run that has checkpoints takes with --resume, or {smaller_batch}"
+            "which a run that has checkpoints takes with --resume"
         )
+        return split if self.compute.micro_batch else f"{split}, or {smaller_batch}"
 
 
 def _is_out_of_memory(cause: Exception) -> bool:

@@ -78,8 +78,8 @@ def _run(
     _check_image_size(net, image_shape)
     cost = measure_cost(net, image_shape)
     inputs = (torch.empty((2, *image_shape), device="meta"),)
-    memory.estimate = lambda: estimate_memory(net, inputs, compute, num_slots(config))
     data = load_train_data(config, images, compute, Share(ranks.rank, ranks.size))
+    memory.estimate = lambda: estimate_memory(net, inputs, compute, num_slots(config))
     described = {"model": description, "classes": list(info.class_names)}
     described["config"] = _plain(config)
     net = compute.place(prepare(net, config, ranks))

@@ -101,6 +101,6 @@ def _check_unchanged(saved: Settings, config: Settings, out: str) -> None:
         if now != before and not may_change:
             raise ConfigError(
                 f"--resume: the run in {out} has {field.name} {before!r}, found {now!r}; leave "
-                f"--{field.name} out to continue it (only --epochs may be raised), or start "
-                "another run in another --out"
+                f"--{field.name} out to continue it (--epochs may be raised), or start another "
+                "run in another --out"
             )

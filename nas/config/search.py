@@ -99,7 +99,7 @@ class SearchConfig(ComputeConfig, RunConfig):
         if self.architect != "first_order" and self.precision != "fp32":
             raise ConfigError(
                 f"--precision {self.precision}: only with --architect first_order; the second "
-                "order moves the weights by less than this precision can tell apart"
+                "order needs all digits of fp32, moving weights by less than others can tell apart"
             )
         if self.architect == "second_order_exact" and self.micro_batch is not None:
             raise ConfigError(

@@ -21,7 +21,7 @@ def place_images(images: Tensor, device: torch.device | str) -> Tensor:
     device = torch.device(device)
     if images.device.type != device.type and not _fits(images, device):
         device = images.device
-    # Not `contiguous`: an image of one channel has both forms, and must not be copied.
+    # Not `.to(memory_format=...)`, which copies an image of one channel though it has both forms.
     return images.to(device).contiguous(memory_format=torch.channels_last)
 
 

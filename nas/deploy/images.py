@@ -70,8 +70,8 @@ class LabelledImages:
         """
         if metadata.dataset == NO_DATASET:
             raise ConfigError(
-                "--data: the network has random weights and was trained on no images; leave it "
-                "out, or export NAME,dataset=... with the data set whose images it shall see"
+                "--data: the network has random weights and was trained on no images; export it as "
+                "NAME,dataset=... with the data set whose images it shall see"
             )
         if (data is None) != (metadata.dataset == "shapes"):
             found = "found none" if data is None else f"found {data}, which would have no effect"
@@ -108,6 +108,9 @@ class LabelledImages:
         try:
             images = load_split(self._config, "train")
         except SubsetError as cause:
+            # Too few for the part that was asked for; perhaps it is the wrong folder.
+            everything = dataclasses.replace(self._config, max_images=None)
+            self._check_classes(load_split(everything, "train"))
             raise DataError(
                 f"--calibration_images: found {self._num_train}, {cause.reason}; choose others"
             ) from cause

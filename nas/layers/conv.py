@@ -102,7 +102,10 @@ class InterleavedConv(nn.Module):
             x = F.pad(x, (0, width % 2, 0, height % 2))
         if x.device.type == "cpu" and torch.is_grad_enabled():
             even, odd = subsample(x, 2, (0, 1))
-            halves = F.conv2d(even, self.conv_even.weight), F.conv2d(odd, self.conv_odd.weight)
+            halves = (
+                F.conv2d(even, self.conv_even.weight, self.conv_even.bias),
+                F.conv2d(odd, self.conv_odd.weight, self.conv_odd.bias),
+            )
         else:
             halves = self.conv_even(x), self.conv_odd(x[:, :, 1:, 1:])
         return torch.cat(halves, dim=1)

@@ -11,7 +11,7 @@ to a hundred times as long. The gradients are therefore rewritten with what is f
 - a stride that the dilation divides reads every d-th row and column, with a plain kernel.
 
 All are exact identities; only the order of summation differs. On other devices this is torch's
-convolution, and so it is where no gradient is asked for.
+convolution, and so it is where no gradient is asked for, and at a stride that d does not divide.
 
 Shape legend: N images, C channels, H rows, W columns, k kernel size, d dilation, s stride.
 """
@@ -46,14 +46,15 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve."""
-        stride, dilation = self.stride[0], self.dilation[0]
-        is_rewritten = stride == 1 or stride % dilation == 0
-        if x.device.type != "cpu" or not torch.is_grad_enabled() or not is_rewritten:
+        if x.device.type != "cpu" or not torch.is_grad_enabled():
             return super().forward(x)
+        stride, dilation = self.stride[0], self.dilation[0]
         # Under autocast in the type of the weight: torch 2.15 on a CPU gives a wrong weight
         # gradient for 2 dilated channels in bfloat16, channels last.
         with torch.autocast("cpu", enabled=False):
             x = x.to(self.weight.dtype)
+            if stride > 1 and stride % dilation:
+                return super().forward(x)
             if stride > 1 and dilation > 1:
                 (x,) = subsample(x, dilation)
                 stride, dilation = stride // dilation, 1

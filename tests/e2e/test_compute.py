@@ -47,7 +47,7 @@ def test_out_of_memory_while_reading_images(tmp_path, capsys, monkeypatch):
     """The images may be what does not fit."""
     monkeypatch.setattr("nas.cli.run_search.load_search_data", lambda *_: torch.empty(10**15))
     assert search(tmp_path / "run") == 2
-    assert "while the images were read" in capsys.readouterr().err
+    assert "before the first step" in capsys.readouterr().err
 
 
 def test_retrain_in_micro_batches(tmp_path):

@@ -52,3 +52,10 @@ def test_a_single_test_image_is_no_batch(tmp_path):
         Image.new("RGB", (32, 32)).save(tmp_path / "test" / "cat" / f"{name}.png")
     assert sample_images(metadata, 8, str(tmp_path)).shape == (3, 3, 32, 32)
     assert len(list(batches_of(LabelledImages(metadata, str(tmp_path)).test()))) == 1
+
+
+def test_another_folder_than_the_networks():
+    """That its classes are others is said before that they are too few."""
+    other = dataclasses.replace(SHAPES, model={"model": "small", "num_classes": 20_000})
+    with pytest.raises(DataError, match="classes"):
+        LabelledImages(other, None, max_images=500).train()

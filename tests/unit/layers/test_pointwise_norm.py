@@ -134,7 +134,7 @@ def test_fp32_is_as_exact_as_convolution_and_batch_norm(mean_to_std):
 
 @pytest.mark.parametrize("difference", [0.05, 0.3])
 def test_fp32_with_channels_that_hardly_differ(difference):
-    """The difference of two nearly equal channels is lost no more than by torch's two layers."""
+    """The variance of a difference of nearly equal channels keeps its digits."""
     errors = {}
     expected = nn.Sequential(nn.Conv2d(2, 1, 1, bias=False), nn.BatchNorm2d(1, affine=False))
     expected = expected.double()
@@ -147,7 +147,7 @@ def test_fp32_with_channels_that_hardly_differ(difference):
         module = kind(*copy.deepcopy(expected).float())
         z = module(x.contiguous(memory_format=torch.channels_last))
         errors[name] = ((z.double() - exact).norm() / exact.norm()).item()
-    assert errors["fused"] < 1e-5, errors
+    assert errors["fused"] < 2 * errors["two"] + 1e-5, errors
 
 
 def test_a_relu_behind_a_norm_is_in_place():
@@ -155,7 +155,7 @@ def test_a_relu_behind_a_norm_is_in_place():
     module = nn.Sequential(*layers(3, 4, affine=True), nn.ReLU(), *layers(4, 4, affine=True))
     found = ConvSequence(*copy.deepcopy(module))
     x = images(2, 3, 4, 4)
-    results = []
+    results, sizes, outputs = [], [], []
     for net in (module, found):
         kept = set()
 
@@ -166,7 +166,14 @@ def test_a_relu_behind_a_norm_is_in_place():
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             z = net(x)
         results.append((z, *torch.autograd.grad(z.square().sum(), (x, *net.parameters()))))
+        sizes.append(len(kept))
     torch.testing.assert_close(*results)
+    assert sizes[1] < sizes[0]
+    y = torch.randn(2, 4, 3, 3, requires_grad=True)
+    norm = nn.BatchNorm2d(4)
+    norm.register_forward_hook(lambda *call: outputs.append(call[2]))
+    z = run_layers([norm, nn.ReLU()], y)
+    assert z.data_ptr() == outputs[0].data_ptr()
 
 
 @pytest.mark.parametrize(
