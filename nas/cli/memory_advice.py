@@ -52,9 +52,9 @@ class StepMemory:
         where = f"{self.compute.device}: out of memory"
         if self.estimate is None:
             raise TrainingError(
-                f"{where} before the first step, {total:.0f} MiB are there in all; try fewer images "
-                "(--max_images), smaller ones (--image_size) or a smaller network (--init_channels, "
-                "--num_cells)"
+                f"{where} before the first step, {total:.0f} MiB are there in all; try fewer "
+                "images (--max_images), smaller ones (--image_size) or a smaller network "
+                "(--init_channels, --num_cells)"
             )
         found = self.estimate()
         raise TrainingError(
