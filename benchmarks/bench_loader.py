@@ -8,27 +8,23 @@ the retrain - reach the target in the median, with as many threads as the progra
     python -m benchmarks.bench_loader
 """
 
-import json
-import os
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
 import torch
 import torchvision
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
+from benchmarks.paired import describe_machine, write_results
 from nas.data import EvalTransform, ImageSet, TensorLoader, TrainTransform, load_dataset
 
 BATCH_SIZE = 64
 EPOCHS = 7
 TARGET = 50_000
 SEARCH, RETRAIN = "crop + flip + normalise", "crop + flip + normalise + cutout 16"
-RESULTS = Path(__file__).parent / "results"
 
 
 class PerSample(torch.utils.data.Dataset):
@@ -90,20 +86,15 @@ def main() -> int:
     figures[name] = rates(reference, len(data), 1)
     summary = {
         "command": "python -m benchmarks.bench_loader",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
+        **describe_machine(torch.device("cpu")),
         "torchvision": torchvision.__version__,
         "threads": all_threads,
-        "processors": os.cpu_count(),
-        "load_average_1min": round(os.getloadavg()[0], 2),
         "batch_size": BATCH_SIZE,
         "n": EPOCHS,
         "drawing_10000_images_s": round(drawing_s, 2),
         "images_per_s": {name: {"median": m, "best": b} for name, (m, b) in figures.items()},
     }
-    (RESULTS / "loader.json").write_text(json.dumps(summary, indent=2) + "\n")
-    (RESULTS / "loader.md").write_text(report(summary))
-    print((RESULTS / "loader.md").read_text())
+    write_results("loader", summary, report(summary))
     medians = [figures[f"{name}; threads: {all_threads}"][0] for name in (SEARCH, RETRAIN)]
     return 0 if min(medians) > TARGET else 1
 
@@ -118,7 +109,8 @@ def report(summary: dict) -> str:
 
 Command: `{summary["command"]}`.
 Python {summary["python"]}, torch {summary["torch"]}, torchvision {summary["torchvision"]};
-{summary["processors"]} processors, load average {summary["load_average_1min"]} at the end (this
+{summary["cpu"]}, {summary["processors"]} processors,
+load average {summary["load_average_1min"]} at the end (this
 program alone makes up to {summary["threads"]}; more means that other work took part of them);
 32 x 32 x 3, batch {summary["batch_size"]},
 n = {summary["n"]} epochs of 10,000 images (the last row: 1);

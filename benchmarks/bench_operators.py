@@ -100,7 +100,7 @@ def main() -> None:
     markdown = f"""# Operators on the CPU, forward and backward
 
 Command: `{result["command"]}`. Python {result["python"]}, torch {result["torch"]}, \
-{result["processors"]} processors, {result["threads"]} threads, load average \
+{result["cpu"]}, {result["processors"]} processors, {result["threads"]} threads, load average \
 {result["load_average_1min"]} at the end; {BATCH_SIZE} x {channels} x {IMAGE_SIZE} x {IMAGE_SIZE}, \
 float32, stride 1, median of {settings.repeats}. Roofs measured in the same run: a copy at \
 {result["copy_gb_a_second"]} GB/s, a matrix product at {result["gmadds_a_second"]} G \

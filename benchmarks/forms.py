@@ -29,6 +29,7 @@ def compare_forms(
     build: Callable[[str, Any, Compute], Step],
     name_of: Callable[[Any], str],
     title_of: Callable[[Any], str],
+    remark_of: Callable[[Any, dict[str, Any]], str] = lambda size, result: "",
 ) -> None:
     """Read a size from the command line, time both forms at it, and write the results.
 
@@ -38,6 +39,7 @@ def compare_forms(
         build: Makes the step of a form.
         name_of: The name of the result files.
         title_of: The title of the table.
+        remark_of: What is to be said of a result, such as that it does not count.
     """
     parser = argparse.ArgumentParser(allow_abbrev=False)
     for field in dataclasses.fields(size_class):
@@ -63,6 +65,7 @@ def compare_forms(
         **compare(times_s),
         "peak_memory_mib": memory,
     }
+    result["remark"] = remark_of(size, result)
     write_results(name_of(size), result, comparison_table(result, title_of(size)))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from nas.runtime.environment import current_commit
+from nas.runtime.environment import cpu_name, current_commit
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -52,6 +52,7 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
         "commit": current_commit(),
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "cpu": cpu_name(),
         "processors": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "load_average_1min": round(os.getloadavg()[0], 2),
@@ -74,7 +75,7 @@ def comparison_table(result: dict[str, Any], title: str) -> str:
     return f"""# {title}
 
 Command: `{result["command"]}`. Python {result["python"]}, torch {result["torch"]}, \
-{result["processors"]} processors, {result["threads"]} threads, load average \
+{result["cpu"]}, {result["processors"]} processors, {result["threads"]} threads, load average \
 {result["load_average_1min"]} at the end (more than the threads means that other work took part of \
 the processors); CPU, n = {len(result["times_s"]["ours"])} alternating pairs after a warm-up.
 
@@ -85,7 +86,7 @@ the processors); CPU, n = {len(result["times_s"]["ours"])} alternating pairs aft
 | plain / ours | {result["median_ratio"]:.2f} ({result["smallest_ratio"]:.2f} to \
 {result["largest_ratio"]:.2f}) | {memory["plain"] / memory["ours"]:.2f} |
 
-Peak memory: of a whole process that takes two steps, torch itself included.
+Peak memory: of a whole process that takes two steps, torch itself included.{result["remark"]}
 """
 
 
