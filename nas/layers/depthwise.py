@@ -49,16 +49,17 @@ class DepthwiseConv2d(nn.Conv2d):
         if x.device.type != "cpu" or not torch.is_grad_enabled():
             return super().forward(x)
         stride, dilation = self.stride[0], self.dilation[0]
-        # Under autocast in the type of the weight: torch 2.15 on a CPU gives a wrong weight
-        # gradient for 2 dilated channels in bfloat16, channels last.
-        with torch.autocast("cpu", enabled=False):
-            x = x.to(self.weight.dtype)
-            if stride > 1 and stride % dilation:
-                return super().forward(x)
-            if stride > 1 and dilation > 1:
-                (x,) = subsample(x, dilation)
-                stride, dilation = stride // dilation, 1
-            return _SameDepthwise.apply(x, self.weight, stride, dilation)
+        if torch.is_autocast_enabled("cpu"):
+            # In the type of the weight: torch 2.15 on a CPU gives a wrong weight gradient for 2
+            # dilated channels in bfloat16, channels last.
+            with torch.autocast("cpu", enabled=False):
+                return self.forward(x.to(self.weight.dtype))
+        if stride > 1 and stride % dilation:
+            return super().forward(x)
+        if stride > 1 and dilation > 1:
+            (x,) = subsample(x, dilation)
+            stride, dilation = stride // dilation, 1
+        return _SameDepthwise.apply(x, self.weight, stride, dilation)
 
 
 class _SameDepthwise(torch.autograd.Function):

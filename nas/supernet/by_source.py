@@ -100,6 +100,31 @@ def add_edge(
     return total
 
 
+def concatenate(nodes: list[Tensor]) -> Tensor:
+    """Return (N, C, H, W) a node as (N, num_nodes * C, H, W)."""
+    return _Concatenate.apply(*nodes)
+
+
+class _Concatenate(torch.autograd.Function):
+    """torch.cat over the channels, whose gradients are views with gaps between the pixels.
+
+    All operators on a node's edges read its gradient; here it is a tensor of its own.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *nodes: Tensor) -> Tensor:
+        ctx.num_nodes = len(nodes)
+        return torch.cat(nodes, dim=1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
+        is_channels_last = grad.is_contiguous(memory_format=torch.channels_last)
+        memory_format = torch.channels_last if is_channels_last else torch.contiguous_format
+        return tuple(
+            part.clone(memory_format=memory_format) for part in grad.chunk(ctx.num_nodes, dim=1)
+        )
+
+
 class _AddWeighted(torch.autograd.Function):
     """total += weight * output; torch's addcmul_ scales whole tensors by 1 in its gradient."""
 

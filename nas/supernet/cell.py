@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nas.errors import SearchSpaceError
 from nas.layers import FactorizedReduce, ReLUConvBN
 from nas.space import NUM_INPUTS, SearchSpace
-from nas.supernet.by_source import SharedOperators, SourceState, add_edge
+from nas.supernet.by_source import SharedOperators, SourceState, add_edge, concatenate
 from nas.supernet.mixed import MixedEdge
 
 
@@ -83,8 +83,9 @@ class SupernetCell(nn.Module):
             The nodes concatenated, (N, num_nodes * C, H / stride, W / stride).
         """
         inputs = [self.preprocess0(s0), self.preprocess1(s1)]
-        evaluate = self._by_source if self.by_source else self._by_edge
-        return torch.cat(evaluate(inputs, weights)[NUM_INPUTS:], dim=1)
+        if self.by_source:
+            return concatenate(self._by_source(inputs, weights)[NUM_INPUTS:])
+        return torch.cat(self._by_edge(inputs, weights)[NUM_INPUTS:], dim=1)
 
     def _outgoing(self, source: int) -> list[MixedEdge]:
         return [

@@ -3,6 +3,7 @@
 Source: DARTS (arXiv:1806.09055), Sec. 2.2 and 3.1.
 """
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.space import SearchSpace
@@ -76,5 +77,5 @@ class Supernet(nn.Module):
         s0 = s1 = self.stem(x)
         for cell in self.cells:
             s0, s1 = s1, cell(s0, s1, weights[cell.cell_type])
-        # Unlike that of a pooling layer, its gradient leaves the memory format of s1 alone.
-        return self.classifier(s1.mean((2, 3)))
+        # Global pooling whose gradient has the memory format of s1; adaptive pooling's is NCHW.
+        return self.classifier(F.avg_pool2d(s1, s1.shape[-2:]).flatten(1))
