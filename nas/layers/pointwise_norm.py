@@ -1,8 +1,8 @@
 """A narrow pointwise convolution and its BatchNorm as one matrix product, fast on a CPU.
 
 In training a BatchNorm reads its input twice forward and twice backward and does little with each
-number; at the width of the first DARTS cells that takes longer than the convolution before it. But a
-pointwise convolution y = W x is linear, so the moments of y follow from those of x,
+number; at the width of the first DARTS cells that takes longer than the convolution before it. But
+a pointwise convolution y = W x is linear, so the moments of y follow from those of x,
 
     mean(y) = W mean(x)        var(y) = diag(W Cov(x) W^T),
 
@@ -27,8 +27,8 @@ no moments."""
 
 
 _MAX_CHANNELS = 16
-"""The moments of x cost C_in multiply-adds a number, what they save is passes over memory: with more
-channels the two layers are faster, and take more memory (`bench_search_step`, two cores, AVX-512)."""
+"""The moments of x cost C_in multiply-adds a number, what they save is passes over memory. With
+more channels the two layers are faster, but take more memory (`bench_search_step`, two cores)."""
 
 
 class ConvSequence(nn.Sequential):
