@@ -14,10 +14,10 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from nas.distributed.ranks import Ranks
 from nas.genotype import load_genotype
 from nas.models import GenotypeNetwork, build_network
 from nas.operators import resolve
-from nas.runtime.distributed import Ranks
 from nas.search import Architect
 from nas.space import load_space
 from nas.supernet import Alphas, Supernet

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nas.data.shapes import NUM_IMAGES, SHAPES, draw_shapes
+from nas.data.shapes.dataset import NUM_IMAGES, SHAPES, draw_shapes
 from nas.data.transforms import EvalTransform
 
 SEEDS = (0, 1, 2)

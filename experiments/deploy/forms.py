@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from nas.deploy.candidates import build_candidates
 from nas.deploy.source import Source, read_source
 from nas.deploy.timing import time_calls
+from nas.files import write_files
 from nas.layers import Sandglass
-from nas.report.files import write_files
 from nas.runtime.environment import describe_environment
 
 RATIOS = ("1", "1/2", "1/3", "1/6")

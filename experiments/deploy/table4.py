@@ -27,7 +27,7 @@ from nas.deploy.session import OnnxNetwork, open_session
 from nas.deploy.source import read_source
 from nas.deploy.thresholds import RULES
 from nas.runtime.environment import describe_environment
-from nas.train import evaluate
+from nas.runtime.evaluation import evaluate
 
 NETWORKS = ("mobilenext_0.35", "mobilenet_v2_0.35")
 SEEDS = (0, 1, 2)

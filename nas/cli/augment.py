@@ -4,8 +4,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas.cli.settings import file_name, read_settings
+from nas.cli.settings import read_settings
 from nas.config import AugmentConfig, run_program
+from nas.files import file_name
 
 PROG = "augment.py"
 DESCRIPTION = (

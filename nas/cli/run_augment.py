@@ -11,29 +11,30 @@ import torch
 from torch import nn
 from torch.nn import CrossEntropyLoss
 
-from nas.cli.augment_data import load_split, load_train_data
-from nas.cli.augment_model import build_model, choose_genotype, describe_model
-from nas.cli.memory_advice import LONG_RUN_STEPS, StepMemory
-from nas.cli.ranks import check_ranks, describe, prepare
-from nas.cli.run_log import RunLog, SilentLog
 from nas.cli.tables import cost_table, evaluation_table
 from nas.config import AugmentConfig, resolved
-from nas.data import DatasetInfo, Share
+from nas.data import DatasetInfo
+from nas.distributed.checks import check_ranks, describe, prepare
+from nas.distributed.ranks import Ranks
+from nas.distributed.session import join_ranks
+from nas.distributed.share import Share
 from nas.errors import ConfigError, ReportError, RunDirectoryError
 from nas.genotype import Genotype, load_genotype
-from nas.models import load_weights
-from nas.report.diagram import draw_cells
+from nas.models import build_model, choose_genotype, describe_model, load_weights
+from nas.report.cells.diagram import draw_cells
 from nas.report.html import write_report
 from nas.runtime.complexity import Cost, measure_cost
 from nas.runtime.compute import Compute, describe_compute, select_compute
-from nas.runtime.distributed import Ranks
 from nas.runtime.environment import describe_environment
-from nas.runtime.join import join_ranks
+from nas.runtime.evaluation import Evaluation
 from nas.runtime.memory import estimate_memory
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
-from nas.runtime.signals import Stopped
+from nas.runtime.step_memory import LONG_RUN_STEPS, StepMemory
+from nas.runtime.tensorboard import RunLog, SilentLog
+from nas.signals import Stopped
 from nas.strict_yaml import is_file
-from nas.train import Evaluation, Trainer, num_slots
+from nas.train import Trainer, num_slots
+from nas.train.data import load_split, load_train_data
 from nas.train.estimate import estimate
 
 _SCALARS = (

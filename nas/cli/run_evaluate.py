@@ -12,19 +12,19 @@ import torch
 import yaml
 from torch import nn
 
-from nas.cli.augment_data import Images, eval_loader, load_split
-from nas.cli.augment_model import build_model, choose_genotype, describe_model
-from nas.cli.described import build_described, part_of, read_described
 from nas.cli.tables import evaluation_table
 from nas.config import AugmentConfig, parse_settings, resolved
-from nas.data import DatasetInfo, Share
+from nas.data import DatasetInfo
+from nas.distributed.session import join_ranks
+from nas.distributed.share import Share
 from nas.errors import CheckpointError, ConfigError
 from nas.genotype import Genotype
-from nas.models import load_weights
+from nas.models import build_model, choose_genotype, describe_model, load_weights
+from nas.models.from_checkpoint import build_described, part_of, read_described
 from nas.runtime.compute import select_compute
-from nas.runtime.join import join_ranks
+from nas.runtime.evaluation import Evaluation, evaluate
 from nas.runtime.run_directory import RunDirectory
-from nas.train import Evaluation, evaluate
+from nas.train.data import Images, eval_loader, load_split
 
 _MAY_DIFFER = {
     *("evaluate", "genotype", "space", "model", "plugins", "out"),  # the network is compared

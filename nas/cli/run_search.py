@@ -8,26 +8,26 @@ from pathlib import Path
 import torch
 from torch.nn.functional import cross_entropy
 
-from nas.cli.memory_advice import LONG_RUN_STEPS, StepMemory
-from nas.cli.ranks import check_ranks, describe, prepare
-from nas.cli.run_log import SilentLog
-from nas.cli.search_data import load_search_data
 from nas.cli.search_log import SearchLog
 from nas.config import SearchConfig
-from nas.data import Share
+from nas.distributed.checks import check_ranks, describe, prepare
+from nas.distributed.ranks import Ranks
+from nas.distributed.session import join_ranks
+from nas.distributed.share import Share
 from nas.errors import RunDirectoryError
 from nas.genotype import Genotype
-from nas.operators import resolve
-from nas.report.diagram import draw_cells
+from nas.operators import resolve, with_details
+from nas.report.cells.diagram import draw_cells
 from nas.report.html import write_report
 from nas.runtime.complexity import count_parameters
 from nas.runtime.compute import Compute, describe_compute, select_compute
-from nas.runtime.distributed import Ranks
 from nas.runtime.environment import current_commit, describe_environment
-from nas.runtime.join import join_ranks
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
-from nas.runtime.signals import Stopped
-from nas.search import Searcher, estimate_search_memory, with_details
+from nas.runtime.step_memory import LONG_RUN_STEPS, StepMemory
+from nas.runtime.tensorboard import SilentLog
+from nas.search import Searcher, estimate_search_memory
+from nas.search.data import load_search_data
+from nas.signals import Stopped
 from nas.space import SearchSpace, load_space
 from nas.strict_yaml import is_file
 from nas.supernet import Alphas, Supernet

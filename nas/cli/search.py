@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from nas.cli.settings import file_name, read_settings
+from nas.cli.settings import read_settings
 from nas.config import SearchConfig, run_program
+from nas.files import file_name
 
 _DESCRIPTION = (
     "Search for a cell by differentiable architecture search (DARTS). Ends with genotype.json "

@@ -6,13 +6,13 @@ from typing import Any
 import numpy
 from PIL import Image
 
-from nas.cli.run_log import RunLog
 from nas.errors import ReportError
 from nas.genotype import Genotype
-from nas.report.diagram import draw_cells
+from nas.operators import with_details
+from nas.report.cells.diagram import draw_cells
 from nas.report.plots import alpha_heat_map
 from nas.runtime.run_directory import RunDirectory
-from nas.search import with_details
+from nas.runtime.tensorboard import RunLog
 from nas.space import CELL_TYPES, SearchSpace
 from nas.supernet import Alphas
 

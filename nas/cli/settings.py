@@ -1,7 +1,6 @@
 """From the command line to the settings of a run, a new one or one to be resumed (no torch)."""
 
 import dataclasses
-import re
 import sys
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
@@ -9,8 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from nas.config import parse_settings
+from nas.distributed.launch import read_launch
 from nas.errors import ConfigError
-from nas.runtime.launch import read_launch
 from nas.strict_yaml import is_file
 
 Settings = TypeVar("Settings")
@@ -70,11 +69,6 @@ def read_settings(
             file=sys.stderr,
         )
     return dataclasses.replace(config, out=out, resume=True)
-
-
-def file_name(text: str) -> str:
-    """Turn what a user typed into a part of a file's name."""
-    return re.sub(r"[^\w.+-]+", "_", text).strip("_")[:80]
 
 
 def _value_of(flag: str, argv: Sequence[str]) -> str | None:

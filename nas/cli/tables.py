@@ -3,7 +3,7 @@
 from itertools import groupby
 
 from nas.runtime.complexity import Cost, LayerCost
-from nas.train import Evaluation
+from nas.runtime.evaluation import Evaluation
 
 MAX_CLASSES = 20
 """Up to so many classes are listed one by one."""

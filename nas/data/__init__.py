@@ -10,18 +10,15 @@ from nas.data.imagenet import FileLoader, ImageFiles, load_imagenet
 from nas.data.loaders import TensorLoader
 from nas.data.placement import place_images
 from nas.data.records import DatasetInfo, ImageSet
-from nas.data.shares import WHOLE, Share
 from nas.data.splits import SubsetError, stratified_split, stratified_subset
 from nas.data.transforms import EvalTransform, TrainTransform
 
 __all__ = [
-    "WHOLE",
     "DatasetInfo",
     "EvalTransform",
     "FileLoader",
     "ImageFiles",
     "ImageSet",
-    "Share",
     "SubsetError",
     "TensorLoader",
     "TrainTransform",

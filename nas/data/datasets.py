@@ -5,7 +5,7 @@ from pathlib import Path
 from nas.data.cifar import load_cifar
 from nas.data.imagefolder import load_imagefolder
 from nas.data.records import ImageSet
-from nas.data.shapes import load_shapes
+from nas.data.shapes.dataset import load_shapes
 from nas.errors import DataError, close_matches
 
 _NAMES = ("cifar10", "cifar100", "imagefolder", "shapes")

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from nas.data.placement import place_images, to_device
-from nas.data.shares import WHOLE, Share
 from nas.data.transforms import EvalTransform, TrainTransform
+from nas.distributed.share import WHOLE, Share
 from nas.errors import CheckpointError, DataError, shown
 
 

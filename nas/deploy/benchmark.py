@@ -16,8 +16,8 @@ from nas.deploy.chart import latency_chart
 from nas.deploy.source import Source, check_plugins, is_checkpoint, read_source
 from nas.deploy.timing import Latency, time_calls
 from nas.errors import DeployError
-from nas.report.embed import png_bytes
-from nas.report.files import write_files
+from nas.files import write_files
+from nas.png import png_bytes
 from nas.runtime.environment import describe_environment
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from nas.cli.augment_data import Loader
+from nas.data.from_config import Loader
 from nas.deploy.metadata import Metadata
 from nas.deploy.session import OnnxNetwork, open_session
 from nas.deploy.timing import Latency, time_calls
-from nas.train import Evaluation, evaluate
+from nas.runtime.evaluation import Evaluation, evaluate
 
 _NUM_CALLS = 100
 

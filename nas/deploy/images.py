@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from nas.cli.augment_data import Images, Loader, eval_loader, load_split
 from nas.config import AugmentConfig, resolved
 from nas.data import EvalTransform, SubsetError, load_dataset
+from nas.data.from_config import Images, Loader, eval_loader, load_split
 from nas.deploy.metadata import NO_DATASET, Metadata
 from nas.errors import ConfigError, DataError
 from nas.runtime.compute import Compute

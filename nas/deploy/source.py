@@ -9,18 +9,18 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
-from nas.cli.augment_model import build_model
-from nas.cli.described import build_described, part_of, read_described
 from nas.data.cifar import CIFAR10_INFO, CIFAR100_INFO
 from nas.data.imagefolder import IMAGENET_MEAN, IMAGENET_STD
 from nas.data.imagenet import DEFAULT_SIZE
-from nas.data.shapes import SHAPES
+from nas.data.shapes.dataset import SHAPES
 from nas.deploy.images import sample_images
 from nas.deploy.metadata import NO_DATASET, Metadata
 from nas.deploy.settings import DATASETS, check_genotype_settings, read_settings
 from nas.errors import CheckpointError, ConfigError, GenotypeError, shown
 from nas.genotype import load_genotype
 from nas.models import load_weights
+from nas.models.description import build_model
+from nas.models.from_checkpoint import build_described, part_of, read_described
 from nas.operators import resolve_genotype
 
 _INFOS = {info.name: info for info in (CIFAR10_INFO, CIFAR100_INFO, SHAPES)}

@@ -1,6 +1,7 @@
 """Operators: what may stand on an edge of a cell, in one registry open to plug-ins."""
 
 import nas.operators.builtin  # noqa: F401  (importing it registers them)
+from nas.operators.annotate import with_details
 from nas.operators.registry import (
     Operator,
     build_operator,
@@ -20,4 +21,5 @@ __all__ = [
     "register_operator",
     "resolve",
     "resolve_genotype",
+    "with_details",
 ]

@@ -12,8 +12,8 @@ from typing import NoReturn
 
 from nas.config import run_program
 from nas.errors import ConfigError, ReportError
+from nas.report.cells.animation import write_gif
 from nas.report.comparison import write_comparison
-from nas.report.gif import write_gif
 from nas.report.html import write_report
 from nas.report.run import read_run
 

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import ReportError
-from nas.report.comparison_curves import comparison_figure
-from nas.report.embed import data_uri, png_bytes
-from nas.report.facts import Facts, facts_of, settings_of
-from nas.report.files import write_files
+from nas.files import write_files
+from nas.png import png_bytes
+from nas.report.figures.comparison_curves import comparison_figure
 from nas.report.html import draw_cell_svgs
-from nas.report.pages import count, duration, percent, render_page
+from nas.report.html_images import data_uri
 from nas.report.run import Run, read_run
+from nas.report.summary import Facts, facts_of, settings_of
+from nas.report.templating import count, duration, percent, render_page
 
 _BLANK = "\N{EN DASH}"
 _NOT_COMPARED = {"out", "resume"}

@@ -11,16 +11,17 @@ from typing import Any
 from markupsafe import Markup
 
 from nas.errors import ReportError
-from nas.report.alpha_figures import alphas_figure
-from nas.report.confusion import MAX_NAMED, confusion_figure
-from nas.report.curves import curves_figure
-from nas.report.embed import cell_svg, data_uri, png_bytes
-from nas.report.facts import Facts, command_of, facts_of, model_of, repeat_command, settings_of
-from nas.report.files import write_files
-from nas.report.operator_counts import count_operators, operators_figure
-from nas.report.pages import count, duration, millions, percent, render_page
-from nas.report.retrain_curves import retrain_figure
+from nas.files import write_files
+from nas.png import png_bytes
+from nas.report.figures.alphas import alphas_figure
+from nas.report.figures.confusion import MAX_NAMED, confusion_figure
+from nas.report.figures.operator_counts import count_operators, operators_figure
+from nas.report.figures.retrain_curves import retrain_figure
+from nas.report.figures.search_curves import curves_figure
+from nas.report.html_images import cell_svg, data_uri
 from nas.report.run import Run, read_run
+from nas.report.summary import Facts, command_of, facts_of, model_of, repeat_command, settings_of
+from nas.report.templating import count, duration, millions, percent, render_page
 from nas.space import CELL_TYPES
 
 REPORT = "report.html"

@@ -5,10 +5,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from nas.errors import ReportError
-from nas.report.alpha_figures import alpha_heat_map, alphas_figure
-from nas.report.curves import curves_figure
-from nas.report.embed import png_bytes
-from nas.report.files import write_files
+from nas.files import write_files
+from nas.png import png_bytes
+from nas.report.figures.alphas import alpha_heat_map, alphas_figure
+from nas.report.figures.search_curves import curves_figure
 from nas.report.metrics import read_metrics
 from nas.space import SearchSpace, load_space
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import torch
 
 from nas.errors import CheckpointError
-from nas.runtime.files import replacing
+from nas.files import replacing
 
 NUM_KEPT = 2
 """Checkpoints that are kept where nothing else is asked for."""

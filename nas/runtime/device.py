@@ -5,9 +5,9 @@ import resource
 
 import torch
 
+from nas.distributed.launch import read_launch
 from nas.errors import ConfigError
 from nas.runtime.cgroup import memory_limit
-from nas.runtime.launch import read_launch
 
 
 def select_device(name: str) -> torch.device:

@@ -15,15 +15,15 @@ from torch.nn.utils import get_total_norm
 from tqdm import tqdm
 
 from nas.config import RunConfig
+from nas.distributed.ranks import ALONE, Ranks
 from nas.errors import CheckpointError, NasError, TrainingError, shown
 from nas.runtime.checkpoint import list_checkpoints, parse_checkpoint, read_newest
 from nas.runtime.compute import Batch, Compute
 from nas.runtime.device import peak_memory_mib
-from nas.runtime.distributed import ALONE, Ranks
-from nas.runtime.generators import generator_states, set_generator_states
-from nas.runtime.metrics import Meter
+from nas.runtime.meter import Meter
+from nas.runtime.rng import generator_states, set_generator_states
 from nas.runtime.run_directory import RunDirectory
-from nas.runtime.signals import StopFlag, Stopped
+from nas.signals import StopFlag, Stopped
 
 EpochCallback = Callable[[dict[str, Any]], None]
 

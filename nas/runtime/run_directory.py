@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 
 from nas.errors import RunDirectoryError
+from nas.files import append_line, remove_leftovers, replacing
 from nas.runtime.checkpoint import save_checkpoint, write_checkpoint
-from nas.runtime.files import append_line, remove_leftovers, replacing
 
 _SIGNS_OF_A_RUN = (
     *("config.yaml", "metrics.jsonl", "genotype.json", "evaluation.json", "space.yaml"),

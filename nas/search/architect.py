@@ -22,9 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
+from nas.distributed.ranks import ALONE, Ranks
 from nas.runtime.compute import Batch, Compute
-from nas.runtime.distributed import ALONE, Ranks
-from nas.search.substitute import Substitute
+from nas.search.functional import Substitute
 from nas.supernet import Alphas
 
 ORDERS = ("first_order", "second_order", "second_order_exact")

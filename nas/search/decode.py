@@ -3,9 +3,6 @@
 Source: DARTS (arXiv:1806.09055), Sec. 2.4, and its code for the order of entries.
 """
 
-from collections.abc import Iterable
-from typing import Any
-
 import torch
 
 from nas.genotype import Genotype
@@ -30,33 +27,6 @@ def decode(alphas: Alphas, space: SearchSpace) -> Genotype:
         normal_concat=concat,
         reduce=_decode_cell(reduce, space.reduce, space),
         reduce_concat=concat,
-    )
-
-
-def with_details(
-    genotype: Genotype, space: SearchSpace, search: dict[str, Any], plugins: Iterable[str] = ()
-) -> Genotype:
-    """Return the genotype with what a retrain and a diagram must not guess.
-
-    Args:
-        genotype: The cells.
-        space: Where they were found.
-        search: Plain JSON values: seed, commit, final alphas, ...
-        plugins: Those of the command line; the space's own are added.
-    """
-    return Genotype(
-        normal=genotype.normal,
-        normal_concat=genotype.normal_concat,
-        reduce=genotype.reduce,
-        reduce_concat=genotype.reduce_concat,
-        operators={name: get_operator(name).description() for name in genotype.primitives},
-        space={
-            "name": space.name,
-            "num_nodes": space.num_nodes,
-            "primitives": list(space.primitives),
-            "plugins": list(dict.fromkeys([*plugins, *space.plugins])),
-        },
-        search=search,
     )
 
 

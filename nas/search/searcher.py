@@ -12,15 +12,15 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from nas.config import SearchConfig
+from nas.distributed.ranks import ALONE, Ranks
 from nas.genotype import Genotype
 from nas.runtime.compute import Batch, Compute
-from nas.runtime.distributed import ALONE, Ranks
 from nas.runtime.loop import EpochCallback, EpochLoop, cosine, norm_of
-from nas.runtime.metrics import Meter
+from nas.runtime.meter import Meter
 from nas.runtime.run_directory import RunDirectory
 from nas.search.architect import Architect
 from nas.search.decode import decode
-from nas.search.statistics import describe_epoch
+from nas.search.epoch_record import describe_epoch
 from nas.space import SearchSpace
 from nas.supernet import Alphas, Supernet
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from nas.errors import SearchSpaceError
 from nas.layers import FactorizedReduce, ReLUConvBN
 from nas.space import NUM_INPUTS, SearchSpace
-from nas.supernet.by_source import SharedOperators, SourceState, add_edge, concatenate
 from nas.supernet.mixed import MixedEdge
+from nas.supernet.shared_edges import SharedOperators, SourceState, add_edge, concatenate
 
 
 class SupernetCell(nn.Module):

@@ -38,7 +38,7 @@ class Supernet(nn.Module):
             num_classes: Of the data set.
             init_channels: C of the first cell's nodes.
             num_cells: Cells in the stack.
-            by_source: Whether the edges that leave a state share work (see `by_source.py`), with
+            by_source: Whether the edges that leave a state share work (see `shared_edges.py`), with
                 the same results; False evaluates edge by edge, as the paper writes it.
         """
         super().__init__()

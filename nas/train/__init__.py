@@ -1,6 +1,6 @@
 """Training from scratch: the recipe, the loop and exact evaluation."""
 
-from nas.train.evaluation import Evaluation, evaluate
+from nas.runtime.evaluation import Evaluation, evaluate
 from nas.train.recipe import num_slots
 from nas.train.trainer import TrainData, Trainer
 

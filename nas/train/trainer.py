@@ -14,11 +14,11 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nas.config import AugmentConfig
+from nas.distributed.ranks import ALONE, Ranks
 from nas.runtime.compute import Batch, Compute
-from nas.runtime.distributed import ALONE, Ranks
+from nas.runtime.evaluation import Evaluation, evaluate
 from nas.runtime.loop import EpochCallback, EpochLoop, norm_of
 from nas.runtime.run_directory import RunDirectory
-from nas.train.evaluation import Evaluation, evaluate
 from nas.train.recipe import build_optimizer, drop_path_prob_at, learning_rate_at, num_epochs
 
 Loss = Callable[[Tensor, Tensor], Tensor]

@@ -14,7 +14,14 @@ def test_contracts_of_pyproject():
 
 @pytest.mark.parametrize(
     "module",
-    ["nas", "nas.cli.search", "nas.space", "nas.genotype", "nas.config", "nas.report.diagram"],
+    [
+        "nas",
+        "nas.cli.search",
+        "nas.space",
+        "nas.genotype",
+        "nas.config",
+        "nas.report.cells.diagram",
+    ],
 )
 def test_without_torch(module):
     """These are imported by programs that must answer at once."""

@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from nas.runtime.distributed import TorchRanks
+from nas.distributed.ranks import TorchRanks
 
 TIMEOUT_S = 120
 

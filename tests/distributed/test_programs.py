@@ -13,7 +13,7 @@ import torch
 
 from nas.cli.augment import main as augment
 from nas.cli.search import main as search
-from nas.data.shapes import NUM_IMAGES
+from nas.data.shapes.dataset import NUM_IMAGES
 from nas.runtime.checkpoint import list_checkpoints, load_newest
 from nas.search import Searcher
 from tests.e2e.kills import forked

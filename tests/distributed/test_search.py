@@ -7,9 +7,10 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from nas.config import SearchConfig
-from nas.data import DatasetInfo, Share, TensorLoader, TrainTransform
+from nas.data import DatasetInfo, TensorLoader, TrainTransform
+from nas.distributed.ranks import ALONE
+from nas.distributed.share import Share
 from nas.operators import resolve
-from nas.runtime.distributed import ALONE
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.search import SearchData, Searcher
 from nas.space import load_space

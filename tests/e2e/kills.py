@@ -11,7 +11,8 @@ from pathlib import Path
 import nas.cli.run_augment
 import nas.cli.run_evaluate
 import nas.cli.run_search  # noqa: F401  (before the fork)
-from nas.runtime import checkpoint, files, loop
+from nas import files
+from nas.runtime import checkpoint, loop
 
 TIMEOUT_S = 300
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from nas.cli.augment import main
 from nas.cli.search import main as search
-from nas.data.shapes import NUM_IMAGES
+from nas.data.shapes.dataset import NUM_IMAGES
 from nas.genotype import load_genotype
 from nas.runtime.checkpoint import (
     list_checkpoints,

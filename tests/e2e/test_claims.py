@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from nas.claims.__main__ import INCOMPLETE, main
+from nas.experiments.__main__ import INCOMPLETE, main
 from nas.genotype import load_genotype
 from nas.operators import registry
 from nas.runtime.checkpoint import list_checkpoints
@@ -57,7 +57,7 @@ def test_killed_and_continued(folder):
     """SIGTERM stops the run in order; the next call resumes it; two at a time are refused."""
     text = (folder / "search.yaml").read_text().replace("epochs: 1", f"epochs: {EPOCHS}")
     (folder / "search.yaml").write_text(text)
-    command = [sys.executable, "-m", "nas.claims", str(folder)]
+    command = [sys.executable, "-m", "nas.experiments", str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline_s = time.monotonic() + 60
     while not [*folder.glob("search/*/checkpoints/step_*.pt")]:

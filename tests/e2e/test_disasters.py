@@ -10,7 +10,7 @@ from PIL import Image
 
 from nas.cli.augment import main as augment
 from nas.cli.search import main as search
-from nas.data.shapes import NUM_IMAGES
+from nas.data.shapes.dataset import NUM_IMAGES
 from nas.runtime.checkpoint import list_checkpoints, load_newest
 from nas.runtime.run_directory import RunDirectory
 from nas.train import Trainer

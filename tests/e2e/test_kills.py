@@ -5,7 +5,7 @@ import torch
 
 from nas.cli.augment import main as augment
 from nas.cli.search import main as search
-from nas.data.shapes import NUM_IMAGES
+from nas.data.shapes.dataset import NUM_IMAGES
 from nas.runtime.checkpoint import load_newest
 from tests.e2e.kills import run_with_kills
 from tests.e2e.runs import flags

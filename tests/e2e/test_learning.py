@@ -3,7 +3,7 @@
 import json
 
 from nas.cli.augment import main
-from nas.data.shapes import NUM_IMAGES
+from nas.data.shapes.dataset import NUM_IMAGES
 
 LINEAR = 21.3  # percent, benchmarks/results/shapes_linear.md
 

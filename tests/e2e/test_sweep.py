@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from nas.cli.search import main as search
-from nas.sweep import SweepConfig, main, plan
+from nas.experiments.cluster import SweepConfig, main, plan
 from tests.e2e.runs import TINY, flags
 
 

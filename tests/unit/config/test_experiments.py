@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from nas.claims.plan import plan
-from nas.claims.record import read_claim
 from nas.config import AugmentConfig, SearchConfig, parse_settings, resolved
+from nas.experiments.experiment import read_claim
+from nas.experiments.plan import plan
 
 FILES = sorted(Path("experiments").glob("*/*.yaml"))
 

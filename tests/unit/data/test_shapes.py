@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from nas.data import EvalTransform, load_dataset, memory
-from nas.data.shapes import NUM_IMAGES, SHAPES, draw_shapes
+from nas.data.shapes.dataset import NUM_IMAGES, SHAPES, draw_shapes
 from nas.errors import DataError
 
 CHECKSUMS = {

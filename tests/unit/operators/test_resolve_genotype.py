@@ -6,8 +6,8 @@ import pytest
 
 from nas.errors import GenotypeError
 from nas.genotype import Genotype, load_genotype
+from nas.models import random_genotype
 from nas.operators import resolve, resolve_genotype
-from nas.search import random_genotype
 from nas.space import load_space
 
 

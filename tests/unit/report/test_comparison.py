@@ -6,7 +6,7 @@ import pytest
 
 from nas.errors import ReportError
 from nas.report.comparison import different_settings, distinct_names, write_comparison
-from nas.report.comparison_curves import comparison_figure
+from nas.report.figures.comparison_curves import comparison_figure
 from nas.report.run import Run, read_run
 from tests.unit.report.pages import Page
 

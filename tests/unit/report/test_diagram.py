@@ -7,9 +7,9 @@ from PIL import Image
 from nas.errors import GenotypeError, ReportError
 from nas.genotype import Genotype, load_genotype, published_genotypes
 from nas.primitives import BUILT_IN
-from nas.report.diagram import cell_source, draw_cells
-from nas.report.engine import render
-from nas.report.palette import style_of
+from nas.report.cells.diagram import cell_source, draw_cells
+from nas.report.cells.graphviz import render
+from nas.report.figures.palette import style_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 

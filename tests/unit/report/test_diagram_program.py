@@ -14,7 +14,7 @@ REPO = Path(__file__).parents[3]
 
 def run(*arguments, cwd=REPO) -> subprocess.CompletedProcess:
     environment = {**os.environ, "PYTHONPATH": str(REPO), "PYTHONWARNINGS": "error"}
-    command = [sys.executable, "-m", "nas.report.diagram", *map(str, arguments)]
+    command = [sys.executable, "-m", "nas.report.cells.diagram", *map(str, arguments)]
     return subprocess.run(
         command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
@@ -73,6 +73,6 @@ def test_error_is_one_line_and_exit_code_2(arguments, said, tmp_path):
     assert done.returncode == 2
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("python -m nas.report.diagram: error: ")
+    assert done.stderr.startswith("python -m nas.report.cells.diagram: error: ")
     assert said in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

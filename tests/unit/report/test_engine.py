@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from nas.errors import ReportError
-from nas.report import engine
-from nas.report.engine import find_engine, render
+from nas.report.cells import graphviz as engine
+from nas.report.cells.graphviz import find_engine, render
 
 SOURCE = "digraph { a -> b }"
 

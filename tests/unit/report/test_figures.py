@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from nas.genotype import Genotype, load_genotype
-from nas.report.confusion import confusion_figure
-from nas.report.embed import cell_svg, png_bytes
-from nas.report.operator_counts import count_operators, operators_figure
-from nas.report.palette import style_of
-from nas.report.retrain_curves import retrain_figure
+from nas.png import png_bytes
+from nas.report.figures.confusion import confusion_figure
+from nas.report.figures.operator_counts import count_operators, operators_figure
+from nas.report.figures.palette import style_of
+from nas.report.figures.retrain_curves import retrain_figure
+from nas.report.html_images import cell_svg
 from nas.report.retrain_metrics import read_retrain_metrics
 from nas.space import load_space
 

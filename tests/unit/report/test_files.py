@@ -1,7 +1,7 @@
 import pytest
 
 from nas.errors import ReportError
-from nas.report.files import write_files
+from nas.files import write_files
 
 
 def test_folders_are_made_and_files_replaced(tmp_path):

@@ -8,7 +8,7 @@ from PIL import Image
 from nas.errors import ReportError
 from nas.genotype import load_genotype
 from nas.report.__main__ import main
-from nas.report.gif import cell_changes, write_gif
+from nas.report.cells.animation import cell_changes, write_gif
 from nas.report.run import read_run
 
 KEYS = ("normal", "normal_concat", "reduce", "reduce_concat")

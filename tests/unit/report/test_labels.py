@@ -3,7 +3,7 @@ import pytest
 from nas.errors import GenotypeError
 from nas.genotype import Genotype
 from nas.primitives import BUILT_IN
-from nas.report.labels import MAX_LENGTH, describe, escaped, printable
+from nas.report.cells.labels import MAX_LENGTH, describe, escaped, printable
 
 
 def _genotype(name: str, **details) -> Genotype:

@@ -7,10 +7,10 @@ from matplotlib import colormaps
 from PIL import Image
 
 from nas.errors import ReportError, SearchSpaceError
-from nas.report.alpha_figures import alphas_figure, weights_over_epochs
-from nas.report.curves import curves_figure
+from nas.report.figures.alphas import alphas_figure, weights_over_epochs
+from nas.report.figures.palette import style_of
+from nas.report.figures.search_curves import curves_figure
 from nas.report.metrics import read_metrics
-from nas.report.palette import style_of
 from nas.report.plots import alpha_heat_map, plot_alphas, plot_search
 from nas.space import load_space
 

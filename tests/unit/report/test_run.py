@@ -6,8 +6,8 @@ import pytest
 
 from nas.errors import GenotypeError, NasError, ReportError
 from nas.genotype import load_genotype
-from nas.report.facts import facts_of, repeat_command
 from nas.report.run import read_run
+from nas.report.summary import facts_of, repeat_command
 
 
 def test_a_retrain_is_read_whole(make_retrain_dir):

@@ -10,7 +10,8 @@ PROGRAM = """
 import sys
 import numpy as np
 from nas.genotype import load_genotype
-from nas.report import diagram, plots
+from nas.report import plots
+from nas.report.cells import diagram
 from nas.report.__main__ import main
 from nas.report.html import write_report
 out = sys.argv[1]

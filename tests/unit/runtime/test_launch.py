@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from nas.distributed.launch import Launch, read_launch
+from nas.distributed.ranks import ALONE
+from nas.distributed.session import join_ranks
 from nas.errors import ConfigError
 from nas.runtime.device import select_device
-from nas.runtime.distributed import ALONE
-from nas.runtime.join import join_ranks
-from nas.runtime.launch import Launch, read_launch
 
 TORCHRUN = {"RANK": "5", "LOCAL_RANK": "1", "WORLD_SIZE": "8", "MASTER_ADDR": "node0"}
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from nas.cli.memory_advice import StepMemory
 from nas.errors import TrainingError
 from nas.operators import resolve
 from nas.runtime.compute import Compute
 from nas.runtime.memory import MemoryEstimate, estimate_memory
+from nas.runtime.step_memory import StepMemory
 from nas.space import load_space
 from nas.supernet import Alphas, Supernet
 
@@ -146,7 +146,7 @@ def message_of(memory, error=None):
 
 @pytest.fixture
 def gigabyte(monkeypatch):
-    monkeypatch.setattr("nas.cli.memory_advice.total_memory_mib", lambda device: 1000.0)
+    monkeypatch.setattr("nas.runtime.step_memory.total_memory_mib", lambda device: 1000.0)
 
 
 SMALL = MemoryEstimate(100 * MIB, 10 * MIB)

@@ -24,10 +24,10 @@ from nas.runtime.checkpoint import (
 from nas.runtime.complexity import count_madds, count_parameters
 from nas.runtime.device import select_device
 from nas.runtime.environment import describe_environment
-from nas.runtime.generators import generator_states, set_generator_states
-from nas.runtime.metrics import Meter
+from nas.runtime.meter import Meter
+from nas.runtime.rng import generator_states, set_generator_states
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
-from nas.runtime.signals import HANDLED, StopFlag
+from nas.signals import HANDLED, StopFlag
 
 
 class TestComplexity:

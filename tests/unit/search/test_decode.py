@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nas.operators import with_details
 from nas.search import decode
-from nas.search.decode import with_details
 from nas.space import load_space
 from nas.supernet import Alphas
 

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from nas.genotype import Genotype
+from nas.models import random_genotype
 from nas.operators import resolve
-from nas.search import random_genotype
 from nas.space import load_space
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from nas.search.substitute import Substitute
+from nas.search.functional import Substitute
 
 
 class Tied(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from nas.train import evaluate
+from nas.runtime.evaluation import evaluate
 
 NUM_CLASSES = 7
 

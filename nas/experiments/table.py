@@ -1,0 +1,121 @@
+"""The table of a claim, as Markdown for people and as JSON for programs."""
+
+import json
+import statistics
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from nas.experiments.experiment import Claim
+from nas.experiments.plan import Run
+from nas.experiments.results import FULL_SIZE, Row
+from nas.runtime.run_directory import RunDirectory
+
+_OF_CELLS = ("different", "between cells (%)", "search (min)", "full size (M)")
+"""Columns that say nothing of a network by name."""
+_OF_PAPER = ("paper: error (%)", "paper: parameters (M)")
+_RUNS = {True: "retrains", False: "runs"}
+
+
+def write_results(claim: Claim, runs: list[Run], rows: list[Row]) -> list[Path]:
+    """Write results.md and results.json into the claim's folder.
+
+    Returns:
+        Their paths.
+    """
+    num_finished = sum(run.state() == "finished" for run in runs)
+    document = {
+        "title": claim.title,
+        "finished_runs": num_finished,
+        "planned_runs": len(runs),
+        "rows": [
+            {
+                **asdict(row),
+                "mean_error": row.mean_error,
+                "std_error": row.std_error,
+                "std_between_cells": row.std_between_cells,
+            }
+            for row in rows
+        ],
+    }
+    folder = RunDirectory.plain(claim.folder)
+    return [
+        folder.write("results.json", json.dumps(document, indent=1) + "\n"),
+        folder.write("results.md", markdown(claim, runs, rows)),
+    ]
+
+
+def markdown(claim: Claim, runs: list[Run], rows: list[Row]) -> str:
+    """Write the table of a claim; a claim of networks by name has no columns about cells."""
+    num_finished = sum(run.state() == "finished" for run in runs)
+    has_cells = bool(claim.spaces or claim.genotypes)
+    left_out = [] if has_cells else [*_OF_CELLS, *(() if claim.paper else _OF_PAPER)]
+    table = [_cells(row, claim.paper.get(row.name, {}), has_cells) for row in rows]
+    table = [{key: text for key, text in row.items() if key not in left_out} for row in table]
+    header = tuple(table[0])
+    lines = [f"# {claim.title}", "", f"{num_finished} of {len(runs)} runs are finished.", ""]
+    lines.append(f"| {' | '.join(header)} |")
+    lines.append("|---|" + "---:|" * (len(header) - 1))
+    lines += [f"| {' | '.join(row.values())} |" for row in table]
+    lines += ["", _legend(has_cells)]
+    if claim.caveat:
+        lines += ["", " ".join(claim.caveat.split())]
+    sources = dict.fromkeys(
+        entry["source"] for entry in claim.paper.values() if entry.get("source")
+    )
+    if sources:
+        lines += ["", f"Paper: {'; '.join(sources)}."]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(row: Row, paper: dict[str, Any], has_cells: bool) -> dict[str, str]:
+    """Return a row by column."""
+    between = row.std_between_cells
+    return {
+        "cells" if has_cells else "network": f"`{row.name}`",
+        "different": str(row.num_cells_found),
+        "retrains" if has_cells else "runs": str(row.num_retrains),
+        "test error (%)": _error(row),
+        "between cells (%)": "-" if between is None else f"± {between:.2f}",
+        "parameters (M)": _range(row.num_parameters, 1e6, 3),
+        "multiply-adds (M)": _range(row.madds, 1e6, 2),
+        "search (min)": _mean(row.search_time_s),
+        "retrain (min)" if has_cells else "training (min)": _mean(row.retrain_time_s),
+        "full size (M)": _range(row.num_parameters_full_size, 1e6, 2),
+        "paper: error (%)": str(paper.get("error", "")),
+        "paper: parameters (M)": str(paper.get("parameters_m", "")),
+    }
+
+
+def _legend(has_cells: bool) -> str:
+    between = "; between cells: standard deviation of the means of different cells"
+    sizes = (
+        ", without the auxiliary head; full size: parameters of the same cells with "
+        f"{FULL_SIZE[0]} channels and {FULL_SIZE[1]} cells, which is the size of the paper's "
+        "figures"
+    )
+    return (
+        f"Test error: mean and sample standard deviation over all {_RUNS[has_cells]}, each after "
+        f"its last epoch{between * has_cells}. Times: mean wall-clock minutes of one run. "
+        f"Parameters and multiply-adds: of the network trained here{sizes * has_cells}."
+    )
+
+
+def _error(row: Row) -> str:
+    if row.mean_error is None:
+        return "-"
+    spread = "(one run)" if row.std_error is None else f"± {row.std_error:.2f}"
+    return f"{row.mean_error:.2f} {spread}"
+
+
+def _range(values: tuple[float, ...], unit: float, digits: int) -> str:
+    low, high = (
+        (f"{bound / unit:.{digits}f}" for bound in (min(values), max(values)))
+        if values
+        else ("-", "-")
+    )
+    return low if low == high else f"{low} to {high}"
+
+
+def _mean(seconds: tuple[float, ...]) -> str:
+    return f"{statistics.fmean(seconds) / 60:.1f}" if seconds else "-"

@@ -1,0 +1,64 @@
+"""Which network a run trains: the genotype that the settings name, found and checked."""
+
+import re
+
+from nas.config import AugmentConfig
+from nas.errors import ConfigError, GenotypeError
+from nas.genotype import Genotype, load_genotype
+from nas.models import random_genotype
+from nas.operators import resolve, resolve_genotype
+from nas.space import load_space
+
+_RANDOM = "random:"
+
+
+def choose_genotype(config: AugmentConfig) -> Genotype | None:
+    """Find the genotype that --genotype names and check that it can be built; None with --model.
+
+    Raises:
+        ConfigError: There is neither, or --space contradicts the genotype.
+        GenotypeError: It cannot be read or built.
+        OperatorError: A plug-in fails.
+    """
+    if config.model is not None:
+        return None
+    if config.genotype is None:
+        raise ConfigError(
+            "--genotype: found none; give a published name such as DARTS_V2, a genotype.json, "
+            "the run directory of a search, or random:SEED; or --model, see --list_models"
+        )
+    if config.genotype.startswith(_RANDOM):
+        return _draw(config)
+    genotype = load_genotype(config.genotype)
+    if config.space is not None:
+        _check_space(genotype, config.space)
+    resolve_genotype(genotype, config.plugins)
+    return genotype
+
+
+def _check_space(genotype: Genotype, text: str) -> None:
+    """Raise ConfigError if a genotype cannot be from the space that --space names."""
+    space = load_space(text)
+    named = genotype.space.get("name", space.name)
+    foreign = [name for name in genotype.primitives if name not in space.primitives]
+    if named != space.name:
+        reason = f"was found in {named!r}"
+    elif len(genotype.normal) != space.num_nodes:
+        reason = f"has {len(genotype.normal)} nodes, the space {space.num_nodes}"
+    elif foreign:
+        reason = f"uses {', '.join(foreign)}, which the space does not have"
+    else:
+        return
+    raise ConfigError(f"--space {text}: the genotype {reason}; leave --space out")
+
+
+def _draw(config: AugmentConfig) -> Genotype:
+    seed = config.genotype.removeprefix(_RANDOM)
+    if not re.fullmatch(r"\d{1,9}", seed):
+        raise GenotypeError(
+            f"--genotype {config.genotype}: expected random:SEED with a whole number such as "
+            "random:0"
+        )
+    space = load_space(config.space or "darts")
+    resolve(space, config.plugins)
+    return random_genotype(space, int(seed))

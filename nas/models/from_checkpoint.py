@@ -1,0 +1,88 @@
+"""The network that a checkpoint describes, built anew from nothing but the file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from nas.errors import CheckpointError, NasError
+from nas.genotype import Genotype
+from nas.models.description import build_model
+from nas.models.weights import fit_weights
+from nas.operators import resolve_genotype
+from nas.runtime.checkpoint import load_checkpoint, load_newest
+
+
+def read_described(path: Path) -> tuple[dict[str, Any], str]:
+    """Read a checkpoint, or the newest one of a run directory; returns what it holds, by name.
+
+    Raises:
+        CheckpointError: It cannot be read, or does not describe its network.
+    """
+    if (path / "checkpoints").is_dir():
+        path = path / "checkpoints"
+    state = load_newest(path) if path.is_dir() else load_checkpoint(path)
+    described = state.get("description")
+    if not isinstance(described, dict):
+        raise CheckpointError(
+            f"{path}: does not say which network it is of; give a checkpoint of augment.py"
+        )
+    return {**state, **described}, str(path)
+
+
+def part_of(state: dict[str, Any], key: str, where: str, kind: type = dict) -> Any:
+    """Return one part of what `read_described` returned.
+
+    Raises:
+        CheckpointError: It is not there, or of another type.
+    """
+    if not isinstance(state.get(key), kind):
+        raise CheckpointError(f"{where}: without {key!r}; give a checkpoint of augment.py")
+    return state[key]
+
+
+def build_described(state: dict[str, Any], where: str, plugins: Sequence[str] = ()) -> nn.Module:
+    """Build the network of a checkpoint, with the weights that its results are of.
+
+    Args:
+        state: What `read_described` returned.
+        where: Likewise.
+        plugins: What the user names; nothing is imported because a checkpoint names it.
+
+    Raises:
+        CheckpointError: The description or the weights cannot be used.
+        GenotypeError: The genotype cannot be read.
+        OperatorError: An operator of the genotype is not registered.
+    """
+    model = part_of(state, "model", where)
+    if "genotype" not in model and "model" not in model:
+        raise CheckpointError(
+            f"{where}: holds neither a genotype nor the name of a network, so that nothing can be "
+            "built from it; give a checkpoint of augment.py"
+        )
+    if "genotype" in model:
+        resolve_genotype(Genotype.from_json(str(model["genotype"]), where), plugins)
+    try:
+        net = build_model(model)
+    except NasError:
+        raise
+    except Exception as cause:  # whatever the settings of a damaged description lead to
+        raise CheckpointError(
+            f"{where}: its description of the network cannot be used: {str(cause).splitlines()[0]}"
+        ) from cause
+    fit_weights(net, _weights(state, where), where)
+    return net
+
+
+def _weights(state: dict[str, Any], where: str) -> dict[str, torch.Tensor]:
+    """Return the weights that results are of: the moving average where there is one."""
+    key = "measured_net" if "measured_net" in state else "ema" if state.get("ema") else "net"
+    weights = part_of(state, key, where)
+    if key == "ema":
+        prefix = "module."
+        weights = {k[len(prefix) :]: v for k, v in weights.items() if str(k).startswith(prefix)}
+    if not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in weights.items()):
+        raise CheckpointError(f"{where}: its weights are not tensors by name")
+    return weights

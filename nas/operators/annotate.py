@@ -1,0 +1,35 @@
+"""A genotype that is complete in itself: labels, families, space and search go with the cells."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from nas.genotype import Genotype
+from nas.operators.registry import get_operator
+from nas.space import SearchSpace
+
+
+def with_details(
+    genotype: Genotype, space: SearchSpace, search: dict[str, Any], plugins: Iterable[str] = ()
+) -> Genotype:
+    """Return the genotype with what a retrain and a diagram must not guess.
+
+    Args:
+        genotype: The cells.
+        space: Where they were found.
+        search: Plain JSON values: seed, commit, final alphas, ...
+        plugins: Those of the command line; the space's own are added.
+    """
+    return Genotype(
+        normal=genotype.normal,
+        normal_concat=genotype.normal_concat,
+        reduce=genotype.reduce,
+        reduce_concat=genotype.reduce_concat,
+        operators={name: get_operator(name).description() for name in genotype.primitives},
+        space={
+            "name": space.name,
+            "num_nodes": space.num_nodes,
+            "primitives": list(space.primitives),
+            "plugins": list(dict.fromkeys([*plugins, *space.plugins])),
+        },
+        search=search,
+    )

@@ -1,0 +1,1 @@
+"""Cells as pictures: diagrams, their graphviz engine, and animations over epochs."""

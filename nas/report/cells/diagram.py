@@ -1,0 +1,207 @@
+"""Draw the two cells of a genotype, as the figures of NAS papers do.
+
+From left to right: the inputs c_{k-2} and c_{k-1}, the operators as coloured labels, the
+intermediate nodes numbered from 0, and the output c_{k}. The command line::
+
+    python -m nas.report.cells.diagram --genotype DARTS_V2 --out figures --formats png,svg
+
+Source: DARTS (arXiv:1806.09055), Fig. 4 and 5, for the form of the figure.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import graphviz
+
+from nas.config import parse_settings, run_program
+from nas.errors import ConfigError, close_matches
+from nas.files import write_files
+from nas.genotype import Genotype, load_genotype
+from nas.primitives import FAMILIES, Primitive
+from nas.report.cells.graphviz import FORMATS, render
+from nas.report.cells.labels import describe, escaped
+from nas.report.figures.palette import known_family, style_of
+from nas.space import CELL_TYPES, NUM_INPUTS
+
+_PROG = "python -m nas.report.cells.diagram"
+_TITLES = {"normal": "normal cell", "reduce": "reduction cell"}
+_INPUTS = ("c_{k-2}", "c_{k-1}")
+_OUTPUT = "c_{k}"
+_INK = "#333333"
+_FAINT = "#999999"
+# Helvetica is measured alike everywhere: graphviz maps it to Arial or its free twins.
+_FONT = "Helvetica"
+
+
+def cell_source(genotype: Genotype, cell_type: str) -> graphviz.Digraph:
+    """Build the graphviz source of one cell.
+
+    Args:
+        genotype: The genotype; labels and families come from its `operators`, else from
+            nas.primitives.
+        cell_type: "normal" or "reduce".
+
+    Raises:
+        GenotypeError: A primitive is unknown.
+    """
+    nodes = getattr(genotype, cell_type)
+    concat = getattr(genotype, f"{cell_type}_concat")
+    described = {name: describe(genotype, name) for node in nodes for name, _ in node}
+    families = {known_family(primitive.family) for primitive in described.values()}
+    graph = graphviz.Digraph(f"{cell_type}_cell")
+    graph.attr(rankdir="LR", nodesep="0.22", ranksep="0.4", pad="0.2", bgcolor="white")
+    graph.attr(labelloc="t", fontname=_FONT, label=_header(genotype, cell_type, families))
+    graph.attr("node", fontname=_FONT, fontsize="16", penwidth="1.5", color=_INK)
+    graph.attr("edge", color=_INK, penwidth="1.5", arrowsize="0.8")
+    _add_states(graph, len(nodes), concat)
+    for target, node in enumerate(nodes, start=NUM_INPUTS):
+        for position, (name, source) in enumerate(node):
+            _add_operator(graph, described[name], f"op_{target}_{position}", source, target)
+    for source in concat:
+        graph.edge(_state(source), "output", color=_FAINT, headport="w", weight="2")
+    return graph
+
+
+def draw_cells(
+    genotype: Genotype, out_dir: str | Path, formats: Sequence[str] = ("png", "svg")
+) -> list[Path]:
+    """Write cell_normal and cell_reduce in each format; nothing is written when one fails.
+
+    Args:
+        genotype: What to draw.
+        out_dir: The folder; it is made when it is missing.
+        formats: Of "png", "svg" and "pdf"; pdf needs the system's `dot`.
+
+    Returns:
+        The paths written.
+
+    Raises:
+        GenotypeError: A primitive is unknown.
+        ReportError: There is no engine, it failed, or the folder cannot be written.
+    """
+    sources = {kind: cell_source(genotype, kind).source for kind in CELL_TYPES}
+    return write_files(
+        {
+            Path(out_dir) / f"cell_{kind}.{picture_format}": render(source, picture_format)
+            for kind, source in sources.items()
+            for picture_format in formats
+        }
+    )
+
+
+def _add_states(graph: graphviz.Digraph, num_nodes: int, concat: Sequence[int]) -> None:
+    with graph.subgraph() as inputs:
+        inputs.attr(rank="source")
+        for index, label in enumerate(_INPUTS):
+            inputs.node(
+                _state(index), label, shape="box", style="rounded,filled", fillcolor="#F2F2F2"
+            )
+        # An edge within a rank points down: it puts c_{k-2} above c_{k-1}.
+        inputs.edge(_state(0), _state(1), style="invis")
+    for index in range(NUM_INPUTS, NUM_INPUTS + num_nodes):
+        look = {"style": "filled", "fillcolor": "#FFFFFF"}
+        if index not in concat:
+            look = {"style": "dashed", "color": _FAINT, "fontcolor": "#777777"}
+        number = str(index - NUM_INPUTS)
+        graph.node(_state(index), number, shape="circle", width="0.5", fixedsize="true", **look)
+    with graph.subgraph() as output:
+        output.attr(rank="sink")
+        output.node("output", _OUTPUT, shape="box", style="rounded,filled", fillcolor="#F2F2F2")
+
+
+def _add_operator(
+    graph: graphviz.Digraph, primitive: Primitive, name: str, source: int, target: int
+) -> None:
+    """Add an operator as a label of its own, so that no label can be taken for another edge's."""
+    style = style_of(primitive.family)
+    graph.node(
+        name,
+        style.mark + (escaped(primitive.label) or escaped(primitive.name)),
+        shape="box",
+        style="rounded,filled",
+        fillcolor=style.fill,
+        color=style.line,
+        fontcolor=style.text,
+        fontname=f"{_FONT}-Bold" if style.bold else _FONT,
+        penwidth=str(style.width),
+        height="0.38",
+        # Not every engine knows how wide a mark is, so it gets more room than a label alone.
+        margin="0.28,0.04" if style.mark else "0.1,0.04",
+    )
+    line = {"color": style.line, "penwidth": str(style.width)}
+    graph.edge(_state(source), name, arrowhead="none", headport="w", **line)
+    graph.edge(name, _state(target), tailport="e", **line)
+
+
+def _header(genotype: Genotype, cell_type: str, families: set[str]) -> str:
+    """Write the title, the caption and the legend as one HTML-like label."""
+    title = f'<FONT POINT-SIZE="20"><B>{_TITLES[cell_type]}</B></FONT>'
+    space = genotype.space.get("name")
+    if isinstance(space, str) and space.strip():
+        title += f'<FONT POINT-SIZE="16">  in the space {escaped(space, 60)}</FONT>'
+    rows = [title]
+    if cell_type == "reduce":
+        caption = f"operators that read {' or '.join(_INPUTS)} have stride 2"
+        rows.append(f'<FONT POINT-SIZE="14">{caption}</FONT>')
+    rows.append(_legend([family for family in FAMILIES if family in families]))
+    cells = "".join(f"<TR><TD>{row}</TD></TR>" for row in rows)
+    return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2">{cells}</TABLE>>'
+
+
+def _legend(families: list[str]) -> str:
+    """Write each family on its own colour."""
+    # Of fixed width (points, about 8 a letter), or graphviz would stretch it to that of the title.
+    width = sum(8 * len(family) + 20 for family in families)
+    cells = []
+    for family in families:
+        style = style_of(family)
+        cells.append(
+            f'<TD BORDER="1" CELLPADDING="3" BGCOLOR="{style.fill}" COLOR="{style.line}">'
+            f'<FONT POINT-SIZE="13" COLOR="{style.text}"> {family} </FONT></TD>'
+        )
+    size = f'FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="34"'
+    return f'<TABLE BORDER="0" CELLSPACING="5" {size}><TR>{"".join(cells)}</TR></TABLE>'
+
+
+def _state(index: int) -> str:
+    return f"state_{index}"
+
+
+@dataclass(frozen=True)
+class DiagramSettings:
+    """The settings of the command line."""
+
+    genotype: str
+    """A published name (DARTS_V2), a genotype.json, a run directory, or the text itself."""
+    out: str
+    """The folder for cell_normal and cell_reduce; it is made when it is missing."""
+    formats: tuple[str, ...] = ("png", "svg")
+    """Of png, svg and pdf, with commas between; pdf needs the `dot` of Graphviz."""
+
+    def __post_init__(self):
+        if not self.formats:
+            raise ConfigError(f"--formats: expected at least one of {', '.join(FORMATS)}")
+        for picture_format in self.formats:
+            if picture_format not in FORMATS:
+                raise ConfigError(
+                    f"--formats: unknown format {picture_format!r}; "
+                    f"{close_matches(picture_format, FORMATS)}"
+                )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draw the cells that the command line asks for, and print the paths; return the exit code."""
+
+    def body() -> None:
+        description = "Draw the normal and the reduction cell of a genotype."
+        settings = parse_settings(DiagramSettings, _PROG, description, argv)
+        genotype = load_genotype(settings.genotype)
+        for path in draw_cells(genotype, settings.out, settings.formats):
+            print(path)
+
+    return run_program(_PROG, body)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

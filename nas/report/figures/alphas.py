@@ -1,0 +1,196 @@
+"""Architecture weights as pictures: their evolution on each edge, and one state as a heat map.
+
+Shapes: E edges, P primitives, T epochs.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from nas.errors import ReportError
+from nas.primitives import BUILT_IN
+from nas.report.cells.labels import printable
+from nas.report.figures.palette import style_of
+from nas.space import CELL_TYPES, NUM_INPUTS, SearchSpace, edge_name
+
+_DASHES = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 4)))
+"""For the primitives of one family, in their order; a seventh would begin again."""
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Turn logits (..., P) into weights: w_p = exp(a_p) / sum_q exp(a_q).
+
+    NaN stands for a pair that the space does not have: it gets no weight and stays NaN.
+    """
+    # Less the largest logit, which changes no weight and keeps exp finite.
+    raised = np.exp(logits - np.nanmax(logits, axis=-1, keepdims=True))
+    return raised / np.nansum(raised, axis=-1, keepdims=True)
+
+
+def weights_over_epochs(
+    records: Sequence[dict[str, Any]], space: SearchSpace, cell_type: str
+) -> np.ndarray:
+    """Return the softmax weights of a cell, (T, E, P), NaN where the space has no such pair.
+
+    Raises:
+        ReportError: The alphas of an epoch do not fit the space.
+    """
+    mask = np.array(space.mask(cell_type))
+    tables = []
+    for record in records:
+        try:
+            table = np.array(record["alphas"][cell_type], dtype=float)
+        except ValueError:  # rows of different lengths
+            table = np.empty(0)
+        if table.shape != mask.shape or np.any(~np.isfinite(table) & mask):
+            raise ReportError(
+                f"metrics of epoch {record['epoch']}: alphas.{cell_type}: expected "
+                f"{mask.shape[0]} edges of {mask.shape[1]} primitives, null only where the space "
+                f"{space.name!r} has no such pair; does space.yaml belong to this run?"
+            )
+        tables.append(np.where(mask, table, np.nan))
+    return softmax(np.stack(tables))
+
+
+def alphas_figure(records: Sequence[dict[str, Any]], space: SearchSpace) -> Figure:
+    """Draw the softmax weights over the epochs, a panel an edge, for both cells.
+
+    A row of panels holds the edges into one node, a column those out of one node.
+
+    Args:
+        records: What `read_metrics` returns.
+        space: The space of the search.
+
+    Returns:
+        The figure, with the normal cell above the reduction cell; the label of each axes is
+        "normal 0->2" and so on, and the label of each line is a primitive.
+
+    Raises:
+        ReportError: The alphas of an epoch do not fit the space.
+    """
+    sources = NUM_INPUTS + space.num_nodes - 1
+    height = 1.7 * space.num_nodes + 1.2  # of one cell, in inches
+    figure = Figure(figsize=(2.3 * max(sources, 4) + 0.5, 2 * height), dpi=110)
+    weights = {kind: weights_over_epochs(records, space, kind) for kind in CELL_TYPES}
+    epochs = [record["epoch"] for record in records]
+    looks = _line_looks(space.primitives)
+    for part, cell_type, name in zip(
+        figure.subfigures(2, 1), CELL_TYPES, ("normal cell", "reduction cell"), strict=True
+    ):
+        part.suptitle(name, fontsize=14, fontweight="bold")
+        # One scale for all panels of a cell, and no wider than the weights are: after a short
+        # search they lie close together.
+        low, high = float(np.nanmin(weights[cell_type])), float(np.nanmax(weights[cell_type]))
+        margin = 0.05 * (high - low) or 0.05
+        grid = part.add_gridspec(
+            space.num_nodes,
+            max(sources, 4),
+            left=0.09,
+            right=0.98,
+            bottom=0.5 / height,
+            top=1 - 0.75 / height,
+            wspace=0.12,
+            hspace=0.5,
+        )
+        for edge_index, (source, target) in enumerate(space.edges):
+            axes = part.add_subplot(
+                grid[target - NUM_INPUTS, source],
+                label=f"{cell_type} {edge_name((source, target))}",
+            )
+            for index, primitive in enumerate(space.primitives):
+                values = weights[cell_type][:, edge_index, index]
+                if not np.isnan(values).all():
+                    marker = "o" if len(epochs) == 1 else None
+                    axes.plot(epochs, values, label=primitive, marker=marker, **looks[primitive])
+            axes.set_title(edge_name((source, target)), fontsize=10)
+            if len(epochs) == 1:
+                axes.set_xlim(epochs[0] - 0.5, epochs[0] + 0.5)
+            axes.set_ylim(low - margin, high + margin)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4, min_n_ticks=1))
+            axes.tick_params(labelsize=8, labelleft=source == 0)
+            axes.grid(alpha=0.3)
+            axes.set_xlabel("epoch" if target == space.edges[-1][1] else "", fontsize=9)
+            axes.set_ylabel("weight" if source == 0 else "", fontsize=9)
+        # The panels form a triangle; the empty corner beside the first node takes the legend.
+        part.legend(
+            handles=[Line2D([], [], label=name, **looks[name]) for name in space.primitives],
+            loc="upper right",
+            bbox_to_anchor=(0.985, 1 - 0.6 / height),
+            ncols=2 if len(space.primitives) > 5 else 1,
+            fontsize=9,
+            handlelength=3.2,
+        )
+    return figure
+
+
+def alpha_heat_map(
+    weights: Any,
+    primitives: Sequence[str],
+    edges: Sequence[tuple[int, int]],
+    title: str,
+) -> np.ndarray:
+    """Draw architecture weights as an image, for TensorBoard.
+
+    Args:
+        weights: (E, P), after softmax; NaN, drawn hatched, where the space has no such pair.
+        primitives: The P names of the columns.
+        edges: The E (source, target) pairs of the rows.
+        title: What stands above.
+
+    Returns:
+        (H, W, 3), uint8.
+
+    Raises:
+        ReportError: The weights have another shape.
+    """
+    table = np.asarray(weights, dtype=float)
+    if table.shape != (len(edges), len(primitives)):
+        raise ReportError(
+            f"heat map {title!r}: weights of shape {table.shape}; expected "
+            f"{(len(edges), len(primitives))} (edges, primitives)"
+        )
+    size = (2.0 + 0.62 * len(primitives), 1.9 + 0.3 * len(edges))
+    figure = Figure(figsize=size, dpi=100, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_title(printable(title, 80), fontsize=11, parse_math=False)
+    image = axes.imshow(table, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+    figure.colorbar(image, label="weight")
+    axes.set_xticks(range(len(primitives)), primitives, rotation=45, ha="right", fontsize=9)
+    axes.set_yticks(range(len(edges)), [edge_name(edge) for edge in edges], fontsize=9)
+    for (row, column), value in np.ndenumerate(table):
+        if np.isnan(value):
+            corner = (column - 0.5, row - 0.5)
+            axes.add_patch(
+                Rectangle(corner, 1, 1, facecolor="white", edgecolor="#999999", hatch="////", lw=0)
+            )
+        else:
+            color = "white" if value < 0.5 else "black"
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=color, size=8)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _line_looks(primitives: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Give each primitive the colour of its family and, within the family, its own dashes."""
+    looks: dict[str, dict[str, Any]] = {}
+    counts: dict[str, int] = {}
+    for name in primitives:
+        # Operators of plug-ins describe themselves in genotype.json, for a diagram; the space
+        # file has names alone.
+        family = BUILT_IN[name].family if name in BUILT_IN else "other"
+        position = counts.get(family, 0)
+        counts[family] = position + 1
+        style = style_of(family)
+        looks[name] = {
+            "color": style.line,
+            "linewidth": style.width,
+            "linestyle": _DASHES[position % len(_DASHES)],
+        }
+    return looks

@@ -1,0 +1,90 @@
+"""The curves of several runs, laid over each other: a row of panels a kind of run."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from nas.report.cells.labels import printable
+from nas.report.figures.panels import label_panel, plot_key
+from nas.report.run import Run
+
+# Tol's "bright" scheme without its grey; the dashes part the runs that come after the sixth.
+_COLORS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377")
+_DASHES = ("-", "--", ":", "-.")
+_MARKERS = ("o", "s", "^", "v", "D", "P")
+
+_PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "search": (
+        ("train_loss", "train loss of the supernet", "nats"),
+        ("val_loss", "val loss of the supernet", "nats"),
+        ("val_accuracy", "val accuracy of the supernet", "%"),
+    ),
+    "retrain": (
+        ("train_loss", "train loss", "nats"),
+        ("test_loss", "test loss", "nats"),
+        ("test_accuracy", "test accuracy, top-1", "%"),
+    ),
+}
+
+
+def comparison_figure(runs: Sequence[Run], names: Sequence[str]) -> Figure | None:
+    """Draw the curves of runs over each other.
+
+    Args:
+        runs: Of one kind or of both; a kind has a row of three panels.
+        names: What the legend calls them; untrusted text.
+
+    Returns:
+        The figure, whose lines are labelled with the names; None where no run has an epoch.
+    """
+    looks = [_look(index) for index in range(len(runs))]
+    drawn = [place for place, run in enumerate(runs) if run.metrics]
+    kinds = [kind for kind in _PANELS if any(runs[place].kind == kind for place in drawn)]
+    if not kinds:
+        return None
+    shown = [printable(name, 48) for name in names]
+    num_lines = (len(drawn) + 2) // 3
+    figure = Figure(
+        figsize=(13, 3.6 * len(kinds) + 0.3 * num_lines + 0.2), dpi=130, layout="constrained"
+    )
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
+    for row, kind in zip(figure.subplots(len(kinds), 3, squeeze=False), kinds, strict=True):
+        for axes, (key, title, unit) in zip(row, _PANELS[kind], strict=True):
+            for place in drawn:
+                if runs[place].kind == kind:
+                    plot_key(axes, runs[place].metrics, key, shown[place], looks[place])
+            label_panel(axes, title, unit, legend=False)
+            _show_epochs(
+                axes, [r["epoch"] for run in runs if run.kind == kind for r in run.metrics]
+            )
+    handles = [Line2D([], [], **looks[place]) for place in drawn]
+    legend = figure.legend(
+        handles,
+        [shown[place] for place in drawn],
+        loc="outside lower center",
+        ncols=min(3, len(drawn)),
+        frameon=False,
+        fontsize=9,
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return figure
+
+
+def _look(index: int) -> Mapping[str, Any]:
+    return {
+        "color": _COLORS[index % len(_COLORS)],
+        "linestyle": _DASHES[index // len(_COLORS) % len(_DASHES)],
+        "marker": _MARKERS[index % len(_MARKERS)],
+    }
+
+
+def _show_epochs(axes: Axes, epochs: Sequence[int]) -> None:
+    """Let all panels of a kind have the same epochs, whatever was measured after them."""
+    margin = 0.03 * (max(epochs) - min(epochs)) or 0.5
+    axes.set_xlim(min(epochs) - margin, max(epochs) + margin)
+    if not axes.lines:
+        axes.text(0.5, 0.5, "not measured yet", ha="center", transform=axes.transAxes)

@@ -1,0 +1,65 @@
+"""The curves of a retrain over its epochs: losses, accuracies, learning rate, drop path."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from nas.report.cells.labels import printable
+from nas.report.figures.panels import (
+    FIRST,
+    SECOND,
+    THIRD,
+    count_epochs,
+    from_zero,
+    label_panel,
+    plot_epochs,
+    plot_key,
+)
+
+_LOOKS = {"train": FIRST, "val": SECOND, "test": THIRD}
+
+
+def retrain_figure(records: Sequence[dict[str, Any]], model: str) -> Figure:
+    """Draw the curves of a retrain as a figure of two rows of two.
+
+    Args:
+        records: What `read_retrain_metrics` returns.
+        model: What is trained, for the title; untrusted text.
+
+    Returns:
+        The figure; its axes in order: loss, top-1 accuracy, top-5 accuracy, learning rate (with
+        a second axis for the drop path probability, which comes last, where there is one). A line
+        has a point for each epoch after which its split was measured.
+    """
+    figure = Figure(figsize=(11, 7), dpi=130, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
+    title = f"retrain of {printable(model, 60)}: {count_epochs(len(records))}"
+    figure.suptitle(title, fontsize=14, parse_math=False)
+    loss, top1, top5, rate = figure.subplots(2, 2).flat
+    for axes, what, name, unit in (
+        (loss, "loss", "loss", "nats"),
+        (top1, "accuracy", "top-1 accuracy", "%"),
+        (top5, "top5_accuracy", "top-5 accuracy", "%"),
+    ):
+        for split, look in _LOOKS.items():
+            plot_key(axes, records, f"{split}_{what}", split, look)
+        label_panel(axes, name, f"{name} ({unit})", legend=bool(axes.lines))
+        if not axes.lines:
+            axes.text(0.5, 0.5, "not measured yet", ha="center", transform=axes.transAxes)
+    top5.set_xlim(loss.get_xlim())  # a split that was measured once would have an axis of its own
+    epochs = [record["epoch"] for record in records]
+    plot_epochs(rate, epochs, [record["learning_rate"] for record in records], None, FIRST)
+    from_zero(rate)
+    if not all("drop_path_prob" in record for record in records):
+        label_panel(rate, "learning rate", "learning rate", legend=False)
+        return figure
+    # The axes name their lines: a legend would lie on the lines of the other axis.
+    label_panel(rate, "learning rate and drop path", "learning rate, solid", legend=False)
+    drop_path = rate.twinx()
+    plot_epochs(drop_path, epochs, [record["drop_path_prob"] for record in records], None, SECOND)
+    drop_path.spines["top"].set_visible(False)
+    drop_path.set_ylabel("drop path probability, dashed", color=SECOND["color"])
+    rate.yaxis.label.set_color(FIRST["color"])
+    from_zero(drop_path)
+    return figure

@@ -1,0 +1,61 @@
+"""Pictures inside an HTML document: PNG as data, cells as inline SVG."""
+
+import base64
+from xml.etree import ElementTree
+
+from markupsafe import Markup
+
+from nas.errors import ReportError
+from nas.genotype import Genotype
+from nas.report.cells.diagram import cell_source
+from nas.report.cells.graphviz import render
+
+_SVG = "{http://www.w3.org/2000/svg}"
+# What a drawing needs: no scripts, no links, no styles, and no tooltips with names of graphviz.
+_TAGS = {"svg", "g", "path", "polygon", "polyline", "ellipse", "text"}
+_ATTRIBUTES = {
+    *("viewBox", "transform", "points", "d", "x", "y", "cx", "cy", "rx", "ry"),
+    *("fill", "stroke", "stroke-width", "stroke-dasharray", "text-anchor"),
+    *("font-family", "font-size", "font-weight"),
+}
+
+
+def data_uri(png: bytes) -> str:
+    """Return a PNG as a data: address, for `src`."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+
+
+def cell_svg(genotype: Genotype, cell_type: str) -> Markup:
+    """Draw a cell as an `<svg>` element that can stand within HTML, several on one page.
+
+    It is drawn anew from the genotype; a picture in a run directory could hold anything.
+
+    Raises:
+        GenotypeError: A primitive is unknown.
+        ReportError: There is no engine, or it failed.
+    """
+    drawn = render(cell_source(genotype, cell_type).source, "svg")
+    try:
+        root = ElementTree.fromstring(drawn)
+    except ElementTree.ParseError as cause:
+        raise ReportError(f"the engine drew an SVG that cannot be read: {cause}") from cause
+    element = _plain(root)
+    if element is None or element.tag != "svg":
+        raise ReportError("the engine drew no SVG")
+    width, height = (float(number) for number in root.get("viewBox", "0 0 1 1").split()[2:])
+    kind = "normal" if cell_type == "normal" else "reduction"
+    element.attrib.update({"role": "img", "aria-label": f"{kind} cell"})
+    element.attrib["style"] = f"aspect-ratio:{width:g}/{height:g};max-width:{1.25 * width:.0f}px"
+    return Markup(ElementTree.tostring(element, encoding="unicode"))  # its text is escaped
+
+
+def _plain(element: ElementTree.Element) -> ElementTree.Element | None:
+    """Copy an element with the tags and attributes of a drawing alone."""
+    tag = element.tag.removeprefix(_SVG) if isinstance(element.tag, str) else ""
+    if tag not in _TAGS:
+        return None
+    attributes = {key: value for key, value in element.attrib.items() if key in _ATTRIBUTES}
+    copy = ElementTree.Element(tag, attributes)
+    copy.text, copy.tail = element.text, element.tail
+    copy.extend(child for child in map(_plain, element) if child is not None)
+    return copy

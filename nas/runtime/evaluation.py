@@ -1,0 +1,105 @@
+"""Exact measurement: every image once, none added, none left out."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from nas.distributed.ranks import ALONE, Ranks
+from nas.runtime.compute import Batch, Compute
+
+MAX_CONFUSION_CLASSES = 100
+"""Up to so many classes the confusion matrix is kept."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model does on one split."""
+
+    num_images: int
+    loss: float
+    """Mean cross entropy without label smoothing, nats."""
+    top1: float
+    """Percent of images whose class has the highest logit."""
+    top5: float
+    """Percent whose class is among the five highest logits (all of them below five classes)."""
+    per_class_accuracy: tuple[float | None, ...]
+    """Top-1 percent of each class; None for a class without images."""
+    confusion: tuple[tuple[int, ...], ...] | None
+    """Images by true class (row) and predicted class (column); None above 100 classes."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for evaluation.json."""
+        return dataclasses.asdict(self)
+
+
+@torch.no_grad()
+def evaluate(
+    net: nn.Module,
+    loader: Iterable[Batch],
+    num_classes: int,
+    *,
+    compute: Compute | None = None,
+    on_batch: Callable[[], None] = lambda: None,
+    ranks: Ranks = ALONE,
+) -> Evaluation:
+    """Measure a model on all images of a loader.
+
+    With several ranks each measures its share of the images and all return the same: counts are
+    added up, nothing is padded and nothing counted twice.
+
+    Args:
+        net: Called in eval mode as `net(images)`; returns logits (N, num_classes). Its mode is
+            restored.
+        loader: One pass over the images, or over this rank's share of them; batches may differ in
+            size and be empty.
+        num_classes: Of the logits.
+        compute: The arithmetic, on the device of `net`; None is fp32 on the CPU.
+        on_batch: Called after each batch.
+        ranks: Those that measure together.
+    """
+    was_training = net.training
+    net.eval()
+    compute = compute or Compute(torch.device("cpu"))
+    device = compute.device
+    loss = torch.zeros((), dtype=torch.float64, device=device)
+    in_top5 = torch.zeros((), dtype=torch.int64, device=device)
+    # One count a (true, predicted) pair.
+    pairs = torch.zeros(num_classes * num_classes, dtype=torch.int64, device=device)
+    try:
+        for batch in loader:
+            images, targets = compute.to_device(batch)
+            if len(targets):
+                with compute.autocast():
+                    logits = net(images)
+                logits = logits.float()
+                loss += cross_entropy(logits, targets, reduction="sum").double()
+                best = logits.topk(min(5, num_classes), dim=1).indices
+                in_top5 += (best == targets[:, None]).any(dim=1).sum()
+                seen = targets * num_classes + best[:, 0]
+                pairs += seen.bincount(minlength=num_classes * num_classes)
+            on_batch()
+    finally:
+        net.train(was_training)
+    for count in (loss, in_top5, pairs):
+        ranks.sum_(count)
+    confusion = pairs.view(num_classes, num_classes).cpu()
+    correct, per_class = confusion.diagonal(), confusion.sum(dim=1)
+    num_images = int(per_class.sum())
+    return Evaluation(
+        num_images=num_images,
+        loss=loss.item() / num_images,
+        top1=100 * int(correct.sum()) / num_images,
+        top5=100 * int(in_top5) / num_images,
+        per_class_accuracy=tuple(
+            100 * hits / num if num else None
+            for hits, num in zip(correct.tolist(), per_class.tolist(), strict=True)
+        ),
+        confusion=(
+            tuple(map(tuple, confusion.tolist())) if num_classes <= MAX_CONFUSION_CLASSES else None
+        ),
+    )

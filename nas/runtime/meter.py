@@ -1,0 +1,63 @@
+"""Running means over the samples of an epoch."""
+
+import torch
+from torch import Tensor
+
+from nas.distributed.ranks import Ranks
+
+
+class Meter:
+    """Mean loss and top-1 accuracy, each sample counted once; kept on the device.
+
+    Sums are float64, so that a mean does not depend on how an epoch was cut into batches beyond
+    rounding of the batch means themselves.
+    """
+
+    def __init__(self, device: torch.device | str = "cpu"):
+        self._sums = torch.zeros(3, dtype=torch.float64, device=device)
+
+    def update(self, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
+        """Add a batch, which may be empty.
+
+        Args:
+            loss: Mean over the batch, a scalar.
+            logits: (N, num_classes).
+            targets: Class indices, (N,).
+        """
+        num = len(targets)
+        if num == 0:
+            return  # a mean over nothing is not a number
+        correct = (logits.detach().argmax(dim=1) == targets).sum()
+        self._sums[0] += loss.detach().double() * num
+        self._sums[1] += correct
+        self._sums[2] += num
+
+    def over_ranks(self, ranks: Ranks) -> "Meter":
+        """Return a meter over the samples of all ranks."""
+        total = Meter(self._sums.device)
+        total._sums.copy_(self._sums)
+        ranks.sum_(total._sums)
+        return total
+
+    @property
+    def num_samples(self) -> int:
+        """Samples so far."""
+        return int(self._sums[2])
+
+    @property
+    def loss(self) -> float:
+        """Mean loss in nats."""
+        return (self._sums[0] / self._sums[2]).item()
+
+    @property
+    def accuracy(self) -> float:
+        """Top-1 accuracy in percent."""
+        return (100 * self._sums[1] / self._sums[2]).item()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the sums so far."""
+        return {"sums": self._sums.cpu().clone()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Continue from sums that `state_dict` returned."""
+        self._sums.copy_(state["sums"])
