@@ -1,8 +1,10 @@
 """The errors a user can cause.
 
 Each message says where, what was found, what is allowed and what to do next, on one line.
-The programs print it on stderr and leave with exit code 2; every other exception is a fault
-of ours and keeps its traceback.
+Library code names parameters: ``batch_size: found 3, ...`` at the start of a message, or
+`` `seed` `` in backquotes within it. `nas.program.run_program` prints the message on stderr with
+these names as flags and leaves with exit code 2. Every other exception is a fault of this project
+and keeps its traceback.
 """
 
 import difflib
@@ -12,7 +14,7 @@ from typing import Any
 
 
 class NasError(Exception):
-    """Base of every error that the user can mend."""
+    """Base of every error that the user can fix."""
 
 
 class ConfigError(NasError):
@@ -52,7 +54,7 @@ class TrainingError(NasError):
 
 
 class DeployError(NasError):
-    """A network cannot be exported, quantised or run outside of PyTorch."""
+    """A network cannot be exported, quantized or run outside of PyTorch."""
 
 
 class DistributedError(NasError):

@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from nas.cli.settings import read_settings
-from nas.config import AugmentConfig, run_program
+from nas.config import AugmentConfig
 from nas.files import file_name
+from nas.program import run_program
 
 PROG = "augment.py"
 DESCRIPTION = (
@@ -25,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0; 2 for what the user can mend; 130 or 143 when stopped by SIGINT or SIGTERM.
     """
-    return run_program(PROG, lambda: _augment(sys.argv[1:] if argv is None else argv))
+    names = [field.name for field in fields(AugmentConfig)]
+    return run_program(PROG, lambda: _augment(sys.argv[1:] if argv is None else argv), names)
 
 
 def _augment(argv: Sequence[str]) -> int:

@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 
 from nas.cli.settings import read_settings
-from nas.config import SearchConfig, run_program
+from nas.config import SearchConfig
 from nas.files import file_name
+from nas.program import run_program
 
 _DESCRIPTION = (
     "Search for a cell by differentiable architecture search (DARTS). Ends with genotype.json "
@@ -22,7 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0; 2 for what the user can mend; 130 or 143 when stopped by SIGINT or SIGTERM.
     """
-    return run_program("search.py", lambda: _search(argv))
+    names = [field.name for field in fields(SearchConfig)]
+    return run_program("search.py", lambda: _search(argv), names)
 
 
 def _search(argv: Sequence[str] | None) -> int:

@@ -2,7 +2,7 @@
 
 from nas.config.augment import AugmentConfig, resolved
 from nas.config.compute import ComputeConfig
-from nas.config.parsing import parse_settings, run_program
+from nas.config.parsing import parse_settings
 from nas.config.run import RunConfig
 from nas.config.search import SearchConfig
 
@@ -13,5 +13,4 @@ __all__ = [
     "SearchConfig",
     "parse_settings",
     "resolved",
-    "run_program",
 ]

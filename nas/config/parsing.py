@@ -10,14 +10,14 @@ import os
 import re
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
-from nas.errors import ConfigError, NasError, close_matches, shown
+from nas.errors import ConfigError, close_matches, shown
 from nas.strict_yaml import is_file, read_yaml
 
 Settings = TypeVar("Settings")
@@ -69,27 +69,6 @@ def parse_settings(
     except OverflowError as cause:  # of float(...)
         raise ConfigError(f"a number is too large in {shown(' '.join(flags))}") from cause
     return settings(**{field.name: parsed[field.name] for field in dataclasses.fields(settings)})
-
-
-def run_program(name: str, body: Callable[[], int | None]) -> int:
-    """Run a program's body and turn what the user can mend into one line and exit code 2.
-
-    Args:
-        name: The program's name, which starts the line.
-        body: Does the work; returns an exit code, None meaning 0.
-
-    Returns:
-        The exit code.
-    """
-    try:
-        return body() or 0
-    except NasError as error:
-        message = " ".join(str(error).split())
-        print(f"{name}: error: {message}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:  # outside of the loops that write a checkpoint first
-        print(f"{name}: interrupted", file=sys.stderr)
-        return 130
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from nas.config import run_program
 from nas.deploy.extra import check_extra
 from nas.errors import ConfigError
+from nas.program import run_program
 
 _PROG = "python -m nas.deploy"
 _MODEL = (

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas.config import run_program
 from nas.errors import ConfigError
 from nas.experiments.experiment import read_claim
 from nas.experiments.local import Executor
 from nas.experiments.plan import plan
+from nas.program import run_program
 
 _PROG = "python -m nas.experiments"
 INCOMPLETE = 3

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from nas.config import parse_settings, run_program
+from nas.config import parse_settings
 from nas.config.fields import bounded, check_ranges
 from nas.errors import ConfigError
 from nas.files import file_name
+from nas.program import run_program
 
 PROG = "nas.experiments.cluster"
 DESCRIPTION = (

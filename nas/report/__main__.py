@@ -10,8 +10,8 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from nas.config import run_program
 from nas.errors import ConfigError, ReportError
+from nas.program import run_program
 from nas.report.cells.animation import write_gif
 from nas.report.comparison import write_comparison
 from nas.report.html import write_report

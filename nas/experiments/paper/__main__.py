@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from nas.config import run_program
 from nas.errors import ConfigError
 from nas.experiments.paper.tables import ROWS, TITLES
+from nas.program import run_program
 
 _PROG = "python -m nas.experiments.paper"
 _RESULTS = Path("runs/imagenet")

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import graphviz
 
-from nas.config import parse_settings, run_program
+from nas.config import parse_settings
 from nas.errors import ConfigError, close_matches
 from nas.files import write_files
 from nas.genotype import Genotype, load_genotype
 from nas.primitives import FAMILIES, Primitive
+from nas.program import run_program
 from nas.report.cells.graphviz import FORMATS, render
 from nas.report.cells.labels import describe, escaped
 from nas.report.figures.palette import known_family, style_of

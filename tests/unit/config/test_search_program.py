@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from nas.cli.search import main, read_config
-from nas.config import SearchConfig, run_program
-from nas.errors import ConfigError, SearchSpaceError
+from nas.config import SearchConfig
+from nas.errors import ConfigError
 
 REPO = Path(__file__).parents[3]
 
@@ -156,32 +156,6 @@ def test_an_error_is_one_line_on_stderr_and_exit_code_2(cwd, capsys, argv):
     assert list(cwd.iterdir()) == []
 
 
-def test_run_program_makes_any_message_one_line(capsys):
-    """A message that runs over several lines is joined."""
-
-    def body():
-        raise SearchSpaceError("a:\n  b\tc\r\n")
-
-    assert run_program("prog", body) == 2
-    assert capsys.readouterr().err == "prog: error: a: b c\n"
-
-
-@pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (130, 130)])
-def test_run_program_passes_the_exit_code_on(returned, code):
-    """A body that says nothing has succeeded."""
-    assert run_program("prog", lambda: returned) == code
-
-
-def test_a_fault_of_ours_keeps_its_traceback():
-    """An exception that is no error of the user is not hidden."""
-
-    def body():
-        raise KeyError("ours")
-
-    with pytest.raises(KeyError):
-        run_program("prog", body)
-
-
 def run_python(*arguments, cwd=REPO):
     return subprocess.run(
         [sys.executable, "-W", "error", *arguments],
@@ -197,6 +171,7 @@ HELP = """
 import sys
 sys.argv = ["search.py", *{argv!r}]
 from nas.cli.search import main
+from nas.program import run_program
 try:
     code = main()
 except SystemExit as stop:
