@@ -1,9 +1,9 @@
-"""Files that are whole or not there, whatever kills the program in between."""
+"""Files that are whole or absent, however the program that writes them ends."""
 
 import contextlib
+import hashlib
 import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -11,24 +11,26 @@ from typing import BinaryIO
 from nas.errors import ReportError
 
 _LEFTOVERS = ".*.tmp"
+_MAX_NAME = 80
+"""Characters of a file name made of what a user typed."""
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write a whole file: a reader sees the old one or the new one, never a part.
+    """Write a whole file: a reader sees the old one or the new one, never a mixture.
 
-    The temporary file stands beside it, is created anew and follows no link. When the context
-    ends the file is on the disk, not only on its way there.
+    The new content goes to a temporary file in the same folder, which follows no link. When the
+    context ends, the file is on the disk and has replaced the old one.
 
     Yields:
-        Where to write. When the body raises, what was there is untouched.
+        The stream to write to. When the body raises, the old file is untouched.
 
     Raises:
-        OSError: It cannot be written; what was there is untouched.
+        OSError: It cannot be written; the old file is untouched.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
     try:
-        temporary.unlink(missing_ok=True)  # of a killed process that had the same id
+        temporary.unlink(missing_ok=True)  # left by a killed process that had the same id
         with temporary.open("xb") as stream:
             yield stream
             stream.flush()
@@ -39,6 +41,33 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
         raise
     _sync_directory(path.parent)
+
+
+def write_files(contents: Mapping[Path, bytes]) -> list[Path]:
+    """Write several files; none is replaced before all of them are written.
+
+    Args:
+        contents: The bytes of each file; missing folders are made.
+
+    Returns:
+        The paths, in order.
+
+    Raises:
+        ReportError: A folder cannot be made or written. No file is left half written.
+    """
+    path = None
+    try:
+        with contextlib.ExitStack() as files:
+            for path, content in contents.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                stream = files.enter_context(replacing(path))
+                stream.write(content)
+                stream.flush()
+    except OSError as cause:
+        raise ReportError(
+            f"{path}: cannot be written: {cause.strerror or cause}; choose a writable folder"
+        ) from cause
+    return list(contents)
 
 
 def append_line(path: Path, line: str) -> None:
@@ -65,6 +94,20 @@ def remove_leftovers(directory: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def file_name(text: str) -> str:
+    """Turn what a user typed into a name for a file; different texts get different names.
+
+    A text of letters, digits and `_.+-` is its own name. Others have the characters between
+    replaced, are cut to a reasonable length, and end in a hash of the text.
+    """
+    plain = re.sub(r"[^\w.+-]+", "_", text).strip("_.")[:_MAX_NAME]
+    plain = plain.encode(errors="replace")[:200].decode(errors="ignore")
+    if plain and plain == text:
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{plain}-{digest}"
+
+
 def _sync_directory(directory: Path) -> None:
     """Bring a directory's names to the disk."""
     descriptor = os.open(directory, os.O_RDONLY)
@@ -72,42 +115,3 @@ def _sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def write_files(contents: Mapping[Path, bytes]) -> list[Path]:
-    """Write each file beside its place and move it there, once all of them are written.
-
-    Args:
-        contents: The bytes of each file; missing folders are made.
-
-    Returns:
-        The paths, in order.
-
-    Raises:
-        ReportError: A folder cannot be made or written. No file is left half written.
-    """
-    waiting: dict[Path, Path] = {}
-    path = None
-    try:
-        for path, content in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # In the same folder, because replace is atomic only within one file system.
-            waiting[path] = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-            waiting[path].write_bytes(content)
-        for path in contents:
-            waiting[path].replace(path)
-            del waiting[path]
-    except OSError as cause:
-        raise ReportError(
-            f"{path}: cannot be written: {cause.strerror or cause}; "
-            "choose a folder that can be written"
-        ) from cause
-    finally:
-        for leftover in waiting.values():
-            leftover.unlink(missing_ok=True)
-    return list(contents)
-
-
-def file_name(text: str) -> str:
-    """Turn what a user typed into a part of a file's name."""
-    return re.sub(r"[^\w.+-]+", "_", text).strip("_")[:80]

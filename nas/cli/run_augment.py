@@ -21,12 +21,12 @@ from nas.distributed.share import Share
 from nas.errors import ConfigError, ReportError, RunDirectoryError
 from nas.genotype import Genotype, load_genotype
 from nas.models import build_model, choose_genotype, describe_model, load_weights
+from nas.records import Cost, Evaluation
 from nas.report.cells.diagram import draw_cells
 from nas.report.html import write_report
-from nas.runtime.complexity import Cost, measure_cost
+from nas.runtime.complexity import measure_cost
 from nas.runtime.compute import Compute, describe_compute, select_compute
 from nas.runtime.environment import describe_environment
-from nas.runtime.evaluation import Evaluation
 from nas.runtime.memory import estimate_memory
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.runtime.step_memory import LONG_RUN_STEPS, StepMemory
@@ -148,8 +148,8 @@ def _finish(
     epoch: int,
     info: DatasetInfo,
 ) -> None:
-    document = {"split": "test", "epoch": epoch, **found.to_dict(), "classes": info.class_names}
-    path = run.write("evaluation.json", json.dumps(document, indent=1) + "\n")
+    found = dataclasses.replace(found, epoch=epoch, classes=info.class_names)
+    path = run.write("evaluation.json", found.to_json())
     print(f"\ntest, after the last epoch: {evaluation_table(found, info.class_names)}\n\n{path}")
     try:
         for picture in draw_cells(genotype, run.path) if genotype else ():
@@ -177,7 +177,7 @@ def _open_run(
     if genotype is not None:
         run.write_missing("genotype.json", genotype.to_json)
     run.write_missing("env.json", lambda: json.dumps(describe_environment(device), indent=1) + "\n")
-    run.write_missing("cost.json", lambda: json.dumps(cost.to_dict(), indent=1) + "\n")
+    run.write_missing("cost.json", cost.to_json)
     return run
 
 

@@ -1,7 +1,6 @@
 """`augment.py --evaluate`: measure a checkpoint on the test images and train nothing."""
 
 import dataclasses
-import json
 import math
 import tempfile
 from collections.abc import Sequence
@@ -21,8 +20,9 @@ from nas.errors import CheckpointError, ConfigError
 from nas.genotype import Genotype
 from nas.models import build_model, choose_genotype, describe_model, load_weights
 from nas.models.from_checkpoint import build_described, part_of, read_described
+from nas.records import Evaluation
 from nas.runtime.compute import select_compute
-from nas.runtime.evaluation import Evaluation, evaluate
+from nas.runtime.evaluation import evaluate
 from nas.runtime.run_directory import RunDirectory
 from nas.train.data import Images, eval_loader, load_split
 
@@ -86,12 +86,9 @@ def _finish(
         )
     print(f"{where}, {config.dataset}, test: {evaluation_table(found, info.class_names)}")
     if config.out is not None:
-        document = {"split": "test", "epoch": epoch, **found.to_dict()}
-        document |= {"classes": info.class_names, "checkpoint": where}
-        written = RunDirectory.plain(Path(config.out)).write(
-            "evaluation.json", json.dumps(document, indent=1) + "\n"
-        )
-        print(written)
+        record = dataclasses.replace(found, epoch=epoch, classes=info.class_names, checkpoint=where)
+        folder = RunDirectory.plain(Path(config.out))
+        print(folder.write("evaluation.json", record.to_json()))
 
 
 def _ours(

@@ -10,7 +10,7 @@ from nas.errors import ReportError
 from nas.genotype import Genotype
 from nas.operators import with_details
 from nas.report.cells.diagram import draw_cells
-from nas.report.plots import alpha_heat_map
+from nas.report.figures.alphas import alpha_heat_map
 from nas.runtime.run_directory import RunDirectory
 from nas.runtime.tensorboard import RunLog
 from nas.space import CELL_TYPES, SearchSpace

@@ -1,24 +1,18 @@
 """Tables that the programs print."""
 
-from itertools import groupby
-
-from nas.runtime.complexity import Cost, LayerCost
-from nas.runtime.evaluation import Evaluation
+from nas.records import Cost, Evaluation, LayerCost
 
 MAX_CLASSES = 20
-"""Up to so many classes are listed one by one."""
+"""Classes are listed one by one up to this number."""
 
 
 def cost_table(cost: Cost) -> str:
-    """Write parameters and multiply-adds by part of the network and in total.
+    """Write parameters and multiply-adds by block of the network and in total.
 
-    A part is a child of the network, or an entry of a list of children such as `cells.3`;
+    A block is a child of the network, or an entry of a list of children such as `cells.3`;
     cost.json has every layer.
     """
-    rows = [("part", "output", "parameters", "multiply-adds")]
-    for part, group in groupby(cost.layers, key=lambda layer: _part_of(layer.name)):
-        layers = list(group)
-        rows.append(_row(part, layers))
+    rows = [("block", "output", "parameters", "multiply-adds"), *map(_row, cost.by_block())]
     total = cost.num_parameters
     rows.append(("total", "", f"{total:,}", f"{cost.madds:,}"))
     if cost.num_parameters_with_auxiliary != total:
@@ -42,19 +36,9 @@ def evaluation_table(found: Evaluation, class_names: tuple[str, ...]) -> str:
     return "\n".join(lines)
 
 
-def _part_of(name: str) -> str:
-    first, *rest = name.split(".")
-    return f"{first}.{rest[0]}" if rest and rest[0].isdigit() and len(rest) > 1 else first
-
-
-def _row(part: str, layers: list[LayerCost]) -> tuple[str, str, str, str]:
-    shapes = [layer.output_shape for layer in layers if layer.output_shape]
-    return (
-        part,
-        " x ".join(map(str, shapes[-1])) if shapes else "-",
-        f"{sum(layer.num_parameters for layer in layers):,}",
-        f"{sum(layer.madds for layer in layers):,}",
-    )
+def _row(block: LayerCost) -> tuple[str, str, str, str]:
+    shape = " x ".join(map(str, block.output_shape)) or "-"
+    return block.name, shape, f"{block.num_parameters:,}", f"{block.madds:,}"
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> str:

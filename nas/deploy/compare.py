@@ -10,7 +10,8 @@ from nas.data.from_config import Loader
 from nas.deploy.metadata import Metadata
 from nas.deploy.session import OnnxNetwork, open_session
 from nas.deploy.timing import Latency, time_calls
-from nas.runtime.evaluation import Evaluation, evaluate
+from nas.records import Evaluation
+from nas.runtime.evaluation import evaluate
 
 _NUM_CALLS = 100
 

@@ -3,10 +3,12 @@
 import contextlib
 import io
 import logging
+import shutil
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import onnx
 import torch
@@ -16,6 +18,7 @@ from nas.deploy.metadata import KEY, Metadata
 from nas.deploy.prepare import prepare
 from nas.deploy.session import INPUT, OUTPUT, OnnxNetwork, open_session
 from nas.errors import DeployError
+from nas.files import replacing
 
 FORMATS = (".onnx", ".pt2")
 MIN_OPSET, DEFAULT_OPSET, MAX_OPSET = 18, 18, 23
@@ -55,24 +58,38 @@ def export(
     check_target(out, opset)
     assert len(images) >= 2, "a batch of one would be exported as a constant"
     prepared = prepare(net)
-    temporary = out.with_name(f".writing-{out.name}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+    with checked_first(out) as temporary:
         with torch.no_grad(), quiet():
             write = _write_onnx if out.suffix == ".onnx" else _write_program
             write(prepared, metadata, images[:2], temporary, opset)
-        found = _parity(net, _load(temporary), images)
-        if not found[0] < TOLERANCE:  # NaN is no parity either
+        difference, max_logit = _parity(net, _load(temporary), images)
+        if not difference < TOLERANCE:  # NaN is not parity either
             raise DeployError(
-                f"{out}: its logits differ from PyTorch's by {found[0]:.2e}, more than "
-                f"{TOLERANCE:.0e} (largest logit {found[1]:.3g}); it was not written"
+                f"{out}: its logits differ from PyTorch's by {difference:.2e}, more than "
+                f"{TOLERANCE:.0e} (largest logit {max_logit:.3g}); it was not written"
             )
-        temporary.replace(out)
+    return Exported(out, difference, max_logit)
+
+
+@contextlib.contextmanager
+def checked_first(out: Path) -> Iterator[Path]:
+    """Write a file through libraries that want a path; it takes its place when the body is done.
+
+    Yields:
+        The path to write to, in a temporary folder; its name is that of the file.
+
+    Raises:
+        DeployError: The file cannot be written; an older one is untouched.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory() as folder:
+            temporary = Path(folder) / out.name
+            yield temporary
+            with temporary.open("rb") as written, replacing(out) as stream:
+                shutil.copyfileobj(written, stream)
     except OSError as cause:
-        raise DeployError(f"{out}: cannot be written: {cause}; choose another --out") from cause
-    finally:
-        temporary.unlink(missing_ok=True)
-    return Exported(out, *found)
+        raise DeployError(f"{out}: cannot be written: {cause}; choose another `out`") from cause
 
 
 def check_target(out: Path, opset: int) -> None:

@@ -8,14 +8,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.calibrate import TensorData, TensorsData, save_tensors_data
 
-from nas.deploy.export import MIN_OPSET, quiet
+from nas.deploy.export import MIN_OPSET, checked_first, quiet
 from nas.deploy.metadata import KEY
 from nas.deploy.session import open_session
 from nas.deploy.thresholds import RULES, SIGNED_LEVELS, UNSIGNED_LEVELS, Histogram, Range
@@ -112,11 +111,9 @@ def write_quantized(
         for name, (low, high) in ranges.items()
     }
     activation_type = ACTIVATIONS[quantization.activations]
-    temporary = out.with_name(f".writing-{out.name}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory() as folder, quiet():
-            path = Path(folder) / "ranges.json"
+    with checked_first(out) as temporary:
+        with quiet():
+            path = temporary.with_name("ranges.json")
             # The quantiser reads ranges of any origin under the name of a method of its own.
             save_tensors_data(TensorsData(CalibrationMethod.MinMax, data), path)
             quantize_static(
@@ -137,8 +134,3 @@ def write_quantized(
         onnx.helper.set_model_props(written, kept)
         onnx.save(written, temporary)
         open_session(temporary)
-        temporary.replace(out)
-    except OSError as cause:
-        raise DeployError(f"{out}: cannot be written: {cause}; choose another --out") from cause
-    finally:
-        temporary.unlink(missing_ok=True)

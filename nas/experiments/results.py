@@ -1,20 +1,18 @@
 """From the finished runs of a claim to figures: mean and standard deviation, never a best of n."""
 
-import json
 import statistics
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 
 from nas.config import SearchConfig
-from nas.errors import ReportError
 from nas.experiments.experiment import Claim
 from nas.experiments.plan import Run
 from nas.genotype import load_genotype
 from nas.models import GenotypeNetwork
 from nas.operators import resolve, resolve_genotype
+from nas.records import read_cost, read_evaluation
+from nas.report.checks import TIMING, check_timing, read_epochs
 from nas.runtime.complexity import count_parameters
 from nas.space import load_space
 
@@ -83,18 +81,18 @@ def _row(name: str, groups: set[str], runs: list[Run]) -> Row:
     retrains = [run for run in finished if run.program == "augment"]
     # Each cell once: by the searches that found them, or from any one retrain.
     cells = {str(run.needs or run.group): run for run in retrains}
-    costs = [_cost(run.path / "cost.json") for run in cells.values()]
+    costs = [read_cost(run.path / "cost.json") for run in cells.values()]
     shown = [run for run in searches or cells.values() if not run.is_by_name]
     return Row(
         name=name,
         num_cells_found=len(searches) or len(cells),
         num_retrains=len(retrains),
         errors_by_cell=tuple(
-            tuple(_error_of(run) for run in retrains if str(run.needs or run.group) == cell)
+            tuple(_error(run) for run in retrains if str(run.needs or run.group) == cell)
             for cell in cells
         ),
-        num_parameters=tuple(cost["num_parameters"] for cost in costs),
-        madds=tuple(cost["madds"] for cost in costs),
+        num_parameters=tuple(cost.num_parameters for cost in costs),
+        madds=tuple(cost.madds for cost in costs),
         num_parameters_full_size=tuple(map(_full_size, shown)),
         search_time_s=tuple(map(_time_s, searches)),
         retrain_time_s=tuple(map(_time_s, retrains)),
@@ -119,38 +117,8 @@ def _full_size(run: Run) -> int:
 
 
 def _time_s(run: Run) -> float:
-    path = run.path / "timing.jsonl"
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return sum(json.loads(line)["time_s"] for line in lines)
-    except (OSError, ValueError, KeyError, TypeError) as cause:
-        raise ReportError(
-            f"{path}: cannot be read: {cause}; remove the run to repeat it"
-        ) from cause
+    return sum(record["time_s"] for record in read_epochs(run.path / TIMING, check_timing))
 
 
-def _cost(path: Path) -> dict[str, int]:
-    cost = _read(path)
-    if not all(isinstance(cost.get(key), int) for key in ("num_parameters", "madds")):
-        raise ReportError(f"{path}: without `num_parameters` or `madds`; remove the run")
-    return cost
-
-
-def _error_of(run: Run) -> float:
-    path = run.path / "evaluation.json"
-    top1 = _read(path).get("top1")
-    if isinstance(top1, bool) or not isinstance(top1, int | float) or not 0 <= top1 <= 100:
-        raise ReportError(f"{path}: without a `top1` in percent; remove the run to repeat it")
-    return 100 - top1
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(document, dict):
-            raise ValueError("it is no JSON object")
-        return document
-    except (OSError, ValueError) as cause:
-        raise ReportError(
-            f"{path}: cannot be read: {cause}; remove the run to repeat it"
-        ) from cause
+def _error(run: Run) -> float:
+    return 100 - read_evaluation(run.path / "evaluation.json").top1

@@ -12,17 +12,15 @@ from typing import Any, Literal
 from nas.errors import GenotypeError, ReportError, shown
 from nas.genotype import Genotype, load_genotype
 from nas.primitives import BUILT_IN
-from nas.report.documents import (
-    Cost,
-    Evaluation,
+from nas.records import Cost, Evaluation, read_cost, read_evaluation, read_object
+from nas.report.checks import (
+    METRICS,
+    TIMING,
+    check_retrain_record,
+    check_search_record,
     check_timing,
-    read_cost,
-    read_evaluation,
-    read_object,
+    read_epochs,
 )
-from nas.report.json_lines import read_epochs
-from nas.report.metrics import FILE_NAME, check_search_record
-from nas.report.retrain_metrics import check_retrain_record
 from nas.space import SearchSpace, load_space
 from nas.strict_yaml import is_directory, read_yaml
 
@@ -33,17 +31,15 @@ _WRITTEN = {
     "config.yaml": "the settings of the run; it is written at the beginning",
     "env.json": "the environment of the run; it is written at the beginning",
     "space.yaml": "the search space; a search writes it at the beginning",
-    FILE_NAME: "the curves; it gets a line after each epoch",
-    "timing.jsonl": "the times; it gets a line after each epoch",
+    METRICS: "the curves; it gets a line after each epoch",
+    TIMING: "the times; it gets a line after each epoch",
     "genotype.json": "the final cells; a search writes it at its end",
     "cost.json": "parameters and multiply-adds; a retrain writes it at the beginning",
     "evaluation.json": "the test accuracy and the confusion matrix; a retrain writes it at its end",
 }
 _EXPECTED: dict[Kind, tuple[str, ...]] = {
-    "search": ("config.yaml", "env.json", "space.yaml", FILE_NAME, "timing.jsonl", "genotype.json"),
-    "retrain": (
-        *("config.yaml", "env.json", "cost.json", FILE_NAME, "timing.jsonl", "evaluation.json"),
-    ),
+    "search": ("config.yaml", "env.json", "space.yaml", METRICS, TIMING, "genotype.json"),
+    "retrain": (*("config.yaml", "env.json", "cost.json", METRICS, TIMING, "evaluation.json"),),
 }
 
 
@@ -61,7 +57,7 @@ class Run:
     genotype: Genotype | None = None
     """Of a search in progress: the cells as they were decoded after its last epoch."""
     metrics: tuple[Mapping[str, Any], ...] = ()
-    """One record an epoch, checked as `read_metrics` or `read_retrain_metrics` do."""
+    """One record an epoch, checked as `nas.report.checks` does."""
     timing: tuple[Mapping[str, Any], ...] = ()
     """One record an epoch: `time_s`, seconds, and perhaps more."""
     cost: Cost | None = None
@@ -92,17 +88,17 @@ def read_run(run_dir: str | Path) -> Run:
     config = _read(path / "config.yaml", _read_config) or {}
     kind = _kind_of(path, config)
     check = check_search_record if kind == "search" else check_retrain_record
-    metrics = _read(path / FILE_NAME, lambda file: read_epochs(file, check)) or []
+    metrics = _read(path / METRICS, lambda file: read_epochs(file, check)) or []
     genotype = _read(path / "genotype.json", load_genotype)
     if genotype is None and kind == "search" and metrics:
-        genotype = cells_of_record(metrics[-1], path / FILE_NAME)
+        genotype = cells_of_record(metrics[-1], path / METRICS)
     missing = [
         f"{name} is not there yet: {_WRITTEN[name]}"
         for name in _EXPECTED[kind]
         if not (path / name).is_file()
     ]
-    if not metrics and (path / FILE_NAME).is_file():
-        missing.append(f"{FILE_NAME} has no finished epoch yet: {_WRITTEN[FILE_NAME]}")
+    if not metrics and (path / METRICS).is_file():
+        missing.append(f"{METRICS} has no finished epoch yet: {_WRITTEN[METRICS]}")
     return Run(
         path=path,
         kind=kind,
@@ -111,9 +107,7 @@ def read_run(run_dir: str | Path) -> Run:
         space=_read(path / "space.yaml", load_space) if kind == "search" else None,
         genotype=_with_labels(genotype) if genotype else None,
         metrics=tuple(metrics),
-        timing=tuple(
-            _read(path / "timing.jsonl", lambda file: read_epochs(file, check_timing)) or ()
-        ),
+        timing=tuple(_read(path / TIMING, lambda file: read_epochs(file, check_timing)) or ()),
         cost=_read(path / "cost.json", read_cost),
         evaluation=_read(path / "evaluation.json", read_evaluation),
         missing=tuple(missing),

@@ -5,46 +5,16 @@ activations, pooling and sums are not counted, which is how the DARTS and Mobile
 """
 
 import copy
-import dataclasses
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from nas.records import Cost, LayerCost
+
 AUXILIARY = "auxiliary"
 """Names of the parameters of an auxiliary head start with this."""
-
-
-@dataclass(frozen=True)
-class LayerCost:
-    """What one layer costs: a module with parameters or multiply-adds and without children."""
-
-    name: str
-    kind: str
-    """Its class."""
-    output_shape: tuple[int, ...]
-    """(C, H, W), or (num_features,), of one image; () for a layer that no image passes in eval."""
-    num_parameters: int
-    madds: int
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a model costs, for one image, in total and by layer."""
-
-    image_shape: tuple[int, int, int]
-    num_parameters: int
-    """Without the auxiliary head."""
-    num_parameters_with_auxiliary: int
-    madds: int
-    """In eval mode, where no auxiliary head runs."""
-    layers: tuple[LayerCost, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for cost.json."""
-        return dataclasses.asdict(self)
 
 
 def count_parameters(model: nn.Module, *, auxiliary: bool = True) -> int:

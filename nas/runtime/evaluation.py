@@ -1,40 +1,17 @@
 """Exact measurement: every image once, none added, none left out."""
 
-import dataclasses
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from nas.distributed.ranks import ALONE, Ranks
+from nas.records import Evaluation
 from nas.runtime.compute import Batch, Compute
 
 MAX_CONFUSION_CLASSES = 100
-"""Up to so many classes the confusion matrix is kept."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What a model does on one split."""
-
-    num_images: int
-    loss: float
-    """Mean cross entropy without label smoothing, nats."""
-    top1: float
-    """Percent of images whose class has the highest logit."""
-    top5: float
-    """Percent whose class is among the five highest logits (all of them below five classes)."""
-    per_class_accuracy: tuple[float | None, ...]
-    """Top-1 percent of each class; None for a class without images."""
-    confusion: tuple[tuple[int, ...], ...] | None
-    """Images by true class (row) and predicted class (column); None above 100 classes."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for evaluation.json."""
-        return dataclasses.asdict(self)
+"""The confusion matrix is kept up to this number of classes."""
 
 
 @torch.no_grad()

@@ -15,8 +15,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nas.config import AugmentConfig
 from nas.distributed.ranks import ALONE, Ranks
+from nas.records import Evaluation
 from nas.runtime.compute import Batch, Compute
-from nas.runtime.evaluation import Evaluation, evaluate
+from nas.runtime.evaluation import evaluate
 from nas.runtime.loop import EpochCallback, EpochLoop, norm_of
 from nas.runtime.run_directory import RunDirectory
 from nas.train.recipe import build_optimizer, drop_path_prob_at, learning_rate_at, num_epochs

@@ -1,6 +1,5 @@
 """What this project has for a row of the paper: counts of the built network, and a finished run."""
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,8 +9,9 @@ import torch
 from nas.errors import ReportError
 from nas.experiments.paper.tables import PaperRow
 from nas.models import build_network
+from nas.records import read_evaluation
 from nas.runtime.complexity import count_madds, count_parameters
-from nas.strict_yaml import is_file, read_text
+from nas.strict_yaml import is_file
 
 IMAGE = (3, 224, 224)
 NUM_CLASSES = 1000
@@ -55,18 +55,14 @@ def _counts(model: str, identity_ratio: str | None) -> tuple[int, int]:
 def _top1(path: Path) -> float | None:
     if not is_file(path):
         return None
-    try:
-        document = json.loads(read_text(path, ReportError))
-        num_images, num_classes = document["num_images"], len(document["classes"])
-        top1 = float(document["top1"])
-    except (ValueError, KeyError, TypeError) as cause:
-        raise ReportError(f"{path}: is no result of augment.py ({cause}); move it away") from cause
+    evaluation = read_evaluation(path)
+    num_images, num_classes = evaluation.num_images, len(evaluation.classes)
     if (num_images, num_classes) != (NUM_VAL_IMAGES, NUM_CLASSES):
         raise ReportError(
             f"{path}: is of {num_images} images in {num_classes} classes; a row needs the "
             f"{NUM_VAL_IMAGES} validation images of ImageNet in {NUM_CLASSES}; move it away"
         )
-    return top1
+    return evaluation.top1
 
 
 def differs(row: PaperRow, found: Measured) -> bool:

@@ -11,7 +11,7 @@ from nas.files import write_files
 from nas.genotype import Genotype
 from nas.report.cells.diagram import cell_source
 from nas.report.cells.graphviz import render
-from nas.report.metrics import FILE_NAME
+from nas.report.checks import METRICS
 from nas.report.run import Run, cells_of_record, read_run
 from nas.space import CELL_TYPES
 
@@ -62,7 +62,7 @@ def cell_changes(run: Run) -> list[tuple[int, Genotype]]:
     """Return the cells after the first epoch and after each that changed them, with the epoch."""
     changes: list[tuple[int, Genotype]] = []
     for record in run.metrics:
-        genotype = cells_of_record(record, run.path / FILE_NAME)
+        genotype = cells_of_record(record, run.path / METRICS)
         if genotype is not None and (not changes or genotype != changes[-1][1]):
             changes.append((record["epoch"], genotype))
     return changes

@@ -64,7 +64,7 @@ def alphas_figure(records: Sequence[dict[str, Any]], space: SearchSpace) -> Figu
     A row of panels holds the edges into one node, a column those out of one node.
 
     Args:
-        records: What `read_metrics` returns.
+        records: The metrics of the search.
         space: The space of the search.
 
     Returns:

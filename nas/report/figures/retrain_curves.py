@@ -24,7 +24,7 @@ def retrain_figure(records: Sequence[dict[str, Any]], model: str) -> Figure:
     """Draw the curves of a retrain as a figure of two rows of two.
 
     Args:
-        records: What `read_retrain_metrics` returns.
+        records: The metrics of the training.
         model: What is trained, for the title; untrusted text.
 
     Returns:

@@ -24,7 +24,7 @@ def curves_figure(records: Sequence[dict[str, Any]], space: SearchSpace) -> Figu
     """Draw the curves of a search as a figure of two rows of three.
 
     Args:
-        records: What `read_metrics` returns.
+        records: The metrics of the search.
         space: The space of the search; it gives the entropy of uniform weights.
 
     Returns:

@@ -10,6 +10,7 @@ from nas.errors import ReportError
 from nas.experiments.paper.__main__ import main
 from nas.experiments.paper.measure import Measured, differs, measure, rounds_to
 from nas.experiments.paper.tables import ROWS, TITLES
+from nas.records import Evaluation
 from tests.golden import fill
 
 EXPERIMENTS = Path("experiments/imagenet/rows")
@@ -74,7 +75,10 @@ def result(tmp_path):
     """Write a result of MobileNeXt-1.0 and return its row."""
 
     def write(**changes):
-        document = {"num_images": 50_000, "top1": 71.25, "classes": [str(i) for i in range(1000)]}
+        classes = changes.get("classes", [str(i) for i in range(1000)])
+        accuracies = (71.25,) * len(classes)
+        evaluation = Evaluation(50_000, 1.0, 71.25, 90.0, accuracies, None, classes=tuple(classes))
+        document = json.loads(evaluation.to_json())
         folder = tmp_path / "mobilenext_1.0"
         folder.mkdir(exist_ok=True)
         (folder / "evaluation.json").write_text(json.dumps(document | changes))
@@ -96,7 +100,7 @@ def test_a_result_is_shown(result, tmp_path, capsys):
     [
         ({"num_images": 1000}, "1000 images in 1000 classes"),
         ({"classes": ["a", "b"]}, "50000 images in 2 classes"),
-        ({"top1": None}, "is no result"),
+        ({"top1": None}, "top1: expected a number, found None"),
     ],
 )
 def test_a_result_of_something_else_is_refused(result, tmp_path, capsys, changes, message):

@@ -12,6 +12,18 @@ from nas.experiments.plan import plan
 from nas.experiments.results import collect
 from nas.experiments.table import markdown, write_results
 from nas.genotype import load_genotype
+from nas.records import Cost, Evaluation
+
+
+def write_evaluation(path, top1):
+    """Write an evaluation.json with a test accuracy."""
+    path.write_text(Evaluation(100, 1.0, top1, 99.0, (), None).to_json())
+
+
+def write_cost(path, num_parameters, madds):
+    """Write a cost.json with two totals."""
+    path.write_text(Cost((3, 32, 32), num_parameters, num_parameters, madds, ()).to_json())
+
 
 TOP1 = {"s2": [60.0, 62.0, 67.0], "DARTS_V2": [50.0]}
 
@@ -34,10 +46,11 @@ def claim_and_runs(tmp_path):
             continue
         run.path.mkdir(parents=True)
         (run.path / "genotype.json").write_text(genotype)
-        (run.path / "timing.jsonl").write_text('{"time_s": 60}\n{"time_s": 120}\n')
+        lines = '{"epoch": 0, "time_s": 60}\n{"epoch": 1, "time_s": 120}\n'
+        (run.path / "timing.jsonl").write_text(lines)
         if run.program == "augment":
-            (run.path / "evaluation.json").write_text(json.dumps({"top1": left[run.group].pop(0)}))
-            (run.path / "cost.json").write_text('{"num_parameters": 250000, "madds": 9000000}')
+            write_evaluation(run.path / "evaluation.json", left[run.group].pop(0))
+            write_cost(run.path / "cost.json", 250_000, 9_000_000)
     return claim, runs
 
 
@@ -100,9 +113,9 @@ def with_models(tmp_path, claim, more=""):
     runs = plan(claim)
     for run, top1 in zip([run for run in runs if run.is_by_name], (55.0, 57.0), strict=True):
         run.path.mkdir(parents=True)
-        (run.path / "timing.jsonl").write_text('{"time_s": 90}\n')
-        (run.path / "evaluation.json").write_text(json.dumps({"top1": top1}))
-        (run.path / "cost.json").write_text('{"num_parameters": 1900000, "madds": 6250000}')
+        (run.path / "timing.jsonl").write_text('{"epoch": 0, "time_s": 90}\n')
+        write_evaluation(run.path / "evaluation.json", top1)
+        write_cost(run.path / "cost.json", 1_900_000, 6_250_000)
     return claim, runs
 
 

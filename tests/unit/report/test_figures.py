@@ -10,7 +10,7 @@ from nas.report.figures.operator_counts import count_operators, operators_figure
 from nas.report.figures.palette import style_of
 from nas.report.figures.retrain_curves import retrain_figure
 from nas.report.html_images import cell_svg
-from nas.report.retrain_metrics import read_retrain_metrics
+from nas.report.run import read_run
 from nas.space import load_space
 
 PANELS = ("loss", "accuracy", "top5_accuracy", "learning_rate", "drop_path_prob")
@@ -19,7 +19,7 @@ PANELS = ("loss", "accuracy", "top5_accuracy", "learning_rate", "drop_path_prob"
 @pytest.mark.parametrize("num_epochs", [2, 40])
 def test_retrain_curves_show_the_numbers_of_the_metrics(make_retrain_dir, num_epochs):
     """Every line has the values of its key, at the epochs after which it was measured."""
-    records = read_retrain_metrics(make_retrain_dir(num_epochs))
+    records = read_run(make_retrain_dir(num_epochs)).metrics
     panels = dict(zip(PANELS, retrain_figure(records, "DARTS_V2").axes, strict=True))
     for what in PANELS[:3]:
         lines = {line.get_label(): line for line in panels[what].lines}
@@ -38,7 +38,7 @@ def test_retrain_without_a_measurement_says_so(make_retrain_dir):
     """One epoch that nothing was measured after is drawn, and the empty panel says why."""
     records = [
         {key: value for key, value in record.items() if not key.startswith(("test", "val"))}
-        for record in read_retrain_metrics(make_retrain_dir(1))
+        for record in read_run(make_retrain_dir(1)).metrics
     ]
     figure = retrain_figure(records, "$\\frac{ <b>")
     loss, _, top5, *_ = figure.axes
@@ -115,7 +115,7 @@ def _rgb(color: str) -> tuple[float, ...]:
 
 def test_a_network_by_name_has_no_drop_path(make_retrain_dir):
     """The panel of the learning rate has one axis, and one line."""
-    records = read_retrain_metrics(make_retrain_dir(3))
+    records = read_run(make_retrain_dir(3)).metrics
     for record in records:
         del record["drop_path_prob"]
     axes = retrain_figure(records, "mobilenext_1.0").axes

@@ -7,18 +7,18 @@ from matplotlib import colormaps
 from PIL import Image
 
 from nas.errors import ReportError, SearchSpaceError
-from nas.report.figures.alphas import alphas_figure, weights_over_epochs
+from nas.report.figures.alphas import alpha_heat_map, alphas_figure, weights_over_epochs
 from nas.report.figures.palette import style_of
 from nas.report.figures.search_curves import curves_figure
-from nas.report.metrics import read_metrics
-from nas.report.plots import alpha_heat_map, plot_alphas, plot_search
+from nas.report.html import write_report
+from nas.report.run import read_run
 from nas.space import load_space
 
 PANELS = ("loss", "accuracy", "entropy", "num_skips", "size", "learning_rate", "madds")
 
 
 def _curves(run_dir) -> dict:
-    figure = curves_figure(read_metrics(run_dir), load_space(run_dir / "space.yaml"))
+    figure = curves_figure(read_run(run_dir).metrics, load_space(run_dir / "space.yaml"))
     return dict(zip(PANELS, figure.axes, strict=True))
 
 
@@ -26,22 +26,21 @@ def _curves(run_dir) -> dict:
 def test_pictures_of_a_run_are_written(make_run_dir, num_epochs):
     """curves.png and alphas.png are whole pictures of a readable size, for 1 and 50 epochs."""
     run_dir = make_run_dir(num_epochs)
-    paths = plot_search(run_dir), plot_alphas(run_dir)
-    assert paths == (run_dir / "curves.png", run_dir / "alphas.png")
-    for path in paths:
+    write_report(run_dir)
+    for path in (run_dir / "curves.png", run_dir / "alphas.png"):
         with Image.open(path) as picture:
             picture.load()
             assert picture.format == "PNG"
             assert 800 <= picture.width <= 3000 and 600 <= picture.height <= 3000
             assert len(picture.convert("RGB").getcolors(1 << 20)) > 50
-    names = {"space.yaml", "metrics.jsonl", "curves.png", "alphas.png"}
+    names = {"space.yaml", "metrics.jsonl", "curves.png", "alphas.png", "report.html"}
     assert {path.name for path in run_dir.iterdir()} == names
 
 
 def test_curves_show_the_numbers_of_the_metrics(make_run_dir):
     """Every line of curves.png holds the numbers of metrics.jsonl over their epochs."""
     run_dir = make_run_dir(50)
-    records = read_metrics(run_dir)
+    records = read_run(run_dir).metrics
     panels = _curves(run_dir)
     expected = {
         ("loss", 0): [record["train_loss"] for record in records],
@@ -87,7 +86,7 @@ def test_alphas_show_the_softmax_of_each_edge(make_run_dir, space_name):
     """A panel an edge and cell, a line a primitive of that edge: its softmax over the epochs."""
     run_dir = make_run_dir(5, space_name)
     space = load_space(space_name)
-    records = read_metrics(run_dir)
+    records = read_run(run_dir).metrics
     panels = {axes.get_label(): axes for axes in alphas_figure(records, space).axes}
     assert len(panels) == 2 * space.num_edges
     for cell_type in ("normal", "reduce"):
@@ -110,7 +109,7 @@ def test_alphas_show_the_softmax_of_each_edge(make_run_dir, space_name):
 def test_lines_of_a_family_share_its_colour_and_differ_in_dashes(make_run_dir):
     """Each primitive has a look of its own, in the colour that the diagrams give its family."""
     space = load_space("darts+sandglass")
-    figure = alphas_figure(read_metrics(make_run_dir(2)), space)
+    figure = alphas_figure(read_run(make_run_dir(2)).metrics, space)
     looks = {line.get_label(): line for line in figure.axes[0].lines}
     assert looks["sep_conv_3x3"].get_color() == style_of("separable conv").line
     assert looks["sep_conv_5x5"].get_color() == style_of("separable conv").line
@@ -144,24 +143,20 @@ def test_alphas_of_another_space_are_an_error(make_run_dir, change):
     change(second["alphas"]["reduce"])
     path.write_text(f"{json.dumps(first)}\n{json.dumps(second)}\n")
     with pytest.raises(ReportError, match=r"epoch 1: alphas\.reduce: expected 14 edges of 9"):
-        plot_alphas(run_dir)
+        write_report(run_dir)
     assert not (run_dir / "alphas.png").exists()
 
 
-@pytest.mark.parametrize("plot", [plot_search, plot_alphas])
-def test_missing_or_broken_files_are_errors(make_run_dir, plot):
-    """Without space.yaml or metrics.jsonl, or with a broken one, the error names the file."""
+def test_broken_files_are_errors(make_run_dir):
+    """With a broken space.yaml or metrics.jsonl, the error names the file; nothing is written."""
     run_dir = make_run_dir(2)
     (run_dir / "space.yaml").write_text("primitives: 3\n")
     with pytest.raises(SearchSpaceError, match=r"space\.yaml"):
-        plot(run_dir)
-    (run_dir / "space.yaml").unlink()
-    with pytest.raises(ReportError, match=r"space\.yaml: there is no such file"):
-        plot(run_dir)
+        write_report(run_dir)
     (run_dir / "metrics.jsonl").write_text("{\n")
     with pytest.raises(ReportError, match=r"metrics\.jsonl: line 1"):
-        plot(run_dir)
-    assert [path.name for path in run_dir.iterdir()] == ["metrics.jsonl"]
+        write_report(run_dir)
+    assert {path.name for path in run_dir.iterdir()} == {"space.yaml", "metrics.jsonl"}
 
 
 def test_text_of_a_space_is_not_read_as_mathematics(make_run_dir):
@@ -170,7 +165,7 @@ def test_text_of_a_space_is_not_read_as_mathematics(make_run_dir):
     path = run_dir / "space.yaml"
     path.write_text(path.read_text().replace("name: s2", 'name: "$\\\\frac{$ $"'))
     assert "frac" in load_space(path).name
-    assert plot_search(run_dir).is_file()
+    assert write_report(run_dir).is_file()
 
 
 def test_heat_map_is_an_image():

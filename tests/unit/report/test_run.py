@@ -156,14 +156,14 @@ def test_what_is_no_run_is_an_error(tmp_path):
         read_run(tmp_path / "file")
 
 
-def test_cost_is_added_up_by_part(make_retrain_dir):
-    """Layers of one cell are one part, with the sum of their costs and the last shape."""
-    parts = {part.name: part for part in read_run(make_retrain_dir()).cost.parts()}
-    assert list(parts) == ["stem", "cells.0", "cells.1", "auxiliary_head", "classifier"]
-    cell = parts["cells.0"]
+def test_cost_is_added_up_by_block(make_retrain_dir):
+    """Layers of one cell are one block, with the sum of their costs and the last shape."""
+    blocks = {block.name: block for block in read_run(make_retrain_dir()).cost.by_block()}
+    assert list(blocks) == ["stem", "cells.0", "cells.1", "auxiliary_head", "classifier"]
+    cell = blocks["cells.0"]
     assert (cell.num_parameters, cell.madds, cell.kind) == (1064, 321536, "2 layers")
     assert cell.output_shape == (16, 16, 16)
-    assert parts["auxiliary_head"].output_shape == ()
+    assert blocks["auxiliary_head"].output_shape == ()
 
 
 def test_the_command_to_repeat_a_run(make_retrain_dir, make_search_dir):

@@ -10,14 +10,14 @@ PROGRAM = """
 import sys
 import numpy as np
 from nas.genotype import load_genotype
-from nas.report import plots
+from nas.report.figures.alphas import alpha_heat_map
 from nas.report.cells import diagram
 from nas.report.__main__ import main
 from nas.report.html import write_report
 out = sys.argv[1]
 diagram.draw_cells(load_genotype("DARTS_V2"), out, ("svg",))
 write_report(out)
-plots.alpha_heat_map(np.ones((1, 1)), ("none",), ((0, 2),), "t")
+alpha_heat_map(np.ones((1, 1)), ("none",), ((0, 2),), "t")
 found = sorted({"torch", "matplotlib.pyplot"} & sys.modules.keys())
 assert "matplotlib.figure" in sys.modules
 print(found)

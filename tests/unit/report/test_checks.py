@@ -3,7 +3,17 @@ import json
 import pytest
 
 from nas.errors import ReportError
-from nas.report.metrics import read_metrics
+from nas.report.checks import METRICS, check_retrain_record, check_search_record, read_epochs
+
+
+def read_metrics(run_dir):
+    """Read the metrics of a search."""
+    return read_epochs(run_dir / METRICS, check_search_record)
+
+
+def read_retrain_metrics(run_dir):
+    """Read the metrics of a training."""
+    return read_epochs(run_dir / METRICS, check_retrain_record)
 
 
 def _change(run_dir, line: int, change) -> None:
@@ -68,12 +78,11 @@ def test_any_other_broken_line_is_named(make_run_dir, broken, line):
 
 
 @pytest.mark.parametrize("content", [b"", b'{"epoch": 0, "trai'])
-def test_metrics_without_an_epoch_are_an_error(make_run_dir, content):
-    """A file that holds no finished epoch is an error that names it."""
+def test_metrics_without_an_epoch_are_empty(make_run_dir, content):
+    """A file that holds no finished epoch has no records."""
     run_dir = make_run_dir(1)
     (run_dir / "metrics.jsonl").write_bytes(content)
-    with pytest.raises(ReportError, match=r"metrics\.jsonl: no finished epoch"):
-        read_metrics(run_dir)
+    assert read_metrics(run_dir) == []
 
 
 def test_missing_file_asks_for_a_run_directory(tmp_path):
@@ -93,10 +102,17 @@ def test_missing_file_asks_for_a_run_directory(tmp_path):
         (lambda record: record.update(train_loss="low"), "train_loss: expected a number"),
         (lambda record: record.update(train_loss=None), "train_loss: expected a number"),
         (lambda record: record.update(madds=float("nan")), "madds: expected a number"),
-        (lambda record: record.update(entropy=2.0), "entropy.normal: expected a number"),
-        (lambda record: record["num_skips"].pop("reduce"), "num_skips.reduce: expected a number"),
+        (lambda record: record.update(entropy=2.0), "entropy: expected a mapping"),
+        (
+            lambda record: record["num_skips"].pop("reduce"),
+            "num_skips: expected a value for each of",
+        ),
         (lambda record: record["alphas"].update(reduce=[1]), "alphas.reduce: expected a list"),
         (lambda record: record["alphas"].update(normal=[["a"]]), "alphas.normal: expected a list"),
+        (lambda record: record["entropy"].update(reduce="x"), "entropy.reduce: expected a number"),
+        (lambda record: record.update(arch_weights={"normal": [[1]]}), "arch_weights: expected"),
+        (lambda record: record.update(measures=[1]), "measures: expected numbers by name"),
+        (lambda record: record.update(measures={"tau": "x"}), "measures.'tau': expected a number"),
     ],
 )
 def test_record_of_another_form_is_named(make_run_dir, change, said):
@@ -105,5 +121,49 @@ def test_record_of_another_form_is_named(make_run_dir, change, said):
     _change(run_dir, 2, change)
     with pytest.raises(ReportError) as error:
         read_metrics(run_dir)
+    assert "metrics.jsonl: line 2: " in str(error.value)
+    assert said in str(error.value)
+
+
+def test_retrain_records_come_back_as_written(make_retrain_dir):
+    """Each line is one record; epochs that were not measured on test lack its keys."""
+    run_dir = make_retrain_dir(4)
+    records = read_retrain_metrics(run_dir)
+    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
+    assert records == [json.loads(line) for line in lines]
+    assert ["test_loss" in record for record in records] == [False, True, False, True]
+
+
+def test_last_line_of_a_retrain_cut_short_is_left_out(make_retrain_dir):
+    """A last line that a killed run left half written is left out."""
+    path = make_retrain_dir(3) / "metrics.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])
+    assert [record["epoch"] for record in read_retrain_metrics(path.parent)] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda record: record.pop("train_loss"), "without 'train_loss'"),
+        (lambda record: record.pop("epoch"), "without 'epoch'"),
+        (lambda record: record.update(epoch=-1), "epoch: expected a whole number"),
+        (lambda record: record.update(epoch=2**70), "epoch: expected a whole number"),
+        (lambda record: record.update(epoch=0), "epoch 0 after epoch 0"),
+        (lambda record: record.update(drop_path_prob="0.2"), "drop_path_prob: expected a number"),
+        (lambda record: record.pop("test_top5_accuracy"), "without 'test_top5_accuracy'"),
+        (lambda record: record.update(val_loss=None), "val_loss: expected a number"),
+        (lambda record: record.update(test_loss=float("inf")), "test_loss: expected a number"),
+    ],
+)
+def test_retrain_record_of_another_form_is_named(make_retrain_dir, change, said):
+    """A record that lacks a key or has a wrong value is an error with its line and key."""
+    path = make_retrain_dir(4) / "metrics.jsonl"
+    lines = path.read_text().splitlines()
+    record = json.loads(lines[1])
+    change(record)
+    lines[1] = json.dumps(record)
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(ReportError) as error:
+        read_retrain_metrics(path.parent)
     assert "metrics.jsonl: line 2: " in str(error.value)
     assert said in str(error.value)
