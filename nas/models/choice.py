@@ -5,7 +5,7 @@ import re
 from nas.config import AugmentConfig
 from nas.errors import ConfigError, GenotypeError
 from nas.genotype import Genotype, load_genotype
-from nas.models import random_genotype
+from nas.models.random_genotype import random_genotype
 from nas.operators import resolve, resolve_genotype
 from nas.space import load_space
 
