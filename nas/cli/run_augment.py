@@ -89,20 +89,27 @@ def _run(
     with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
         log = ranks.on_first(lambda: RunLog(run, _SCALARS)) or SilentLog()
         trainer = Trainer(
-            *(config, net, loss, data, run, described, [log.on_epoch]),
-            *(compute, ranks, image_shape),
+            net,
+            config=config,
+            loss=loss,
+            data=data,
+            run=run,
+            description=described,
+            callbacks=[log.on_epoch],
+            compute=compute,
+            ranks=ranks,
         )
         if config.resume:
             trainer.resume()
             if trainer.epoch < trainer.epochs:
                 run.remove("evaluation.json")
         print(
-            f"{cost_table(cost)}\n\n{info.name}: {data.num_images[0]} training, "
-            f"{data.num_images[1]} test, {data.num_images[2]} held-out images of {image_shape}; "
+            f"{cost_table(cost)}\n\n{info.name}: {data.num_train} training, "
+            f"{data.num_test} test, {data.num_val} held-out images of {image_shape}; "
             f"{describe_compute(compute)}{describe(ranks, config)}; run {run.path}"
         )
         try:
-            _announce(trainer, image_shape, memory)
+            _announce(trainer, memory)
             log.start(trainer.epoch)
             found = trainer.train()
         except Stopped as stopped:
@@ -127,13 +134,13 @@ def _check_image_size(net: nn.Module, image_shape: tuple[int, int, int]) -> None
         ) from cause
 
 
-def _announce(trainer: Trainer, image_shape: tuple[int, int, int], memory: StepMemory) -> None:
+def _announce(trainer: Trainer, memory: StepMemory) -> None:
     """Say how long a long run will take, before it begins."""
     steps_left = (trainer.epochs - trainer.epoch) * len(trainer.train_loader)
     if steps_left < LONG_RUN_STEPS:
         return
     print(memory.describe())
-    found = estimate(trainer, image_shape)
+    found = estimate(trainer)
     hours = found.epoch_time_s * (trainer.epochs - trainer.epoch) / 3600
     print(
         f"estimate: {found.step_time_s:.3f} s a step, {found.epoch_time_s:.0f} s an epoch, "

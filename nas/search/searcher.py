@@ -56,6 +56,8 @@ class Searcher(EpochLoop):
     to metrics.jsonl and to the callbacks, and a checkpoint is written.
     """
 
+    config: SearchConfig
+
     def __init__(
         self,
         config: SearchConfig,
@@ -74,8 +76,15 @@ class Searcher(EpochLoop):
         `compute` is None for fp32 where `net` lies; `ranks` are the processes that search together.
         """
         compute = compute or Compute(next(net.parameters()).device)
-        super().__init__(config, config.epochs, data.train_loader, run, compute, callbacks, ranks)
-        self.config = config
+        super().__init__(
+            config=config,
+            epochs=config.epochs,
+            train_loader=data.train_loader,
+            run=run,
+            compute=compute,
+            callbacks=callbacks,
+            ranks=ranks,
+        )
         self.space = space
         self.net = net
         self.alphas = alphas
@@ -124,7 +133,7 @@ class Searcher(EpochLoop):
         """Run what is left of an epoch, then measure; return its record."""
         self._train()
         trained, measured = self.epoch_meter(), self._measure()
-        self.check_measured(measured.loss, "validation")
+        self.guard.check_measured(measured.loss, "validation")
         self.ranks.check_equal(self.alphas.parameters(), "the alphas")
         return {
             "epoch": self.epoch,
@@ -170,14 +179,14 @@ class Searcher(EpochLoop):
         if not self.alpha_scaler.is_enabled():  # which itself leaves out such gradients
             gradients = [alpha.grad for alpha in self.alphas.parameters()]
             found["gradient_norm"] = get_total_norm(gradients)
-        if self.expect_finite("alpha step", **found):
+        if self.guard.expect_finite("alpha step", **found):
             self.alpha_scaler.step(self.alpha_optimizer)
             self.alpha_scaler.update()
         self.alpha_optimizer.zero_grad()
 
     def _weight_step(self, train_batch: Batch) -> None:
         arch_weights = tuple(weights.detach() for weights in self.alphas.weights())
-        restore_buffers = self.remember_buffers(self.net)
+        restore_buffers = self.guard.remember_buffers(self.net)
         self.weight_optimizer.zero_grad()
         passes, shares = [], []
         for (images, targets), share in self.compute.split(train_batch):
@@ -192,7 +201,7 @@ class Searcher(EpochLoop):
         norm = clip_grad_norm_(self.net.parameters(), self.config.grad_clip)
         if not self.weight_scaler.is_enabled():
             found["gradient_norm"] = norm
-        if self.check_finite("weight step", **found):
+        if self.guard.check_finite("weight step", **found):
             self.weight_scaler.step(self.weight_optimizer)
             for one in passes:
                 self.train_meter.update(*one)

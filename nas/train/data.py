@@ -1,4 +1,4 @@
-"""The data of a retrain: training images, perhaps a part of them held out, and test images."""
+"""The images of a training run: training images, held-out images and test images."""
 
 import numpy
 import torch
@@ -19,39 +19,40 @@ def load_train_data(
 
     Args:
         config: The settings.
-        images: Of the training split.
-        compute: Batches are made on its device, where the images lie if they fit, and in its
-            memory format.
-        share: What this process takes of each batch.
+        images: The training split.
+        compute: Batches are made on its device and in its memory format.
+        share: The part of each batch that this process takes.
 
     Raises:
         DataError: The test images cannot be read, or a split would be empty.
-        ConfigError: There are fewer training images than a batch has.
+        ConfigError: The batch size does not fit the number of training images.
     """
     test = load_split(config, "test")
+    info = images.info
     streams = numpy.random.SeedSequence(config.seed).generate_state(2)
     split_seed, train_seed = (int(stream) for stream in streams)
     kept, held_out = torch.arange(len(images)), torch.empty(0, dtype=torch.int64)
-    if images.info.num_classes < 2:
-        raise ConfigError(f"--data: {config.data} has one class; at least two are needed")
+    if info.num_classes < 2:
+        raise ConfigError(f"data: {config.data} has one class; at least two are needed")
     if config.val_fraction > 0:
         num_held_out = round(config.val_fraction * len(images))
         if not 0 < num_held_out < len(images):
             raise ConfigError(
-                f"--val_fraction: {config.val_fraction} of {len(images)} training images is "
-                f"{num_held_out}; at least one must be held out and one left"
+                f"val_fraction: {config.val_fraction} of {len(images)} training images is "
+                f"{num_held_out}; at least one must be held out and one must remain"
             )
         kept, held_out = stratified_split(images.labels, 1 - config.val_fraction, split_seed)
     if config.batch_size > len(kept):
         raise ConfigError(
-            f"--batch_size: found {config.batch_size}, but there are {len(kept)} training images; "
+            f"batch_size: found {config.batch_size}, but there are {len(kept)} training images; "
             "lower it or use more images"
         )
     if len(kept) % config.batch_size // share.size == 1:
         each = "" if share.size == 1 else f" for each of {share.size} processes"
         raise ConfigError(
-            f"--batch_size: found {config.batch_size}, which leaves a last batch of one{each} of "
-            f"the {len(kept)} training images, and BatchNorm cannot train on one; choose another"
+            f"batch_size: found {config.batch_size}, which leaves a final batch of one image{each} "
+            f"({len(kept)} training images), and BatchNorm cannot train on one image; choose "
+            "another batch size"
         )
     return TrainData(
         train_loader=train_loader(images, kept, train_seed, config, compute, share),
@@ -59,6 +60,9 @@ def load_train_data(
         val_loader=(
             eval_loader(images, held_out, config, compute, share) if len(held_out) else None
         ),
-        num_classes=images.info.num_classes,
-        num_images=(len(kept), len(test), len(held_out)),
+        image_shape=(info.channels, info.image_size, info.image_size),
+        num_classes=info.num_classes,
+        num_train=len(kept),
+        num_test=len(test),
+        num_val=len(held_out),
     )

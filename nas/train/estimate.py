@@ -1,4 +1,4 @@
-"""How long a run will take and how much memory, from a few steps that leave no trace."""
+"""Estimate time and memory of a run from a few steps that leave no trace."""
 
 import copy
 import time
@@ -14,25 +14,21 @@ NUM_TIMED_STEPS = 3
 
 @dataclass(frozen=True)
 class Estimate:
-    """What training costs, measuring and reading the data left out."""
+    """The cost of training, without reading and measuring."""
 
     step_time_s: float
     epoch_time_s: float
     peak_memory_mib: float
 
 
-def estimate(trainer: Trainer, image_shape: tuple[int, int, int]) -> Estimate:
-    """Take one step to warm up and three timed ones on made-up images, then restore everything.
+def estimate(trainer: Trainer) -> Estimate:
+    """Run one warm-up step and three timed steps on random images, then restore everything.
 
-    Weights, BatchNorm statistics, optimiser and random generators are afterwards what they were.
-
-    Args:
-        trainer: Before or within a run.
-        image_shape: (C, H, W).
+    Weights, BatchNorm statistics, optimizer and random generators are restored exactly.
     """
     saved = copy.deepcopy(trainer.state_dict())
     device = trainer.device
-    shape = (trainer.config.batch_size // trainer.ranks.size, *image_shape)
+    shape = (trainer.config.batch_size // trainer.ranks.size, *trainer.data.image_shape)
     targets = torch.arange(shape[0], device=device) % trainer.data.num_classes
     batch = trainer.compute.to_device((torch.randn(shape, device=device), targets))
     trainer.net.train()

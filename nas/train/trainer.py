@@ -18,7 +18,7 @@ from nas.distributed.ranks import ALONE, Ranks
 from nas.records import Evaluation
 from nas.runtime.compute import Batch, Compute
 from nas.runtime.evaluation import evaluate
-from nas.runtime.loop import EpochCallback, EpochLoop, norm_of
+from nas.runtime.loop import EpochCallback, EpochLoop, ResumableLoader, norm_of
 from nas.runtime.run_directory import RunDirectory
 from nas.train.recipe import build_optimizer, drop_path_prob_at, learning_rate_at, num_epochs
 
@@ -30,15 +30,20 @@ BEST = "best.pt"
 class TrainData:
     """What a network is trained and measured on."""
 
-    train_loader: Any
-    """Continues where it was left; has `len`, `state_dict` and `load_state_dict`."""
+    train_loader: ResumableLoader
     test_loader: Iterable[Batch]
     """One pass over the test images; only measures."""
     val_loader: Iterable[Batch] | None
-    """One pass over the images held out of train, which choose the best epoch; None: no such."""
+    """One pass over held-out training images, which choose the best epoch; None: none are."""
+    image_shape: tuple[int, int, int]
+    """(C, H, W)."""
     num_classes: int
-    num_images: tuple[int, int, int]
-    """Train, test, val."""
+    num_train: int
+    """Training images."""
+    num_test: int
+    """Test images."""
+    num_val: int = 0
+    """Held-out images."""
 
 
 class Trainer(EpochLoop):
@@ -46,14 +51,17 @@ class Trainer(EpochLoop):
 
     Each step: loss(logits) + auxiliary_weight * loss(aux_logits), gradient clipped by its norm,
     SGD. Learning rate and drop path follow their schedules epoch by epoch. The test images never
-    choose anything: results are those of the last epoch, and best.pt is written only where images
+    choose anything: results are those of the last epoch, and best.pt is written only if images
     are held out for it.
     """
 
+    config: AugmentConfig
+
     def __init__(
         self,
-        config: AugmentConfig,
         net: nn.Module,
+        *,
+        config: AugmentConfig,
         loss: Loss,
         data: TrainData,
         run: RunDirectory,
@@ -61,28 +69,31 @@ class Trainer(EpochLoop):
         callbacks: Iterable[EpochCallback] = (),
         compute: Compute | None = None,
         ranks: Ranks = ALONE,
-        image_shape: tuple[int, int, int] = (3, 32, 32),
     ):
-        """Build the optimiser.
+        """Build the optimizer.
 
         Args:
-            config: The recipe.
             net: Returns logits, or (logits, aux_logits) in training; its attribute
                 `drop_path_prob` is set before each epoch, unless the setting is None.
-            loss: Of logits (N, num_classes) and targets (N,); used in training.
-            data: What to train and measure on.
-            run: Takes metrics.jsonl and the checkpoints.
-            description: Stored in every checkpoint: what must be known to build the network anew.
+            config: The recipe.
+            loss: Training loss, a function of logits (N, num_classes) and targets (N,).
+            data: The images to train and measure on.
+            run: Receives metrics.jsonl and the checkpoints.
+            description: Stored in every checkpoint, so that the network can be built again.
             callbacks: Called with the record of each epoch.
-            compute: The arithmetic; None is fp32 where `net` lies.
+            compute: The arithmetic; None is fp32 on the device of `net`.
             ranks: The processes that train together.
-            image_shape: (C, H, W); several processes try the network out on it.
         """
         compute = compute or Compute(next(net.parameters()).device)
         super().__init__(
-            config, num_epochs(config), data.train_loader, run, compute, callbacks, ranks
+            config=config,
+            epochs=num_epochs(config),
+            train_loader=data.train_loader,
+            run=run,
+            compute=compute,
+            callbacks=callbacks,
+            ranks=ranks,
         )
-        self.config = config
         self.net = net
         self.loss = loss
         self.data = data
@@ -96,28 +107,29 @@ class Trainer(EpochLoop):
             if config.ema_decay
             else None
         )
-        self._parallel_net = ranks.parallel(net, torch.zeros((2, *image_shape), device=self.device))
+        example = torch.zeros((2, *data.image_shape), device=self.device)
+        self._parallel_net = ranks.parallel(net, example)
         self.best_accuracy = -1.0
         self.images_per_s = 0.0
         self.last_evaluation: Evaluation | None = None
 
     @property
     def measured_net(self) -> nn.Module:
-        """The network that results are of: the moving average where there is one."""
+        """The network that is measured: the moving average if there is one."""
         return self.ema.module if self.ema else self.net
 
     def train(self) -> Evaluation:
-        """Run to the last epoch from wherever the state stands; returns its test results.
+        """Run to the last epoch and return its test results.
 
         Raises:
-            Stopped: A signal asked for it; a checkpoint was written.
-            TrainingError: The loss is no longer finite.
+            Stopped: A signal asked the run to stop; a checkpoint was written.
+            TrainingError: A loss or a gradient is not finite.
         """
         self.run_epochs()
         return self.last_evaluation or self._measure(self.data.test_loader, "test")
 
     def run_epoch(self) -> dict[str, Any]:
-        """Train what is left of an epoch, then measure; return its record."""
+        """Train for the rest of an epoch, then measure; return its record."""
         scale = self.config.learning_rate_scale
         learning_rate = scale * learning_rate_at(self.epoch, self.config)
         drop_path_prob = drop_path_prob_at(self.epoch, self.config)
@@ -143,9 +155,9 @@ class Trainer(EpochLoop):
         if drop_path_prob is not None:
             record["drop_path_prob"] = drop_path_prob
         if self.data.val_loader is not None:
-            found = self._measure(self.data.val_loader, "val")
-            record |= _named("val", found)
-            self._keep_best(found.top1)
+            evaluation = self._measure(self.data.val_loader, "val")
+            record |= _named("val", evaluation)
+            self._keep_best(evaluation.top1)
         is_last = self.epoch + 1 == self.epochs
         if is_last or (self.epoch + 1) % self.config.eval_interval == 0:
             self.last_evaluation = self._measure(self.data.test_loader, "test")
@@ -158,7 +170,7 @@ class Trainer(EpochLoop):
         Args:
             batch: On the device of the network.
         """
-        restore_buffers = self.remember_buffers(self.net)
+        restore_buffers = self.guard.remember_buffers(self.net)
         self.optimizer.zero_grad()
         passes, shares = [], []
         for (images, targets), share in self.compute.split(batch):
@@ -173,12 +185,13 @@ class Trainer(EpochLoop):
             passes.append((loss.detach(), logits.detach(), targets))
             shares.append(share * total.detach())
         self.scaler.unscale_(self.optimizer)
-        found = {"train_loss": self.mean_over_ranks(shares), "gradient_norm": self._clip()}
-        if self.scaler.is_enabled():  # which itself leaves out steps with such a gradient
-            del found["gradient_norm"]
-        if not self.check_finite("weight step", **found):
+        values = {"train_loss": self.mean_over_ranks(shares), "gradient_norm": self._clip()}
+        if self.scaler.is_enabled():  # it leaves out such a step itself
+            del values["gradient_norm"]
+        if not self.guard.check_finite("weight step", **values):
             self.scaler.update()
-            return restore_buffers()
+            restore_buffers()
+            return
         for one in passes:
             self.train_meter.update(*one)
         self.scaler.step(self.optimizer)
@@ -187,7 +200,7 @@ class Trainer(EpochLoop):
             self.ema.update_parameters(self.net)
 
     def _clip(self) -> Tensor:
-        """Clip the gradient; returns its norm before."""
+        """Clip the gradient; return its norm before clipping."""
         parameters = [p for p in self.net.parameters() if p.grad is not None]
         if self.config.grad_clip is None:
             return get_total_norm([p.grad for p in parameters])
@@ -198,7 +211,7 @@ class Trainer(EpochLoop):
         return {"weights": norm_of(self.net)}
 
     def describe(self, record: dict[str, Any]) -> str:
-        """Write the line that is shown after an epoch."""
+        """Return the line that is shown after an epoch."""
         measured = "  ".join(
             f"{split} {record[f'{split}_loss']:.4f} {record[f'{split}_accuracy']:.2f} %"
             for split in ("train", "val", "test")
@@ -208,7 +221,7 @@ class Trainer(EpochLoop):
         return f"epoch {record['epoch'] + 1}/{self.epochs}  {measured}  {speed}"
 
     def _measure(self, loader: Iterable[Batch], split: str) -> Evaluation:
-        found = evaluate(
+        evaluation = evaluate(
             self.measured_net,
             loader,
             self.data.num_classes,
@@ -216,8 +229,8 @@ class Trainer(EpochLoop):
             on_batch=self.check_stop,
             ranks=self.ranks,
         )
-        self.check_measured(found.loss, split)
-        return found
+        self.guard.check_measured(evaluation.loss, split)
+        return evaluation
 
     def _keep_best(self, accuracy: float) -> None:
         if accuracy > self.best_accuracy:
@@ -241,7 +254,7 @@ class Trainer(EpochLoop):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take on a state that `state_dict` returned."""
+        """Restore a state that `state_dict` returned."""
         super().load_state_dict(state)
         self.net.load_state_dict(state["net"])
         if self.ema:
@@ -251,9 +264,9 @@ class Trainer(EpochLoop):
         self.best_accuracy = state["best_accuracy"]
 
 
-def _named(split: str, found: Evaluation) -> dict[str, float]:
+def _named(split: str, evaluation: Evaluation) -> dict[str, float]:
     return {
-        f"{split}_loss": found.loss,
-        f"{split}_accuracy": found.top1,
-        f"{split}_top5_accuracy": found.top5,
+        f"{split}_loss": evaluation.loss,
+        f"{split}_accuracy": evaluation.top1,
+        f"{split}_top5_accuracy": evaluation.top5,
     }

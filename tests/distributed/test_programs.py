@@ -102,7 +102,7 @@ def test_a_retrain_stops_together_and_measures_exactly(tmp_path, capfd):
     assert capfd.readouterr().err.count("augment.py: stopped in epoch") == 1
 
     assert augment([f"--out={out}", "--resume"]) == 2  # alone
-    assert "of a run of 2 processes, found 1" in capfd.readouterr().err
+    assert "was started with 2 processes, found 1" in capfd.readouterr().err
     assert finish(start(augment, [f"--out={out}", "--resume"])) == [0, 0]
     found = json.loads((out / "evaluation.json").read_text())
     assert found["num_images"] == 101 == sum(map(sum, found["confusion"]))

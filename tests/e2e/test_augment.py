@@ -375,7 +375,7 @@ def test_bf16_with_a_real_cell(tmp_path):
 def test_a_last_batch_of_one_is_refused_at_once(tmp_path, capsys):
     """49 images are three batches of 16 and one image, which BatchNorm cannot train on."""
     assert main(flags(out=tmp_path / "run", max_images=49)) == 2
-    assert "leaves a last batch of one" in capsys.readouterr().err
+    assert "leaves a final batch of one image" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
@@ -396,7 +396,7 @@ def test_a_checkpoint_of_another_network_is_not_resumed(run, tmp_path, capsys):
     shutil.copytree(other / "checkpoints", tmp_path / "run" / "checkpoints")
     capsys.readouterr()
     assert main(["--resume", f"--out={tmp_path / 'run'}", "--epochs=3"]) == 2
-    assert "checkpoints: is not of this run" in capsys.readouterr().err
+    assert "does not belong to this run" in capsys.readouterr().err
     (checkpoint,) = list_checkpoints(other / "checkpoints")[:1]
     state = load_checkpoint(checkpoint)
     state["net"]["classifier.bias"].fill_(torch.nan)

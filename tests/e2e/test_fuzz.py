@@ -208,5 +208,5 @@ def test_a_checkpoint_of_the_wrong_kind_is_refused(build):
     """A right checksum over a state that is not one: an error that names the checkpoints."""
     trainer = build()
     write_checkpoint(trainer.run.checkpoints / "step_000000001.pt", {"epoch": "0"})
-    with pytest.raises(CheckpointError, match="is not of this run"):
+    with pytest.raises(CheckpointError, match="does not belong to this run"):
         trainer.resume()
