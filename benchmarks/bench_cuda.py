@@ -25,7 +25,7 @@ from benchmarks.cuda_goldens import check_goldens
 from benchmarks.paired import RESULTS, describe_machine, take_turns
 from benchmarks.steps import AugmentSize, SearchSize, augment_step, search_step
 from nas.runtime.compute import Compute, set_fp32_products
-from nas.runtime.device import peak_memory_mib
+from nas.runtime.memory import peak_memory_mib
 
 DTYPES = {"bf16": torch.bfloat16}
 FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}

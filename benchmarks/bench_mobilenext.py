@@ -24,6 +24,7 @@ import torchvision
 from torch import Tensor, nn
 
 from nas.models import mobilenext
+from nas.runtime.environment import cpu_name
 
 BASELINE = "MobileNetV2 1.0 (torchvision)"
 RATIOS = ("1", "1/2", "1/3", "1/6")
@@ -108,14 +109,6 @@ def main() -> int:
     (RESULTS / "mobilenext.md").write_text(report(summary))
     print((RESULTS / "mobilenext.md").read_text())
     return 0
-
-
-def cpu_name() -> str:
-    """Return the processor's name, or the machine's type where the system does not say."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def report(summary: dict) -> str:

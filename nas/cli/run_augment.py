@@ -14,10 +14,9 @@ from torch.nn import CrossEntropyLoss
 from nas.cli.tables import cost_table, evaluation_table
 from nas.config import AugmentConfig, resolved
 from nas.data import DatasetInfo
-from nas.distributed.checks import check_ranks, describe, prepare
+from nas.distributed.launch import Share
 from nas.distributed.ranks import Ranks
-from nas.distributed.session import join_ranks
-from nas.distributed.share import Share
+from nas.distributed.session import check_ranks, format_ranks, join_ranks, prepare_network
 from nas.errors import ConfigError, ReportError, RunDirectoryError
 from nas.genotype import Genotype, load_genotype
 from nas.models import build_model, choose_genotype, describe_model, load_weights
@@ -27,9 +26,8 @@ from nas.report.html import write_report
 from nas.runtime.complexity import measure_cost
 from nas.runtime.compute import Compute, describe_compute, select_compute
 from nas.runtime.environment import describe_environment
-from nas.runtime.memory import estimate_memory
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
-from nas.runtime.step_memory import LONG_RUN_STEPS, StepMemory
+from nas.runtime.step_memory import LONG_RUN_STEPS, StepMemory, estimate_memory
 from nas.runtime.tensorboard import RunLog, SilentLog
 from nas.signals import Stopped
 from nas.strict_yaml import is_file
@@ -83,7 +81,7 @@ def _run(
     memory.estimate = lambda: estimate_memory(net, inputs, compute, num_slots(config))
     described = {"model": description, "classes": list(info.class_names)}
     described["config"] = _plain(config)
-    net = compute.place(prepare(net, config, ranks))
+    net = compute.place(prepare_network(net, config, ranks))
     loss = CrossEntropyLoss(label_smoothing=config.label_smoothing)
     open_run = partial(_open_run, config, genotype, cost, device)
     with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
@@ -106,14 +104,14 @@ def _run(
         print(
             f"{cost_table(cost)}\n\n{info.name}: {data.num_train} training, "
             f"{data.num_test} test, {data.num_val} held-out images of {image_shape}; "
-            f"{describe_compute(compute)}{describe(ranks, config)}; run {run.path}"
+            f"{describe_compute(compute)}{format_ranks(config, ranks)}; run {run.path}"
         )
         try:
             _announce(trainer, memory)
             log.start(trainer.epoch)
             found = trainer.train()
         except Stopped as stopped:
-            ranks.say(f"augment.py: {stopped}")
+            ranks.say(str(stopped))
             return stopped.exit_code
         finally:
             log.close()

@@ -14,8 +14,8 @@ from torch import nn
 from nas.cli.tables import evaluation_table
 from nas.config import AugmentConfig, parse_settings, resolved
 from nas.data import DatasetInfo
+from nas.distributed.launch import Share
 from nas.distributed.session import join_ranks
-from nas.distributed.share import Share
 from nas.errors import CheckpointError, ConfigError
 from nas.genotype import Genotype
 from nas.models import build_model, choose_genotype, describe_model, load_weights

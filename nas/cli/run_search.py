@@ -10,10 +10,9 @@ from torch.nn.functional import cross_entropy
 
 from nas.cli.search_log import SearchLog
 from nas.config import SearchConfig
-from nas.distributed.checks import check_ranks, describe, prepare
+from nas.distributed.launch import Share
 from nas.distributed.ranks import Ranks
-from nas.distributed.session import join_ranks
-from nas.distributed.share import Share
+from nas.distributed.session import check_ranks, format_ranks, join_ranks, prepare_network
 from nas.errors import RunDirectoryError
 from nas.genotype import Genotype
 from nas.operators import resolve, with_details
@@ -67,7 +66,7 @@ def _run(
     inputs = (images, tuple(weights.detach() for weights in alphas.weights()))
     memory.estimate = lambda: estimate_search_memory(net, inputs, compute, config.architect)
     alphas = alphas.to(device)
-    net = compute.place(prepare(net, config, ranks))
+    net = compute.place(prepare_network(net, config, ranks))
     open_run = partial(_open_run, config, space, device)
     with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
         log = ranks.on_first(lambda: SearchLog(run, space, alphas)) or SilentLog()
@@ -83,7 +82,7 @@ def _run(
         print(
             f"space {space.name}: {len(space.primitives)} primitives on {space.num_edges} edges; "
             f"supernet of {count_parameters(net) / 1e6:.2f} M weights; "
-            f"{describe_compute(compute)}{describe(ranks, config)}; "
+            f"{describe_compute(compute)}{format_ranks(config, ranks)}; "
             f"{data.num_images[0]} images for w, {data.num_images[1]} for alpha; run {run.path}"
         )
         if (config.epochs - searcher.epoch) * len(data.train_loader) >= LONG_RUN_STEPS:
@@ -91,7 +90,7 @@ def _run(
         try:
             found = searcher.search()
         except Stopped as stopped:
-            ranks.say(f"search.py: {stopped}")
+            ranks.say(str(stopped))
             return stopped.exit_code
         finally:
             log.close()

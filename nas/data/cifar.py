@@ -17,10 +17,10 @@ from torch.nn import functional as F
 from torchvision.datasets import CIFAR10, CIFAR100
 from torchvision.datasets.utils import check_integrity
 
-from nas.data.memory import check_fits
 from nas.data.records import DatasetInfo, ImageSet
 from nas.data.splits import stratified_subset
 from nas.errors import DataError
+from nas.runtime.memory import check_fits
 
 CIFAR10_INFO = DatasetInfo(
     name="cifar10",

@@ -17,7 +17,7 @@ from nas.data.loaders import TensorLoader
 from nas.data.records import ImageSet
 from nas.data.skipped import announce_skipped
 from nas.data.transforms import EvalTransform, TrainTransform
-from nas.distributed.share import WHOLE, Share
+from nas.distributed.launch import WHOLE, Share
 from nas.runtime.compute import Compute
 
 Images = ImageSet | ImageFiles

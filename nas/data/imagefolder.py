@@ -13,10 +13,10 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from nas.data.memory import check_fits
 from nas.data.records import DatasetInfo, ImageSet
 from nas.data.splits import stratified_subset
 from nas.errors import DataError
+from nas.runtime.memory import check_fits
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 """Files with other names are ignored."""

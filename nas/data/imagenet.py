@@ -18,7 +18,7 @@ from torchvision.transforms import InterpolationMode, v2
 from nas.data.imagefolder import IMAGENET_MEAN, IMAGENET_STD, list_files, read_all, read_image
 from nas.data.loaders import check_position
 from nas.data.records import DatasetInfo
-from nas.distributed.share import WHOLE, Share
+from nas.distributed.launch import WHOLE, Share
 from nas.errors import CheckpointError, DataError
 
 DEFAULT_SIZE = 224

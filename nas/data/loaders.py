@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nas.data.placement import place_images, to_device
 from nas.data.transforms import EvalTransform, TrainTransform
-from nas.distributed.share import WHOLE, Share
+from nas.distributed.launch import WHOLE, Share
 from nas.errors import CheckpointError, DataError, shown
 
 

@@ -1,26 +1,27 @@
-"""Where this process stands among those that torchrun started (no torch).
+"""How many processes a run has, which one this is, and its share of a batch (no torch).
 
-The only place that reads RANK and its like.
+This is the only place that reads RANK and the other variables of torchrun.
 """
 
 import os
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from nas.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class Launch:
-    """A process among those of one run; one alone unless torchrun says otherwise."""
+    """One process of a run; without torchrun the only one."""
 
     rank: int = 0
-    """Among all processes."""
+    """Number of this process among all."""
     local_rank: int = 0
-    """Among those of this machine; the number of its GPU."""
+    """Number of this process on its machine, and of its GPU."""
     size: int = 1
-    """Processes in all."""
+    """Number of processes."""
     restarts: int = 0
-    """How often torchrun has started them anew; machines may count differently."""
+    """How often torchrun restarted the processes; machines may count differently."""
     is_one_machine: bool = True
     """Whether all processes are on this machine."""
 
@@ -29,7 +30,7 @@ def read_launch() -> Launch:
     """Read what torchrun tells its processes.
 
     Raises:
-        ConfigError: A variable of torchrun's is set and is not a number.
+        ConfigError: A variable of torchrun is set and is not a number.
     """
     if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
         return Launch()
@@ -46,3 +47,35 @@ def _number(name: str, default: int | None = None) -> int:
     if text is None or not text.isdecimal():
         raise ConfigError(f"the environment variable {name}: expected a number, found {text!r}")
     return int(text)
+
+
+class Share(NamedTuple):
+    """What one process takes: the part number `rank` of `size` parts of every batch.
+
+    All processes draw the same random numbers for the whole batch. The batch and the augmentation
+    of its images therefore do not depend on the number of processes.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    def of(self, num: int) -> slice:
+        """Return the part of a batch of `num` images; every image is in exactly one part."""
+        return slice(num * self.rank // self.size, num * (self.rank + 1) // self.size)
+
+    def num_used(self, num_images: int, batch_size: int, even: bool) -> int:
+        """Return how many images of an epoch are used.
+
+        Args:
+            num_images: N.
+            batch_size: Over all processes.
+            even: Whether all parts of a batch must have the same size, as in training. Then up to
+                size - 1 images at the end of an epoch's order are left out.
+
+        Deviation: one process trains on all images of every epoch; several leave these out.
+        """
+        left_out = num_images % batch_size % self.size if even else 0
+        return num_images - left_out
+
+
+WHOLE = Share()

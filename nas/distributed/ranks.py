@@ -1,17 +1,17 @@
-"""The processes of one run, started by torchrun: what they share, and that they agree.
+"""What the processes of a run exchange.
 
-A loop talks to a `Ranks` and never asks how many there are: alone, every method below is the
-identity. All of them but `say` are collective: every rank must call them, in the same order.
+A loop uses a `Ranks` and never asks how many processes there are: with one process, every method
+is the identity. All methods but `say` are collective: every rank must call them in the same order.
 
-The images of a step are shared out evenly, so that a mean over ranks of means over shares is the
-mean over the batch. DDP reduces the gradients of the weights; `Ranks.mean_` is for those who take
-gradients without it. Files are written by the first rank alone (`on_first`).
+The images of a step are divided evenly, so a mean over ranks of means over shares is the mean over
+the batch. DDP reduces the gradients of the weights; `Ranks.mean_` reduces gradients that are
+computed without it. Only rank 0 writes files (`on_first`).
 """
 
 import copy
-import sys
+import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -20,41 +20,42 @@ from torch.nn.parallel import DistributedDataParallel
 
 from nas.errors import DistributedError
 
+_log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 _FAILED = -1
 
 
 class Ranks:
-    """One process alone."""
+    """A run of one process."""
 
     rank = 0
     size = 1
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the one that writes."""
+        """Whether this rank writes files and messages."""
         return self.rank == 0
 
     def say(self, message: str) -> None:
-        """Print on stderr, once and not once a rank."""
+        """Log a message, once and not once per rank."""
         if self.is_first:
-            print(message, file=sys.stderr)
+            _log.warning(message)
 
     def on_first(self, function: Callable[[], Result]) -> Result | None:
-        """Call a function on the first rank alone; the others get None, when it has returned.
+        """Call a function on rank 0 only; the others wait for it and get None.
 
         Raises:
-            DistributedError: (on the others) the function raised.
+            DistributedError: On the others, if the function raised.
         """
         return function()
 
     def first_then_others(self, function: Callable[[], Result]) -> Result:
-        """Call a function on the first rank, then on the others, such as one that downloads."""
-        found = self.on_first(function)
-        return found if self.is_first else function()
+        """Call a function on rank 0, then on the others; for example one that downloads."""
+        result = self.on_first(function)
+        return cast(Result, result) if self.is_first else function()
 
     def bytes_from_first(self, function: Callable[[], bytes]) -> bytes:
-        """Call a function on the first rank alone and return on all what it returned there."""
+        """Call a function on rank 0 only; all ranks return its result."""
         return function()
 
     def largest(self, *numbers: int) -> tuple[int, ...]:
@@ -72,25 +73,25 @@ class Ranks:
         """Replace a tensor by its sum over the ranks."""
 
     def broadcast_(self, tensors: Iterable[Tensor]) -> None:
-        """Replace tensors by those of the first rank."""
+        """Replace tensors by those of rank 0."""
 
     def check_equal(self, tensors: Iterable[Tensor], what: str) -> None:
         """Check that tensors are the same on all ranks, bit for bit.
 
         Raises:
-            DistributedError: They are not.
+            DistributedError: They differ.
         """
 
     def gather(self, state: Any) -> list[Any]:
-        """Return one state a rank, in plain values and tensors on the CPU."""
+        """Return the states of all ranks, in plain values and tensors on the CPU."""
         return [state]
 
     def parallel(self, net: nn.Module, *example: Any) -> nn.Module:
-        """Return what to call in place of a network whose `.grad` shall be means over the ranks.
+        """Return a wrapper of a network; its backward pass makes `.grad` the mean over the ranks.
 
         Args:
-            net: Keeps its parameters, which become those of the first rank.
-            example: Inputs as it will be called with, such as two images.
+            net: The network; its parameters become those of rank 0.
+            example: Example inputs, such as two images.
         """
         return net
 
@@ -99,7 +100,7 @@ ALONE = Ranks()
 
 
 class TorchRanks(Ranks):
-    """One process of several; torch.distributed has been initialised."""
+    """One process of several; torch.distributed has been initialized."""
 
     def __init__(self, device: torch.device):
         self.rank = dist.get_rank()
@@ -122,14 +123,14 @@ class TorchRanks(Ranks):
         finally:
             dist.broadcast(length, 0)
         if length == _FAILED:
-            raise DistributedError("the first rank has failed; it says above why")
+            raise DistributedError("rank 0 failed; see its error")
         buffer = torch.frombuffer(bytearray(content or bytes(int(length) or 1)), dtype=torch.uint8)
         dist.broadcast(buffer, 0)
         return buffer[: int(length)].numpy().tobytes()
 
     def largest(self, *numbers: int) -> tuple[int, ...]:
         """See `Ranks`."""
-        together = torch.tensor(numbers)  # on the CPU: no GPU waits for it
+        together = torch.tensor(numbers)  # on the CPU, so no GPU waits for it
         dist.all_reduce(together, dist.ReduceOp.MAX)
         return tuple(together.tolist())
 
@@ -162,7 +163,7 @@ class TorchRanks(Ranks):
         if self.largest(first != own) != (0,):
             raise DistributedError(
                 f"{what} differ between the ranks; start all of them with the same command and "
-                "versions, on machines of one kind"
+                "versions, on the same kind of machine"
             )
 
     def gather(self, state: Any) -> list[Any]:
@@ -178,7 +179,7 @@ class TorchRanks(Ranks):
 
 
 class _SumOverRanks(torch.autograd.Function):
-    """y_r = sum over ranks s of x_s, so dL/dx_s = sum over ranks r of dL_r/dy_r: the same again."""
+    """y_r = sum over ranks s of x_s, so dL/dx_s = sum over ranks r of dL_r/dy_r."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -192,11 +193,11 @@ class _SumOverRanks(torch.autograd.Function):
 
 
 def _has_unused_parameters(net: nn.Module, *example: Any) -> bool:
-    """Whether some parameters of a network have no part in its output; computes nothing."""
+    """Return whether some parameters do not affect the output; runs on the meta device."""
     shadow = copy.deepcopy(net).to("meta").train()
     for module in shadow.modules():
         if isinstance(module, nn.modules.batchnorm._NormBase):
-            module.eval()  # else a SyncBatchNorm would talk to the other ranks
+            module.eval()  # else SyncBatchNorm would communicate with the other ranks
     for parameter in shadow.parameters():
         parameter.grad = None
     inputs = torch.utils._pytree.tree_map_only(Tensor, lambda x: x.detach().to("meta"), example)

@@ -19,8 +19,8 @@ from nas.distributed.ranks import ALONE, Ranks
 from nas.errors import CheckpointError, NasError, TrainingError, shown
 from nas.runtime.checkpoint import list_checkpoints, parse_checkpoint, read_newest
 from nas.runtime.compute import Batch, Compute
-from nas.runtime.device import peak_memory_mib
 from nas.runtime.finite import FiniteGuard
+from nas.runtime.memory import peak_memory_mib
 from nas.runtime.meter import Meter
 from nas.runtime.rng import generator_states, set_generator_states
 from nas.runtime.run_directory import RunDirectory

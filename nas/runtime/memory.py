@@ -1,96 +1,98 @@
-"""How much memory a training step will take, found without taking it."""
+"""How much memory there is, and how much is in use.
 
-import copy
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+Linux limits memory by control groups, in version 2 (one tree, `memory.max`) or version 1 (one tree
+per resource, `memory.limit_in_bytes`). A limit of any group above a process applies to it.
+"""
+
+import os
+import resource
+from pathlib import Path, PurePosixPath
 
 import torch
-from torch import Tensor, nn
-from torch.multiprocessing.reductions import StorageWeakRef
 
-from nas.runtime.compute import Compute
+from nas.errors import DataError
 
 MIB = 2**20
+_OWN_GROUPS = Path("/proc/self/cgroup")
+_TREES = Path("/sys/fs/cgroup")
 
 
-@dataclass(frozen=True)
-class MemoryEstimate:
-    """Bytes that tensors take at the height of a training step; a program needs more."""
-
-    fixed_bytes: int
-    """Weights, their gradients, what else is kept for a weight, and buffers."""
-    image_bytes: float
-    """What one image leaves behind for the backward pass."""
-
-    def peak_mib(self, num_images: int) -> float:
-        """Return the estimate for a forward and backward pass of so many images, MiB."""
-        return (self.fixed_bytes + self.image_bytes * num_images) / MIB
-
-    def largest_fitting(self, batch_size: int, available_mib: float) -> int | None:
-        """Return the largest proper divisor of the batch that fits as a micro-batch, or None."""
-        fitting = (
-            size
-            for size in range(batch_size // 2, 1, -1)
-            if batch_size % size == 0 and self.peak_mib(size) <= available_mib
-        )
-        return next(fitting, None)
-
-
-def estimate_memory(
-    net: nn.Module, inputs: tuple, compute: Compute, num_slots: int = 1
-) -> MemoryEstimate:
-    """Count what a forward pass in training mode keeps for the backward pass.
-
-    For a GPU the pass runs on shapes alone (the meta device), so it takes neither the time nor the
-    memory; in half precision what is kept is then counted at half its size: BatchNorm statistics
-    and a few float32 casts are more than that. On a CPU some layers keep less than torch's own, and
-    one of them looks at its numbers: there the few images of `inputs` really pass.
+def check_fits(num_images: int, channels: int, image_size: int) -> None:
+    """Check that decoded images take at most half of the memory.
 
     Args:
-        net: Left as it is.
-        inputs: Arguments of `net`; the first are images, (N, C, H, W), with N at least 2, of which
-            only the shape is read.
-        compute: The arithmetic.
-        num_slots: Numbers kept for a weight besides itself and its gradient: 1 is the momentum.
+        num_images: N.
+        channels: C, one byte each.
+        image_size: Height and width, pixels.
+
+    Raises:
+        DataError: They take more.
     """
-    images, *others = inputs
-    device = torch.device("cpu" if compute.device.type == "cpu" else "meta")
-    shadow = copy.deepcopy(net).to(device).train()
-    kept: dict[int, int] = {}
-    storages = []  # held, so that no identity is given twice
-
-    def count(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        storages.append(storage)
-        kept[StorageWeakRef(storage).cdata] = storage.nbytes()
-        return tensor
-
-    own = (*shadow.parameters(), *shadow.buffers())
-    own_storages = {StorageWeakRef(tensor.untyped_storage()).cdata for tensor in own}
-    hooks = torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor)
-    # Neither the images nor drop path must draw from the run.
-    with hooks, torch.random.fork_rng(devices=[]), _autocast(compute, device):
-        drawn = torch.randn(images.shape, device=device).to(memory_format=compute.memory_format)
-        output = shadow(drawn, *_moved(others, device))
-    activations = sum(size for key, size in kept.items() if key not in own_storages)
-    del output
-    if compute.autocast_dtype is not None and device.type == "meta":
-        activations /= 2
-    parameters = sum(p.numel() * p.element_size() for p in net.parameters())
-    buffers = sum(b.numel() * b.element_size() for b in net.buffers())
-    return MemoryEstimate(
-        fixed_bytes=(2 + num_slots) * parameters + buffers,
-        image_bytes=activations / len(images),
-    )
+    needed = num_images * channels * image_size**2
+    allowed = physical_memory() // 2
+    if needed > allowed:
+        raise DataError(
+            f"{num_images} images of {image_size} x {image_size} take {needed / 2**30:.1f} GiB; "
+            f"allowed is half of this machine's memory, {allowed / 2**30:.1f} GiB; "
+            "lower image_size or max_images"
+        )
 
 
-def _autocast(compute: Compute, device: torch.device) -> AbstractContextManager:
-    return compute.autocast() if device == compute.device else nullcontext()
+def total_memory_mib(device: torch.device) -> float:
+    """Return the memory of a GPU, or the memory that this process may use on a CPU, MiB."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory / MIB
+    return physical_memory() / MIB
 
 
-def _moved(value, device: torch.device):
-    if isinstance(value, Tensor):
-        return value.detach().to(device)
-    if isinstance(value, tuple | list):
-        return type(value)(_moved(item, device) for item in value)
-    return value
+def peak_memory_mib(device: torch.device) -> float:
+    """Return the largest memory in use so far, MiB: tensors on a GPU, else the whole process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / MIB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
+
+
+def physical_memory() -> int:
+    """Return the memory that this process may use, bytes: the machine's, or a lower limit."""
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if address_space != resource.RLIM_INFINITY:
+        limits.append(address_space)
+    if (group := group_limit()) is not None:
+        limits.append(group)
+    return min(limits)
+
+
+def group_limit(own_groups: Path = _OWN_GROUPS, trees: Path = _TREES) -> int | None:
+    """Return the smallest memory limit of the control groups of this process.
+
+    Args:
+        own_groups: Lines of `number:resources:/path/of/the/group`.
+        trees: Root of the trees of groups.
+
+    Returns:
+        Bytes, or None if no limit is set.
+    """
+    limits = []
+    for line in _read(own_groups).splitlines():
+        _, resources, group = (*line.split(":", 2), "", "")[:3]
+        if resources == "":
+            tree, name = trees, "memory.max"
+        elif "memory" in resources.split(","):
+            tree, name = trees / "memory", "memory.limit_in_bytes"
+        else:
+            continue
+        own = PurePosixPath(group.lstrip("/"))
+        # In a container the path may be the host's; the root of the tree is then the group.
+        for folder in (own, *own.parents):
+            text = _read(tree / folder / name).strip()
+            if text.isdecimal():  # version 2 writes "max" if there is no limit
+                limits.append(int(text))
+    return min(limits, default=None)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, ValueError):
+        return ""

@@ -6,7 +6,7 @@ from torch import Tensor
 from nas.config import SearchConfig
 from nas.data import TensorLoader, TrainTransform, load_dataset, place_images, stratified_split
 from nas.data.skipped import announce_skipped
-from nas.distributed.share import WHOLE, Share
+from nas.distributed.launch import WHOLE, Share
 from nas.errors import ConfigError
 from nas.runtime.compute import Compute
 from nas.search.searcher import SearchData

@@ -5,7 +5,7 @@ import dataclasses
 from torch import nn
 
 from nas.runtime.compute import Compute
-from nas.runtime.memory import MemoryEstimate, estimate_memory
+from nas.runtime.step_memory import MemoryEstimate, estimate_memory
 
 _SLOTS = {"first_order": 1, "second_order": 4, "second_order_exact": 4}
 """Numbers kept for a weight besides itself and its gradient: the momentum; in the second order also

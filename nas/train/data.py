@@ -6,7 +6,7 @@ import torch
 from nas.config import AugmentConfig
 from nas.data import stratified_split
 from nas.data.from_config import Images, eval_loader, load_split, train_loader
-from nas.distributed.share import WHOLE, Share
+from nas.distributed.launch import WHOLE, Share
 from nas.errors import ConfigError
 from nas.runtime.compute import Compute
 from nas.train.trainer import TrainData

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from nas.runtime.device import peak_memory_mib
+from nas.runtime.memory import peak_memory_mib
 from nas.train.trainer import Trainer
 
 NUM_TIMED_STEPS = 3

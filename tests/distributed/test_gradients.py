@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from nas.distributed.share import Share
+from nas.distributed.launch import Share
 from tests.distributed.ranks import run_ranks
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

@@ -80,7 +80,7 @@ def test_a_search_a_dead_rank_and_a_restart(tmp_path, capfd):
     codes = finish(ranks, WITHIN_S)
     assert time.monotonic() - died_s < WITHIN_S
     assert codes == [2, -signal.SIGKILL]
-    assert "rank 0: lost the other ranks" in capfd.readouterr().err
+    assert "another rank failed" in capfd.readouterr().err
 
     assert finish(start(search, argv, restarts=1)) == [0, 0]
     for name in ("metrics.jsonl", "genotype.json"):
@@ -117,9 +117,9 @@ def test_a_retrain_stops_together_and_measures_exactly(tmp_path, capfd):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"batch_size": 9}, "--batch_size: found 9, which cannot be shared out evenly"),
-        ({"sync_batchnorm": "true"}, "--sync_batchnorm: torch has it on GPUs only"),
-        ({"out": "OUT"}, "the first rank has failed"),
+        ({"batch_size": 9}, "--batch_size: found 9, which cannot be divided evenly"),
+        ({"sync_batchnorm": "true"}, "--sync_batchnorm: needs a GPU"),
+        ({"out": "OUT"}, "rank 0 failed; see its error"),
     ],
 )
 def test_what_ranks_refuse(tmp_path, capfd, settings, message):

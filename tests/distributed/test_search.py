@@ -8,8 +8,8 @@ from torch.nn.functional import cross_entropy
 
 from nas.config import SearchConfig
 from nas.data import DatasetInfo, TensorLoader, TrainTransform
+from nas.distributed.launch import Share
 from nas.distributed.ranks import ALONE
-from nas.distributed.share import Share
 from nas.operators import resolve
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.search import SearchData, Searcher

@@ -29,7 +29,7 @@ def test_a_search_out_of_memory_goes_on_in_micro_batches(tmp_path, capsys, monke
     with monkeypatch.context() as context:
         context.setattr(Searcher, "_measure", lambda self: torch.empty(10**15))
         assert search(out, checkpoint_steps=1) == 2
-    assert "takes with --resume" in capsys.readouterr().err
+    assert "works with --resume" in capsys.readouterr().err
     assert search(out, resume=True, micro_batch=4) == 0
     assert "resumed with --micro_batch 4" in capsys.readouterr().err
     assert (out / "genotype.json").exists()

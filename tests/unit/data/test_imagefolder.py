@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from nas.data import imagefolder, load_dataset, memory
+from nas.data import imagefolder, load_dataset
 from nas.errors import DataError
+from nas.runtime import memory
 
 
 def picture(width=8, height=8, seed=0):
@@ -306,10 +307,5 @@ def test_a_set_larger_than_memory_is_refused(root, monkeypatch):
     assert len(load(root)) == 6
     monkeypatch.setattr(memory, "physical_memory", lambda: 2 * 6 * 3 * 8 * 8 - 2)
     monkeypatch.setattr(imagefolder, "read_all", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(DataError, match=r"6 images of 8 x 8 .*lower --image_size or --max_images"):
+    with pytest.raises(DataError, match=r"6 images of 8 x 8 .*lower image_size or max_images"):
         load(root)
-
-
-def test_this_machine_has_memory():
-    """The guard reads a plausible amount, in bytes."""
-    assert 2**28 < memory.physical_memory() < 2**46

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from nas.data import EvalTransform, load_dataset, memory
+from nas.data import EvalTransform, load_dataset
 from nas.data.shapes.dataset import NUM_IMAGES, SHAPES, draw_shapes
 from nas.errors import DataError
+from nas.runtime import memory
 
 CHECKSUMS = {
     ("train", 32): "ea73373585764445",
@@ -62,7 +63,7 @@ def test_more_than_there_are_is_an_error():
 def test_a_size_that_does_not_fit_is_refused(monkeypatch):
     """The memory guard stands before the drawing too."""
     monkeypatch.setattr(memory, "physical_memory", lambda: 2**30)
-    with pytest.raises(DataError, match="lower --image_size or --max_images"):
+    with pytest.raises(DataError, match="lower image_size or max_images"):
         load_dataset("shapes", split="train", image_size=512)
 
 

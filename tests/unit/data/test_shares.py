@@ -6,7 +6,7 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from nas.data import DatasetInfo, FileLoader, ImageFiles, TensorLoader, TrainTransform
-from nas.distributed.share import Share
+from nas.distributed.launch import Share
 from nas.errors import CheckpointError
 
 INFO = DatasetInfo("noise", ("a", "b"), 8, (0.5,) * 3, (0.25,) * 3)
