@@ -1,131 +1,160 @@
-"""Published weights: read a checkpoint into a network, strictly.
+"""Copy the weights of a checkpoint into a network, completely or not at all."""
 
-The released MobileNeXt checkpoints are what `torch.save` writes of a dict with `state_dict`, where
-training kept an average also `state_dict_ema`, and beside them the optimiser and the command line
-as an `argparse.Namespace`. Plain state dicts, such as torchvision's, are read too.
-"""
-
-import argparse
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from nas.errors import CheckpointError
+from nas.models.weight_files import StateDict, read_state_dicts
+from nas.models.weight_names import Translation, translations
 
-_MAX_KEYS = 5
-"""Keys that an error lists of each kind."""
+_log = logging.getLogger(__name__)
+_MAX_NAMES = 5
+"""Number of names that a message lists."""
+_USUAL_PLACES = ("", "state_dict", "model_state_dict", "model", "net")
+"""Where weights are usually stored; preferred if a file holds a network several times."""
+_AVERAGE = re.compile(r"(?:^|[._])(?:ema|swa|averaged?)(?:[._]|$)")
+_AUXILIARY = "auxiliary_head."
+"""Weights that are used in training only, and may be missing or left over."""
 
 
-def load_weights(model: nn.Module, path: str | Path, ema: bool = False) -> None:
-    """Copy the weights of a checkpoint into a network; every one must fit.
+def load_weights(
+    model: nn.Module, path: str | Path, ema: bool = False, *, new_classifier: bool = False
+) -> list[str]:
+    """Copy the weights of a checkpoint into a network.
 
-    Nothing in the file is executed: beside tensors and plain values only `argparse.Namespace` is
-    accepted. Keys may all carry the prefix "module." of a parallel wrapper. Where the checkpoint
-    does not fit, the network is left as it was.
+    Checkpoints of other programs are read too; docs/checkpoints.md lists the forms. Nothing in the
+    file is executed. If the checkpoint does not fit, the network is not changed.
 
     Args:
         model: The network, which is changed in place.
-        path: The file.
-        ema: Whether to take the running average `state_dict_ema` instead of `state_dict`.
+        path: The file, or a run directory.
+        ema: Whether to take the moving average of the weights that the file also holds.
+        new_classifier: Whether a classifier for another number of classes is left out, so that
+            it keeps its initial weights, as a start for fine-tuning.
+
+    Returns:
+        The names of the network's weights that were not in the file.
 
     Raises:
-        CheckpointError: The file is missing, damaged, holds other objects, has no weights of the
-            kind asked for, or its keys or shapes are not those of the network.
+        CheckpointError: The file cannot be read, holds no weights of the kind asked for, or its
+            names or shapes are not those of the network.
     """
     path = Path(path)
-    fit_weights(model, _without_prefix(_state_dict(_read(path), path, ema)), path)
+    state, names = _choose(read_state_dicts(path), model.state_dict(), path, ema)
+    if names.outside:
+        _log.info("%s: not part of the network: %s", path, _listed(names.outside))
+    by_name = {**names.names, **names.unknown}
+    return fit_weights(
+        model, {ours: state[name] for ours, name in by_name.items()}, path, new_classifier
+    )
 
 
-def fit_weights(model: nn.Module, state: Mapping[str, Tensor], where: str | Path) -> None:
-    """Copy weights into a network; every one must fit, else the network is left as it was.
+def fit_weights(
+    model: nn.Module, state: Mapping[str, Tensor], where: str | Path, new_classifier: bool = False
+) -> list[str]:
+    """Copy weights by name into a network, which is not changed if they do not fit.
+
+    The counters of BatchNorm layers (`num_batches_tracked`) and the auxiliary head may be missing.
 
     Args:
         model: The network, which is changed in place.
         state: The weights by name.
-        where: Where they are from, for the message.
+        where: Their origin, for the message.
+        new_classifier: As in `load_weights`.
+
+    Returns:
+        As in `load_weights`.
 
     Raises:
-        CheckpointError: Keys or shapes are not those of the network.
+        CheckpointError: Names or shapes are not those of the network.
     """
-    expected = model.state_dict()
-    missing = [key for key in expected if key not in state]
-    unexpected = [key for key in state if key not in expected]
+    own = model.state_dict()
+    new = _other_classifiers(model, state) if new_classifier else []
+    missing = [name for name in own if name not in state and not name.endswith("_tracked")]
+    unexpected = [name for name in state if name not in own]
     misshapen = [
-        f"{key} {tuple(state[key].shape)} instead of {tuple(tensor.shape)}"
-        for key, tensor in expected.items()
-        if key in state and state[key].shape != tensor.shape
+        f"{name} {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in own.items()
+        if name in state and name not in new and state[name].shape != tensor.shape
     ]
     problems = [
-        f"{len(keys)} {kind}: {_some(keys)}"
-        for kind, keys in (
-            ("missing", missing),
-            ("unexpected", unexpected),
-            ("of another shape", misshapen),
+        f"{len(names)} {kind}: {_listed(names)}"
+        for kind, names in (
+            ("missing", [name for name in missing if not name.startswith(_AUXILIARY)]),
+            ("unexpected", [name for name in unexpected if not name.startswith(_AUXILIARY)]),
+            ("with another shape", misshapen),
         )
-        if keys
+        if names
     ]
     if problems:
         raise CheckpointError(
             f"{where}: does not fit this {type(model).__name__}: {'; '.join(problems)}; build the "
             "network that was saved (model, width, num_classes)"
         )
-    model.load_state_dict(state)
+    for names, reason in (
+        (new, "has another number of classes, keeps its initial weights"),
+        (missing, "not in the file, keeps its initial weights"),
+        (unexpected, "not used by this network, left out"),
+    ):
+        if names:
+            _log.info("%s: %s: %s", where, reason, _listed(names))
+    model.load_state_dict({**own, **{k: v for k, v in state.items() if k in own and k not in new}})
+    return new + missing
 
 
-def _read(path: Path) -> Any:
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as cause:
+def _choose(
+    found: Mapping[str, StateDict], own: StateDict, path: Path, ema: bool
+) -> tuple[StateDict, Translation]:
+    """Return the state dict of a file that fits best, and the translation of its names."""
+    choices = {
+        f"{place}.{names.prefix}".strip("."): (place, state, names)
+        for place, state in found.items()
+        for names in translations(state, own)
+    }
+    averages = {label for label in choices if _AVERAGE.search(label)}
+    if ema and not averages:
         raise CheckpointError(
-            f"{path}: cannot be read: {cause.strerror or cause}; give the path of a checkpoint"
-        ) from cause
-    except Exception as cause:  # torch raises many kinds for a torn file
-        blocked = re.search(r"GLOBAL (\S+)", str(cause))
-        if blocked is not None:
+            f"{path}: has no moving average of the weights; leave ema_weights out"
+        )
+    if averages and (ema or averages != choices.keys()):
+        choices = {label: c for label, c in choices.items() if (label in averages) == ema}
+    if not choices:  # no name is known: let the caller say which are missing
+        state = max(found.values(), key=len)
+        return state, Translation("", {}, dict(zip(state, state, strict=True)), [])
+    most = max(len(names.names) for _, _, names in choices.values())
+    best = {k: c for k, c in choices.items() if len(c[2].names) == most}
+    if len(best) > 1:
+        usual = [label for label, (place, _, _) in best.items() if place in _USUAL_PLACES]
+        if len(usual) != 1:
             raise CheckpointError(
-                f"{path}: holds {blocked[1]}, which is not loaded because it could run code; only "
-                "tensors, plain values and argparse.Namespace are accepted"
-            ) from cause
-        reason = str(cause).partition(". ")[0] if isinstance(cause, RuntimeError) else ""
-        raise CheckpointError(
-            f"{path}: is damaged or no checkpoint{reason and f' ({reason})'}; fetch or copy it "
-            "again"
-        ) from cause
+                f"{path}: holds weights for this network several times: {_listed(best)}; save the "
+                "one that you want alone"
+            )
+        best = {usual[0]: best[usual[0]]}
+    _, state, names = next(iter(best.values()))
+    return state, names
 
 
-def _state_dict(content: Any, path: Path, ema: bool) -> Mapping[str, Tensor]:
-    """Return the mapping of names to tensors in what was read."""
-    wanted = "state_dict_ema" if ema else "state_dict"
-    found = content
-    if isinstance(content, Mapping) and (ema or wanted in content):
-        found = content.get(wanted)
-    if _is_state_dict(found):
-        return found
-    holds = type(content).__name__
-    if isinstance(content, Mapping):
-        holds = f"the keys {_some([str(key) for key in content])}"
-    advice = "ask for it without ema" if ema else "it should hold the weights by name"
-    raise CheckpointError(f"{path}: has no {wanted}; it holds {holds}; {advice}")
+def _other_classifiers(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
+    """Return the names of the linear layers that differ in the number of outputs only."""
+    names = []
+    for prefix, module in model.named_modules():
+        weight = state.get(f"{prefix}.weight")
+        if (
+            isinstance(module, nn.Linear)
+            and weight is not None
+            and weight.shape != module.weight.shape
+            and weight.shape[1:] == module.weight.shape[1:]
+        ):
+            names += [f"{prefix}.{name}" for name in module.state_dict()]
+    return names
 
 
-def _is_state_dict(value: Any) -> bool:
-    return (
-        isinstance(value, Mapping)
-        and len(value) > 0
-        and all(isinstance(key, str) and isinstance(v, Tensor) for key, v in value.items())
-    )
-
-
-def _without_prefix(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    prefix = "module." if all(key.startswith("module.") for key in state) else ""
-    return {key.removeprefix(prefix): tensor for key, tensor in state.items()}
-
-
-def _some(keys: list[str]) -> str:
-    more = len(keys) - _MAX_KEYS
-    return ", ".join(keys[:_MAX_KEYS]) + (f" and {more} more" if more > 0 else "")
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    more = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -320,7 +320,7 @@ def test_a_network_by_name(tmp_path, capsys):
     assert main([*theirs, f"--out={tmp_path / 'theirs'}"]) == 0
     assert read(tmp_path / "theirs" / "evaluation.json")["confusion"] == first["confusion"]
     assert main([*theirs, "--ema_weights"]) == 2
-    assert "has no state_dict_ema" in capsys.readouterr().err
+    assert "has no moving average of the weights" in capsys.readouterr().err
     rates = ["--learning_rate=1e-12", "--max_images=16"]
     assert main([*network, *small, *rates, weights, f"--out={tmp_path / 'tuned'}"]) == 0
     tuned = load_newest(tmp_path / "tuned" / "checkpoints")["net"]
