@@ -20,6 +20,7 @@ from nas.distributed.session import check_ranks, format_ranks, join_ranks, prepa
 from nas.errors import ConfigError, ReportError, RunDirectoryError
 from nas.genotype import Genotype, load_genotype
 from nas.models import build_model, choose_genotype, describe_model, load_weights
+from nas.operators.contract import check_operators, network_sizes
 from nas.records import Cost, Evaluation
 from nas.report.cells.diagram import draw_cells
 from nas.report.html import write_report
@@ -69,6 +70,9 @@ def _run(
     images = ranks.first_then_others(lambda: load_split(config, "train"))
     info = images.info
     image_shape = (info.channels, info.image_size, info.image_size)
+    if genotype is not None:
+        sizes = network_sizes(image_shape, config.init_channels, config.num_cells, config.stem)
+        check_operators(genotype.primitives, sizes, affine=True)
     description = describe_model(genotype, config, info)
     torch.manual_seed(config.seed)
     net = build_model(description)

@@ -16,6 +16,7 @@ from nas.distributed.session import check_ranks, format_ranks, join_ranks, prepa
 from nas.errors import RunDirectoryError
 from nas.genotype import Genotype
 from nas.operators import resolve, with_details
+from nas.operators.contract import check_operators, network_sizes
 from nas.report.cells.diagram import draw_cells
 from nas.report.html import write_report
 from nas.runtime.complexity import count_parameters
@@ -57,6 +58,8 @@ def _run(
         ranks.on_first(lambda: RunDirectory.check_free(path))
     share = Share(ranks.rank, ranks.size)
     data = ranks.first_then_others(lambda: load_search_data(config, compute, share))
+    sizes = network_sizes(data.image_shape, config.init_channels, config.num_cells)
+    check_operators(space.primitives, sizes, affine=False)
     torch.manual_seed(config.seed)
     net = Supernet(
         space, data.image_shape[0], data.num_classes, config.init_channels, config.num_cells

@@ -7,6 +7,7 @@ from nas.errors import ConfigError, GenotypeError
 from nas.genotype import Genotype, load_genotype
 from nas.models.random_genotype import random_genotype
 from nas.operators import resolve, resolve_genotype
+from nas.operators.annotate import with_operators
 from nas.space import load_space
 
 _RANDOM = "random:"
@@ -33,7 +34,7 @@ def choose_genotype(config: AugmentConfig) -> Genotype | None:
     if config.space is not None:
         _check_space(genotype, config.space)
     resolve_genotype(genotype, config.plugins)
-    return genotype
+    return with_operators(genotype)
 
 
 def _check_space(genotype: Genotype, text: str) -> None:
@@ -61,4 +62,4 @@ def _draw(config: AugmentConfig) -> Genotype:
         )
     space = load_space(config.space or "darts")
     resolve(space, config.plugins)
-    return random_genotype(space, int(seed))
+    return with_operators(random_genotype(space, int(seed)))

@@ -1,5 +1,6 @@
 """A genotype that is complete in itself: labels, families, space and search go with the cells."""
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
@@ -33,3 +34,12 @@ def with_details(
         },
         search=search,
     )
+
+
+def with_operators(genotype: Genotype) -> Genotype:
+    """Return the genotype with the records of its operators, which a diagram needs.
+
+    Records that it already has are kept.
+    """
+    records = {name: get_operator(name).description() for name in genotype.primitives}
+    return dataclasses.replace(genotype, operators={**records, **genotype.operators})

@@ -4,7 +4,8 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nas.errors import GenotypeError, OperatorError, SearchSpaceError, close_matches
@@ -123,7 +124,27 @@ def _import(plugin: str) -> None:
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    with _importing_from(path.resolve().parent):
+        spec.loader.exec_module(module)
+
+
+@contextmanager
+def _importing_from(folder: Path) -> Iterator[None]:
+    """Let a plug-in import the files next to it.
+
+    They are forgotten afterwards, so that a plug-in in another folder can have files of the same
+    name, and a file here is not taken for one there.
+    """
+    sys.path.insert(0, str(folder))
+    before = set(sys.modules)
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file is not None and Path(file).is_relative_to(folder):
+                del sys.modules[name]
 
 
 def _module_name(plugin: str) -> str:

@@ -1,4 +1,4 @@
-"""Exact measurement: every image once, none added, none left out."""
+"""Exact measurement: every image counts once."""
 
 from collections.abc import Callable, Iterable
 
@@ -9,12 +9,14 @@ from torch.nn.functional import cross_entropy
 from nas.distributed.ranks import ALONE, Ranks
 from nas.records import Evaluation
 from nas.runtime.compute import Batch, Compute
+from nas.runtime.loop import explained_worker_failures
 
 MAX_CONFUSION_CLASSES = 100
 """The confusion matrix is kept up to this number of classes."""
 
 
 @torch.no_grad()
+@explained_worker_failures()
 def evaluate(
     net: nn.Module,
     loader: Iterable[Batch],
@@ -26,18 +28,21 @@ def evaluate(
 ) -> Evaluation:
     """Measure a model on all images of a loader.
 
-    With several ranks each measures its share of the images and all return the same: counts are
-    added up, nothing is padded and nothing counted twice.
+    With several ranks each measures its share of the images, and all return the same result: the
+    counts are added up, and no image is padded or counted twice.
 
     Args:
         net: Called in eval mode as `net(images)`; returns logits (N, num_classes). Its mode is
             restored.
-        loader: One pass over the images, or over this rank's share of them; batches may differ in
-            size and be empty.
-        num_classes: Of the logits.
+        loader: One pass over the images, or over this rank's share; batches may differ in size and
+            may be empty.
+        num_classes: Number of logits.
         compute: The arithmetic, on the device of `net`; None is fp32 on the CPU.
         on_batch: Called after each batch.
-        ranks: Those that measure together.
+        ranks: The processes that measure together.
+
+    Raises:
+        DataError: A process that decodes images was killed.
     """
     was_training = net.training
     net.eval()
@@ -45,7 +50,7 @@ def evaluate(
     device = compute.device
     loss = torch.zeros((), dtype=torch.float64, device=device)
     in_top5 = torch.zeros((), dtype=torch.int64, device=device)
-    # One count a (true, predicted) pair.
+    # One count per (true, predicted) pair.
     pairs = torch.zeros(num_classes * num_classes, dtype=torch.int64, device=device)
     try:
         for batch in loader:

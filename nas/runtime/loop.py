@@ -7,6 +7,7 @@ A loop can be stopped and resumed between any two steps. Its state is a dictiona
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from nas.config import RunConfig
 from nas.distributed.ranks import ALONE, Ranks
-from nas.errors import CheckpointError, NasError, TrainingError, shown
+from nas.errors import CheckpointError, DataError, NasError, TrainingError, shown
 from nas.runtime.checkpoint import list_checkpoints, parse_checkpoint, read_newest
 from nas.runtime.compute import Batch, Compute
 from nas.runtime.finite import FiniteGuard
@@ -108,10 +109,12 @@ class EpochLoop:
         Raises:
             Stopped: A signal asked the run to stop; a checkpoint was written.
             TrainingError: A loss or a gradient is not finite.
+            DataError: A process that decodes images was killed.
         """
         num_steps = len(self.train_loader)
         self._started_s = time.perf_counter()
         with (
+            explained_worker_failures(),
             self._stop,
             tqdm(
                 total=self.epochs * num_steps,
@@ -294,6 +297,23 @@ class EpochLoop:
         own = state["ranks"][self.ranks.rank]
         self.train_meter.load_state_dict(own["train_meter"])
         set_generator_states(own["generators"])
+
+
+@contextmanager
+def explained_worker_failures() -> Iterator[None]:
+    """Turn the death of a worker of a DataLoader into one clear error.
+
+    torch notices it in a signal handler, so the error can come from any line.
+    """
+    try:
+        yield
+    except RuntimeError as cause:
+        if "DataLoader worker" not in str(cause):
+            raise
+        raise DataError(
+            "workers: a process that decodes images was killed, most often because memory ran out; "
+            "free memory or lower `workers`, and continue from the last checkpoint with `resume`"
+        ) from cause
 
 
 def norm_of(module: nn.Module) -> float:

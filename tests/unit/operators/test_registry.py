@@ -77,6 +77,35 @@ def test_a_plugin_file_is_loaded_once(tmp_path):
     assert get_operator("plugged_a").label == "my conv"
 
 
+HELPED = """
+from blocks import block
+from nas.operators import register_operator
+
+@register_operator("{name}")
+def build(channels, stride, *, affine):
+    return block(channels, stride)
+"""
+BLOCK = """
+from torch import nn
+
+def block(channels, stride):
+    return nn.{kind}Pool2d(3, stride, 1)
+"""
+
+
+def test_a_plugin_imports_the_files_next_to_it(tmp_path):
+    """Each plug-in gets its own file, even if another folder has one of the same name."""
+    before = list(sys.path)
+    for kind in ("Max", "Avg"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        plugin(folder, BLOCK.format(kind=kind), "blocks.py")
+        load_plugins([plugin(folder, HELPED.format(name=f"helped_{kind}"))])
+        built = get_operator(f"helped_{kind}").factory(4, 1, affine=False)
+        assert type(built).__name__ == f"{kind}Pool2d"
+    assert sys.path == before and "blocks" not in sys.modules
+
+
 def test_a_plugin_module_is_imported(tmp_path, monkeypatch):
     """A dotted name is imported as Python does."""
     plugin(tmp_path, GOOD.format(name="plugged_b"), "plugged_module_b.py")
