@@ -1,100 +1,117 @@
-"""From the command line to the settings of a run, a new one or one to be resumed (no torch)."""
+"""From what was given to the settings of a run, a new one or one to be resumed (no torch)."""
 
 import dataclasses
-import sys
-from collections.abc import Callable, Sequence
-from itertools import zip_longest
+import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from nas.config import parse_settings
+from nas.config import Arguments
 from nas.distributed.launch import read_launch
-from nas.errors import ConfigError
-from nas.strict_yaml import is_file
+from nas.errors import ConfigError, NasError
+from nas.genotype import load_genotype
+from nas.space import load_space
+from nas.strict_yaml import is_directory, is_file
 
 Settings = TypeVar("Settings")
+_LOGGER = logging.getLogger(__name__)
 _MAY_CHANGE = {
-    *("out", "resume", "data", "device", "workers"),
-    *("checkpoint_minutes", "checkpoint_steps", "keep_checkpoints", "non_finite"),
+    "out",
+    "resume",
+    "data",
+    "device",
+    "workers",
+    "checkpoint_minutes",
+    "non_finite",
     "micro_batch",
 }
-"""What a run may be resumed with that does not change what it means.
-
---micro_batch is what a run that was too large for the memory needs; what it changes is said.
-"""
+"""Settings that may change on resume. micro_batch is allowed so that a run that ran out of memory
+can continue; a warning notes the effect."""
 
 
-def read_settings(
-    settings: type[Settings],
-    prog: str,
-    description: str,
-    argv: Sequence[str],
-    default_out: Callable[[Settings], str],
-) -> Settings:
-    """Return the settings, with `out` filled in; those of the run when it is to be resumed.
+def complete(given: Arguments[Settings], default_out: Callable[[Settings], str]) -> Settings:
+    """Return the settings, with `out` filled in; those of the run if it is to be resumed.
 
     Args:
-        settings: A dataclass with the fields `out`, `resume` and `epochs`.
-        prog: The program's name.
-        description: What it does, for the help.
-        argv: The arguments.
-        default_out: The run directory when --out is not given.
+        given: What the command line and its files say.
+        default_out: The run directory if none is given.
 
     Raises:
         ConfigError: A setting is wrong, or differs from that of the run to be resumed.
     """
-    out = _value_of("--out", argv)
-    if out is None or not _is_set("--resume", argv):
-        config = parse_settings(settings, prog, description, argv)
+    out = given.get("out")
+    if out is None or str(given.get("resume")).lower() not in ("true", "yes", "on"):
+        config = given.make()
         out = config.out or default_out(config)
-        # When torchrun starts the processes anew, the same command continues the run.
+        # If torchrun starts the processes again, the same command continues the run.
         is_restart = read_launch().restarts > 0 and is_file(Path(out) / "config.yaml")
         if not (config.resume or is_restart):
             return dataclasses.replace(config, out=out)
-    # From here on what the command line leaves out is what the run has; settings are checked
-    # together with those, not with the defaults.
+    # From here on, settings that are not given are those of the run.
     saved_path = Path(out) / "config.yaml"
     if not is_file(saved_path):
         raise ConfigError(
-            f"--resume: {out} holds no run (no config.yaml); start one without --resume, or "
-            "name the run's directory with --out"
+            f"resume: {out} holds no run (no config.yaml); start one without `resume`, or name the "
+            "run's directory with `out`"
         )
-    saved = parse_settings(settings, prog, description, [], base=saved_path)
-    config = parse_settings(settings, prog, description, argv, base=saved_path)
+    saved = _with_own_files(Arguments(given.settings, ()).make(saved_path), Path(out))
+    config = _with_own_files(given.make(saved_path), Path(out))
     _check_unchanged(saved, config, out)
     if config.micro_batch != saved.micro_batch and read_launch().rank == 0:
-        print(
-            f"{prog}: resumed with --micro_batch {config.micro_batch} in place of "
-            f"{saved.micro_batch}: BatchNorm sees other batches from here on",
-            file=sys.stderr,
+        _LOGGER.warning(
+            "resumed with `micro_batch` %s instead of %s: BatchNorm sees other batches from now on",
+            config.micro_batch,
+            saved.micro_batch,
         )
     return dataclasses.replace(config, out=out, resume=True)
 
 
-def _value_of(flag: str, argv: Sequence[str]) -> str | None:
-    """Return the last value that the command line gives a flag."""
-    found = None
-    for argument, following in zip_longest(argv, argv[1:]):
-        if argument == flag:
-            found = following
-        elif argument.startswith(f"{flag}="):
-            found = argument.removeprefix(f"{flag}=")
-    return found or None
+def _with_own_files(config: Settings, run: Path) -> Settings:
+    """Let a run use its own copy of its space or cells if the original file has gone."""
+    changes = {}
+    space, genotype = getattr(config, "space", None), getattr(config, "genotype", None)
+    if isinstance(space, str) and _is_gone(space) and is_file(run / "space.yaml"):
+        changes["space"] = str(run / "space.yaml")
+    if isinstance(genotype, str) and _is_gone(genotype) and is_file(run / "genotype.json"):
+        changes["genotype"] = str(run)
+    return dataclasses.replace(config, **changes)
 
 
-def _is_set(flag: str, argv: Sequence[str]) -> bool:
-    """Whether the command line turns a switch on; settings that are wrong are found later."""
-    is_given = any(argument.split("=")[0] == flag for argument in argv)
-    return is_given and str(_value_of(flag, argv)).lower() != "false"
+def _is_gone(text: str) -> bool:
+    is_path = text.endswith((".yaml", ".yml", ".json", ".txt")) or "/" in text
+    return is_path and not is_file(Path(text)) and not is_directory(Path(text))
 
 
 def _check_unchanged(saved: Settings, config: Settings, out: str) -> None:
     for field in dataclasses.fields(config):
         before, now = getattr(saved, field.name), getattr(config, field.name)
         may_change = field.name in _MAY_CHANGE or (field.name == "epochs" and now > before)
-        if now != before and not may_change:
-            raise ConfigError(
-                f"--resume: the run in {out} has {field.name} {before!r}, found {now!r}; leave "
-                f"--{field.name} out to continue it (--epochs may be raised), or start another "
-                "run in another --out"
-            )
+        if now == before or may_change:
+            continue
+        if field.metadata.get("is_path") and _is_same(field.name, before, now, Path(out)):
+            continue
+        raise ConfigError(
+            f"resume: the run in {out} has {field.name} {before!r}, found {now!r}; leave "
+            f"`{field.name}` out to continue it (`epochs` may be raised), or start another run in "
+            "another `out`"
+        )
+
+
+def _is_same(name: str, before: Any, now: Any, run: Path) -> bool:
+    """Whether two texts name the same file, or the space or the cells that the run has."""
+    if isinstance(before, tuple):
+        pairs = zip(before, now, strict=False)
+        return len(before) == len(now) and all(_is_same(name, *pair, run) for pair in pairs)
+    try:
+        if Path(before).samefile(now):
+            return True
+    except (OSError, TypeError, ValueError):
+        pass
+    try:
+        if name == "space" and is_file(run / "space.yaml"):
+            return load_space(now) == load_space(run / "space.yaml")
+        if name == "genotype" and is_file(run / "genotype.json"):
+            return load_genotype(now) == load_genotype(run)
+    except NasError:  # said better where it is used
+        pass
+    return False

@@ -2,15 +2,21 @@
 
 from nas.config.augment import AugmentConfig, resolved
 from nas.config.compute import ComputeConfig
-from nas.config.parsing import parse_settings
+from nas.config.parsing import Arguments, Layer, parse_settings, read_arguments
 from nas.config.run import RunConfig
 from nas.config.search import SearchConfig
+from nas.config.settings_file import plain_settings, run_settings
 
 __all__ = [
+    "Arguments",
     "AugmentConfig",
     "ComputeConfig",
+    "Layer",
     "RunConfig",
     "SearchConfig",
     "parse_settings",
+    "plain_settings",
+    "read_arguments",
     "resolved",
+    "run_settings",
 ]

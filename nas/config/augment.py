@@ -1,19 +1,25 @@
-"""The settings of a retrain; the defaults are those of DARTS on CIFAR-10.
+"""The settings of training; the defaults are those of DARTS on CIFAR-10.
 
 Source: DARTS (arXiv:1806.09055), Sec. 3.1 and Appendix A.2.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from nas.config.compute import ComputeConfig
-from nas.config.fields import bounded, check_ranges, check_skip_corrupt
+from nas.config.fields import check_ranges, check_skip_corrupt, setting
+from nas.config.old_keys import REMOVED, Removed
 from nas.config.run import RunConfig
 from nas.errors import ConfigError
 
 _OF_GENOTYPES = (
-    *("genotype", "space", "stem", "init_channels", "num_cells", "auxiliary_weight"),
+    "space",
+    "stem",
+    "init_channels",
+    "num_cells",
+    "auxiliary_weight",
     "drop_path_prob",
 )
 _GENOTYPE_DEFAULTS = {"auxiliary_weight": 0.4, "drop_path_prob": 0.2}
@@ -25,168 +31,182 @@ _STEM_DEFAULTS = {
 
 @dataclass(frozen=True)
 class AugmentConfig(ComputeConfig, RunConfig):
-    """Settings of a retrain, or of measuring a trained model."""
+    """Settings of training, or of measuring a trained network."""
 
-    genotype: str | None = None
+    removed: ClassVar[Mapping[str, Removed]] = {
+        **REMOVED,
+        "list_models": Removed(None, "it is a flag that is not saved"),
+    }
+
+    genotype: str | None = setting(None, group="network", is_path=True)
     """Published name, genotype.json, run directory of a search, text, or random:SEED."""
-    model: str | None = None
-    """In place of a genotype a network by name, such as mobilenext_1.0."""
-    list_models: bool = False
-    """Print the names of the networks and exit."""
-    weights: str | None = None
-    """Start from the weights of this checkpoint, such as the authors'; only with --model."""
-    ema_weights: bool = False
-    """Take the moving average that the authors' checkpoint also holds."""
-    identity_ratio: str | None = None
-    """Identity tensor multiplier, such as 1/2; only with --model mobilenext_..."""
-    space: str | None = None
-    """Space of random:SEED (null is darts); of another genotype, the space it must come from."""
-    plugins: tuple[str, ...] = ()
+    model: str | None = setting(None, group="network")
+    """A network by name, such as mobilenext_1.0, instead of a genotype."""
+    weights: str | None = setting(None, group="network", is_path=True)
+    """Start from the weights of this checkpoint, such as the authors'; only with `model`."""
+    ema_weights: bool = setting(False, group="network")
+    """Use the moving average of the weights that the checkpoint also holds."""
+    identity_ratio: str | None = setting(None, group="network")
+    """Identity tensor multiplier, such as 1/2; only with `model` mobilenext_..."""
+    space: str | None = setting(None, group="network", is_path=True)
+    """Space of random:SEED (null is darts); for another genotype, the space it must come from."""
+    plugins: tuple[str, ...] = setting((), group="network", is_path=True)
     """Modules or .py files that register more operators."""
-    evaluate: str | None = None
+    evaluate: str | None = setting(None, group="run", is_path=True)
     """Measure this checkpoint, or the newest one of this run directory, and train nothing."""
-    dataset: str = "cifar10"
-    """cifar10, cifar100, imagenet, imagefolder or shapes (drawn by the program, needs no files)."""
-    data: str = "data"
-    """Folder of the data set."""
-    image_size: int | None = bounded(None, minimum=8, maximum=1024)
-    """Height and width in pixels; null is the data set's own, 224 for imagenet."""
-    max_images: int | None = bounded(None, minimum=2)
-    """Use only so many training images, the same share of every class; null uses all."""
-    val_fraction: float = bounded(0.0, minimum=0, below=1)
-    """Share of the training images that is held out to choose the best epoch; 0 holds out none."""
-    skip_corrupt: bool = False
-    """Leave out images that cannot be read, and name them; without it one is an error. Only for
+    dataset: str = setting("cifar10", group="data")
+    """cifar10, cifar100, imagenet, imagefolder or shapes (drawn by the program; needs no files)."""
+    data: str = setting("data", group="data", is_path=True)
+    """Folder of the dataset."""
+    image_size: int | None = setting(None, minimum=8, maximum=1024, group="data")
+    """Height and width in pixels; null uses the size of the dataset, 224 for imagenet."""
+    max_images: int | None = setting(None, minimum=2, group="data")
+    """Use at most N training images, in equal shares of every class; null uses all."""
+    val_fraction: float = setting(0.0, minimum=0, below=1, group="data")
+    """Fraction of the training images that is held out to choose the best epoch; 0 holds out
+    none."""
+    skip_corrupt: bool = setting(False, group="data")
+    """Leave out images that cannot be read, and list them. By default one is an error. Only for
     images in files."""
-    out: str | None = None
+    out: str | None = setting(None, group="run", is_path=True)
     """Run directory; null is runs/augment-GENOTYPE-DATASET-seedSEED."""
-    resume: bool = False
-    """Continue the run in --out; its settings are read from there."""
-    seed: int = bounded(0, minimum=0, maximum=2**31 - 1)
-    """Of the weights, drop path and the order of the images."""
+    resume: bool = setting(False, group="run")
+    """Continue the run in `out`; settings that are not given are read from there."""
 
-    stem: Literal["cifar", "imagenet"] | None = None
-    """cifar, also null, keeps the resolution; imagenet divides it by 8 before the first cell."""
-    init_channels: int | None = bounded(None, minimum=2, maximum=4096)
-    """C of the first cell's nodes; null is 36, with the imagenet stem 48."""
-    num_cells: int | None = bounded(None, minimum=3, maximum=200)
-    """Cells of the network, two of which are reductions; null is 20, with the imagenet stem 14."""
-    auxiliary_weight: float | None = bounded(None, minimum=0)
+    stem: Literal["cifar", "imagenet"] | None = setting(None, group="network")
+    """First layers: cifar keeps the resolution, imagenet divides it by 8 before the first cell.
+    Null is cifar."""
+    init_channels: int | None = setting(None, minimum=2, maximum=4096, group="network")
+    """Channels of the nodes in the first cell; null is 36, or 48 with the imagenet stem."""
+    num_cells: int | None = setting(None, minimum=3, maximum=200, group="network")
+    """Cells of the network, two of which are reduction cells; null is 20, or 14 with the imagenet
+    stem."""
+    auxiliary_weight: float | None = setting(None, minimum=0, group="regularization")
     """Weight of the auxiliary head's loss; 0 builds no head; null is 0.4."""
-    drop_path_prob: float | None = bounded(None, minimum=0, below=1)
-    """Probability of dropping a path, reached linearly: epoch e of E has e / E of it; null is 0.2.
-    Networks by name have their own, constant one."""
+    drop_path_prob: float | None = setting(None, minimum=0, below=1, group="regularization")
+    """Final drop-path probability, increased linearly from 0 over training; null is 0.2. Networks
+    by name have a constant one instead."""
 
-    epochs: int = bounded(600, minimum=1)
+    epochs: int = setting(600, minimum=1, group="budget")
     """Passes over the training images."""
-    batch_size: int = bounded(96, minimum=2)
-    """Images in a step, over all processes."""
-    eval_batch_size: int = bounded(250, minimum=1)
-    """Images in a batch of measuring; changes memory and speed, not results."""
-    eval_interval: int = bounded(1, minimum=1)
+    batch_size: int = setting(96, minimum=2, group="budget")
+    """Images per step, over all processes."""
+    eval_batch_size: int = setting(250, minimum=1, group="arithmetic")
+    """Images per batch when measuring; changes memory and speed, not results."""
+    eval_interval: int = setting(1, minimum=1, group="budget")
     """Epochs between measurements on the test images; the last epoch is always measured."""
-    cutout: int | None = bounded(None, minimum=0, maximum=1024)
-    """Side of the square that is blanked in training images, pixels; 0 is off; null is 16, for
-    imagenet 0."""
-    color_jitter: float = bounded(0.0, minimum=0, maximum=1)
-    """Range of brightness, contrast and saturation; the hue has half of it; only for imagenet."""
-    workers: int | None = bounded(None, minimum=0, maximum=256)
-    """Processes that decode images; null is 4; only for imagenet, other sets are in memory."""
-    label_smoothing: float = bounded(0.0, minimum=0, below=1)
-    """Share of the target that is spread over all classes."""
+    seed: int = setting(0, minimum=0, maximum=2**31 - 1, group="budget")
+    """Seed of the weights, of drop path and of the order of the images."""
+    cutout: int | None = setting(None, minimum=0, maximum=1024, group="regularization")
+    """Side in pixels of the square that is blanked in training images; 0 is off; null is 16, or 0
+    for imagenet."""
+    color_jitter: float = setting(0.0, minimum=0, maximum=1, group="regularization")
+    """Range of the random changes of brightness, contrast and saturation; the hue changes by half
+    of it. Only for imagenet."""
+    workers: int | None = setting(None, minimum=0, maximum=256, group="arithmetic")
+    """Processes that decode images; null is 4. Only for imagenet; other datasets are in memory."""
+    label_smoothing: float = setting(0.0, minimum=0, below=1, group="regularization")
+    """Fraction of the target that is spread over all classes."""
 
-    learning_rate: float = bounded(0.025, above=0)
+    learning_rate: float = setting(0.025, above=0, group="optimization")
     """Highest learning rate."""
-    learning_rate_min: float = bounded(0.0, minimum=0)
-    """Where the cosine ends, and of the cool-down; only for --schedule cosine."""
-    schedule: Literal["cosine", "exponential"] = "cosine"
-    """How the learning rate falls, epoch by epoch."""
-    decay_rate: float = bounded(0.97, above=0, maximum=1)
-    """Factor of each fall; only for --schedule exponential."""
-    decay_epochs: float = bounded(1.0, above=0)
-    """Epochs between falls; only for --schedule exponential."""
-    warmup_epochs: int = bounded(0, minimum=0)
-    """First epochs, in which the learning rate rises linearly instead."""
-    warmup_learning_rate: float = bounded(0.0, minimum=0)
-    """Where the warm-up begins; only with --warmup_epochs."""
-    cooldown_epochs: int = bounded(0, minimum=0)
-    """Epochs after --epochs with --learning_rate_min; only for --schedule cosine."""
-    optimizer: Literal["sgd", "rmsprop"] = "sgd"
+    learning_rate_min: float = setting(0.0, minimum=0, group="optimization")
+    """Learning rate at the end of the cosine schedule, and during the cool-down."""
+    schedule: Literal["cosine", "exponential"] = setting("cosine", group="optimization")
+    """How the learning rate falls from epoch to epoch."""
+    decay_rate: float = setting(0.97, above=0, maximum=1, group="optimization")
+    """Factor of each fall of the exponential schedule."""
+    decay_epochs: float = setting(1.0, above=0, group="optimization")
+    """Epochs between the falls of the exponential schedule."""
+    warmup_epochs: int = setting(0, minimum=0, group="optimization")
+    """Number of first epochs in which the learning rate rises linearly."""
+    warmup_learning_rate: float = setting(0.0, minimum=0, group="optimization")
+    """Learning rate at the start of the warm-up."""
+    cooldown_epochs: int = setting(0, minimum=0, group="optimization")
+    """Additional epochs at learning_rate_min after the cosine schedule."""
+    optimizer: Literal["sgd", "rmsprop"] = setting("sgd", group="optimization")
     """sgd, or rmsprop with decay 0.9 and epsilon 0.001."""
-    momentum: float = bounded(0.9, minimum=0, below=1)
-    """Of either optimiser."""
-    nesterov: bool = False
-    """Nesterov's form of momentum; only for --optimizer sgd."""
-    weight_decay: float = bounded(3e-4, minimum=0)
-    """Of the weights."""
-    norm_decay: bool = True
-    """Whether the weight decay is also that of BatchNorms and biases."""
-    grad_clip: float | None = bounded(5.0, above=0)
+    momentum: float = setting(0.9, minimum=0, below=1, group="optimization")
+    """Momentum of the optimizer."""
+    nesterov: bool = setting(False, group="optimization")
+    """Use Nesterov's form of momentum; only for sgd."""
+    weight_decay: float = setting(3e-4, minimum=0, group="regularization")
+    """Weight decay of the network weights."""
+    norm_decay: bool = setting(True, group="regularization")
+    """Apply the weight decay to BatchNorms and biases too."""
+    grad_clip: float | None = setting(5.0, above=0, group="optimization")
     """Largest norm of the gradient; null does not clip."""
-    ema_decay: float = bounded(0.0, minimum=0, below=1)
-    """Of the moving average of the weights, which is then what is measured; 0 is off."""
+    ema_decay: float = setting(0.0, minimum=0, below=1, group="optimization")
+    """Decay of the moving average of the weights, which is then what is measured; 0 is off."""
 
     def __post_init__(self):
         check_ranges(self)
         for name in ("out", "genotype", "model", "weights", "evaluate"):
             if getattr(self, name) == "":
-                raise ConfigError(f"--{name}: expected a value, found ''")
+                raise ConfigError(f"{name}: expected a value, found ''")
         if self.evaluate is not None and self.resume:
-            raise ConfigError("--resume has no effect with --evaluate; leave one of them out")
+            raise ConfigError("`resume` has no effect with `evaluate`; leave one of them out")
         self._check_network()
         self._check_data()
         self._check_schedule()
         self.check_compute(self.batch_size)
 
     def _check_network(self) -> None:
+        if self.ema_weights and self.weights is None and self.evaluate is None:
+            raise ConfigError("`ema_weights` has an effect only with `weights` or `evaluate`")
         if self.model is None:
             for name in ("weights", "identity_ratio"):
                 if getattr(self, name) is not None:
-                    raise ConfigError(f"--{name} has an effect only with --model")
-        if self.ema_weights and self.weights is None and self.evaluate is None:
-            raise ConfigError("--ema_weights has an effect only with --weights or --evaluate")
-        if self.model is None:
+                    raise ConfigError(f"`{name}` has an effect only with `model`")
             return
+        if self.genotype is not None:
+            raise ConfigError(
+                "`genotype` and `model` both name the network to train; leave one of them out"
+            )
         for name in _OF_GENOTYPES:
             if getattr(self, name) is not None:
-                raise ConfigError(f"--{name} has an effect only with --genotype, found --model")
+                raise ConfigError(
+                    f"`{name}` has an effect only on the network of a `genotype`; leave it out with "
+                    "`model`"
+                )
 
     def _check_data(self) -> None:
         check_skip_corrupt(self.dataset, self.skip_corrupt)
         if self.dataset == "imagenet":
             if self.cutout:
-                raise ConfigError("--cutout: imagenet is trained with random resized crops only")
+                raise ConfigError("cutout: imagenet is trained with random resized crops only")
             return
         for name, unset in (("color_jitter", 0.0), ("workers", None)):
             if getattr(self, name) != unset:
-                raise ConfigError(f"--{name} has an effect only with --dataset imagenet")
+                raise ConfigError(f"`{name}` has an effect only with `dataset` imagenet")
 
     def _check_schedule(self) -> None:
         if self.learning_rate_min > self.learning_rate:
             raise ConfigError(
-                f"--learning_rate_min: expected at most --learning_rate {self.learning_rate}, "
+                f"learning_rate_min: expected at most `learning_rate` {self.learning_rate}, "
                 f"found {self.learning_rate_min}"
             )
-        if self.schedule != "cosine" and self.learning_rate_min != 0:
-            raise ConfigError("--learning_rate_min has an effect only with --schedule cosine")
-        if self.schedule != "cosine" and self.cooldown_epochs != 0:
-            raise ConfigError("--cooldown_epochs has an effect only with --schedule cosine")
-        for name, default in (("decay_rate", 0.97), ("decay_epochs", 1.0)):
-            if self.schedule != "exponential" and getattr(self, name) != default:
-                raise ConfigError(f"--{name} has an effect only with --schedule exponential")
+        for schedule, name, unset in (
+            ("cosine", "learning_rate_min", 0),
+            ("cosine", "cooldown_epochs", 0),
+            ("exponential", "decay_rate", 0.97),
+            ("exponential", "decay_epochs", 1.0),
+        ):
+            if self.schedule != schedule and getattr(self, name) != unset:
+                raise ConfigError(f"`{name}` has an effect only with `schedule` {schedule}")
         if self.warmup_learning_rate != 0 and self.warmup_epochs == 0:
-            raise ConfigError("--warmup_learning_rate has an effect only with --warmup_epochs")
+            raise ConfigError("`warmup_learning_rate` has an effect only with `warmup_epochs`")
         if self.warmup_epochs >= self.epochs:
             raise ConfigError(
-                f"--warmup_epochs: expected fewer than --epochs {self.epochs}, found "
+                f"warmup_epochs: expected fewer than `epochs` {self.epochs}, found "
                 f"{self.warmup_epochs}"
             )
         if self.nesterov and (self.momentum == 0 or self.optimizer != "sgd"):
-            raise ConfigError("--nesterov needs --optimizer sgd and a --momentum above 0")
+            raise ConfigError("`nesterov` needs `optimizer` sgd and a `momentum` above 0")
 
 
 def resolved(config: AugmentConfig) -> AugmentConfig:
-    """Fill in what a null setting stands for with the network and data of the other settings.
+    """Replace null by the default for the network and dataset of the other settings.
 
     Source: DARTS (arXiv:1806.09055), Sec. 3.1 (CIFAR-10) and 3.3 (ImageNet).
     """

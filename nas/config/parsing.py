@@ -1,8 +1,8 @@
-"""From a command line and a YAML file to a frozen dataclass, with one clear error.
+"""From a command line and YAML files to a frozen dataclass, with one clear error.
 
-jsonargparse does the types and the help. It goes through the command line from left to right, so
-that a `--config` after a flag would undo the flag: here the configuration files are moved to the
-front, and a flag wins wherever it stands. A file may stand on another one, its `base`.
+The data flows one way: words and files become values by name, jsonargparse converts them to the
+types of the fields, and the record checks itself. A flag wins over every file, wherever it is on
+the line; of several files the later one wins.
 """
 
 import dataclasses
@@ -10,22 +10,72 @@ import os
 import re
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import yaml
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
-from nas.errors import ConfigError, close_matches, shown
-from nas.strict_yaml import is_file, read_yaml
+from nas.config.command_line import is_list, read_command_line
+from nas.config.fields import GROUPS
+from nas.config.old_keys import updated
+from nas.config.settings_file import read_settings_file
+from nas.errors import ConfigError, shown
 
 Settings = TypeVar("Settings")
 
-_BASE = "base"
-"""Key of a file of settings: the file that it changes, relative to its own folder."""
-
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Values from one place; a later layer wins over an earlier one."""
+
+    where: str
+    """The file, or "" for the flags."""
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Arguments(Generic[Settings]):
+    """What a command line and the files it names say, before defaults and checks."""
+
+    settings: type[Settings]
+    layers: tuple[Layer, ...]
+    print_config: bool = False
+
+    def get(self, name: str) -> Any:
+        """Return the text that is given for a setting; None if there is none."""
+        values = [layer.values[name] for layer in self.layers if name in layer.values]
+        return _expanded(self.settings, {name: values[-1]})[name] if values else None
+
+    def make(self, base: Layer | Path | None = None) -> Settings:
+        """Build the settings record.
+
+        Args:
+            base: Values, or a file of them, that everything given wins over.
+
+        Raises:
+            ConfigError: A value has a wrong type or is out of range.
+        """
+        layers = (*_base_layers(self.settings, base), *self.layers)
+        parser = ArgumentParser(exit_on_error=False)
+        parser.add_class_arguments(self.settings, as_group=False)
+        merged: dict[str, Any] = {}
+        for layer in layers:
+            values = _expanded(self.settings, layer.values)
+            _check_types(parser, self.settings, layer.where, values)
+            merged |= values
+        parsed = parser.parse_object(merged)
+        if self.print_config:
+            print(parser.dump(parsed), end="")
+            raise SystemExit(0)
+        names = [field.name for field in dataclasses.fields(self.settings)]
+        try:
+            return self.settings(**{name: parsed[name] for name in names})
+        except ConfigError as error:
+            raise ConfigError(_located(str(error), layers)) from error
 
 
 def parse_settings(
@@ -33,142 +83,105 @@ def parse_settings(
     prog: str,
     description: str,
     argv: Sequence[str] | None = None,
-    base: Path | None = None,
+    base: Layer | Path | None = None,
 ) -> Settings:
-    """Read a dataclass of settings from flags and from the files that `--config` names.
+    """Read a record of settings from flags and from the files that `--config` names.
 
-    Every field is a flag of the same name. `--help` and `--print_config` print and exit.
+    Every field is a flag of the same name, or an argument without a flag where it says so.
+    `--help` and `--print_config` print and exit.
 
     Args:
         settings: A dataclass; its `__post_init__` checks ranges and raises ConfigError.
         prog: The name of the program, for the help.
         description: What it does, for the help.
         argv: The arguments; None takes those of the process.
-        base: A file of settings that everything on the command line wins over.
+        base: Values, or a file of them, that everything on the command line wins over.
 
     Raises:
         ConfigError: An unknown flag or key, a wrong type, or a value out of range.
     """
+    return read_arguments(settings, prog, description, argv).make(base)
+
+
+def read_arguments(
+    settings: type[Settings], prog: str, description: str, argv: Sequence[str] | None = None
+) -> Arguments[Settings]:
+    """Read the command line and its files; `--help` prints and exits. See `parse_settings`."""
     hints = get_type_hints(settings)
-    configs, flags = _split(sys.argv[1:] if argv is None else argv)
-    configs = [base, *configs] if base else configs
-    layers = [layer for path in configs for layer in _read_config_files(path, hints)]
-    parser = ArgumentParser(
-        prog=prog, description=description, allow_abbrev=False, exit_on_error=False
-    )
-    parser.add_argument(
-        "--config", action="config", help="A YAML file of settings; a flag wins over it."
-    )
-    parser.add_class_arguments(settings, as_group=False)
-    texts = [yaml.safe_dump(document) for _, document in layers]  # each file is read once
-    arguments = [f"--config={text}" for text in texts] + _spelled_out(flags, hints)
-    try:
-        parsed = parser.parse_args(arguments)
-    except ArgumentError as cause:
-        raise ConfigError(_one_line(cause, dict(layers), flags, hints)) from cause
-    except OverflowError as cause:  # of float(...)
-        raise ConfigError(f"a number is too large in {shown(' '.join(flags))}") from cause
-    return settings(**{field.name: parsed[field.name] for field in dataclasses.fields(settings)})
+    words = sys.argv[1:] if argv is None else argv
+    line = read_command_line(settings, words, lambda name: _expected(name, hints))
+    if "help" in line.switches:
+        _help_parser(settings, prog, description).print_help()
+        raise SystemExit(0)
+    layers = [
+        Layer(str(path), values)
+        for config in line.configs
+        for path, values in read_settings_file(config, settings)
+    ]
+    layers.append(Layer("", line.values))
+    return Arguments(settings, tuple(layers), "print_config" in line.switches)
 
 
-def _split(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
-    """Part the files that --config names from the other arguments."""
-    configs, flags = [], []
-    rest = iter(arguments)
-    for argument in rest:
-        if argument == "--config":
-            path = next(rest, None)
-            if path is None:
-                raise ConfigError("--config: expected the path of a YAML file after it")
-            configs.append(Path(path))
-        elif argument.startswith("--config="):
-            configs.append(Path(argument.removeprefix("--config=")))
-        else:
-            flags.append(argument)
-    return configs, flags
-
-
-def _read_config_files(
-    path: Path, hints: dict[str, Any], above: tuple[Path, ...] = ()
-) -> list[tuple[Path, dict[str, Any]]]:
-    """Read a file of settings, and before it the one that it names as its `base`."""
-    if path in above:
-        raise ConfigError(f"{path}: is its own base; name another file, or leave `base` out")
-    document = _read_config_file(path, hints)
-    base = document.pop(_BASE, None)
+def _base_layers(settings: type, base: Layer | Path | None) -> list[Layer]:
     if base is None:
-        return [(path, document)]
-    if not isinstance(base, str) or not is_file(path.parent / base):
-        raise ConfigError(f"{path}: {_BASE}: there is no file {shown(base)} beside it")
-    under = Path(os.path.normpath(path.parent / base))
-    return [*_read_config_files(under, hints, (*above, path)), (path, document)]
+        return []
+    if isinstance(base, Layer):
+        return [Layer(base.where, updated(settings, base.values, base.where))]
+    return [Layer(str(path), values) for path, values in read_settings_file(base, settings)]
 
 
-def _read_config_file(path: Path, hints: dict[str, Any]) -> dict[str, Any]:
-    if not is_file(path):
-        raise ConfigError(f"--config: there is no file {shown(str(path))}")
-    document = read_yaml(path, ConfigError)
-    if not isinstance(document, dict):
-        raise ConfigError(f"{path}: expected a mapping of settings such as `epochs: 50`")
-    for key, value in document.items():
-        if key == _BASE:
-            continue
-        if key not in hints:
-            raise ConfigError(f"{path}: unknown setting {shown(key)}; {close_matches(key, hints)}")
-        if value is None and type(None) not in get_args(hints[key]):
-            raise ConfigError(f"{path}: {key}: expected {_describe(hints[key])}, found null")
-    return document
+def _expanded(settings: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the home directory in place of `~`, also after the + of a search space."""
+
+    def expand(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [expand(entry) for entry in value]
+        if not isinstance(value, str) or "~" not in value:
+            return value
+        return "+".join(os.path.expanduser(part) for part in value.split("+"))
+
+    paths = {f.name for f in dataclasses.fields(settings) if f.metadata.get("is_path")}
+    return {name: expand(value) if name in paths else value for name, value in values.items()}
 
 
-def _spelled_out(flags: list[str], hints: dict[str, Any]) -> list[str]:
-    """Write `--resume` as `--resume=true` and `--plugins a,b` as `--plugins=[a,b]`."""
-    spelled: list[str] = []
-    for index, flag in enumerate(flags):
-        name, _, value = flag.removeprefix("--").partition("=")
-        following = flags[index + 1] if index + 1 < len(flags) else "--"
-        previous = flags[index - 1] if index else ""
-        if flag.startswith("--") and hints.get(name) is bool and "=" not in flag:
-            spelled.append(flag if following.lower() in ("true", "false") else f"{flag}=true")
-        elif flag.startswith("--") and _is_list(hints.get(name)) and value[:1] not in ("", "["):
-            spelled.append(f"--{name}=[{value}]")
-        elif previous.startswith("--") and _is_list(hints.get(previous[2:])):
-            spelled.append(flag if flag.startswith(("[", "--")) else f"[{flag}]")
-        else:
-            spelled.append(flag)
-    return spelled
+def _check_types(
+    parser: ArgumentParser, settings: type, where: str, values: Mapping[str, Any]
+) -> None:
+    """Raise ConfigError that names the first value of a layer that its field cannot hold."""
+    hints = get_type_hints(settings)
+
+    def fits(some: Mapping[str, Any]) -> bool:
+        for name, value in some.items():
+            if value is None and type(None) not in get_args(hints[name]):
+                return False
+            if is_list(hints[name]) and not isinstance(value, list | tuple):
+                return False
+        try:
+            parser.parse_object(dict(some), defaults=False)
+        except (ArgumentError, OverflowError, ValueError):
+            return False
+        return True
+
+    if fits(values):
+        return
+    for name, value in values.items():
+        if name not in hints:
+            raise ConfigError(f"{where}: unknown setting {shown(name)}")
+        if not fits({name: value}):
+            place = f"{where}: {name}" if where else f"--{name}"
+            found = "null" if value is None else shown(value)
+            raise ConfigError(f"{place}: expected {_expected(name, hints)}, found {found}")
 
 
-def _is_list(hint: Any) -> bool:
-    return get_origin(hint) is tuple
+def _located(message: str, layers: Sequence[Layer]) -> str:
+    """Put the file in front of a message about a setting that only a file has."""
+    name = re.match(r"(\w+):", message)
+    places = [layer.where for layer in layers if name and name[1] in layer.values]
+    return f"{places[-1]}: {message}" if places and places[-1] else message
 
 
-def _one_line(
-    cause: ArgumentError,
-    documents: dict[Path, dict[str, Any]],
-    flags: list[str],
-    hints: dict[str, Any],
-) -> str:
-    """Say which flag or file is wrong, what was found and what is allowed."""
-    known = [f"--{name}" for name in (*hints, "config", "print_config", "help")]
-    given = [flag.split("=")[0] for flag in flags if flag.startswith("--")]
-    for flag in given:
-        if flag not in known:
-            return f"unknown flag {shown(flag)}; {close_matches(flag, known)}"
-    message = " ".join(str(cause).split())
-    if found := re.match(r"unrecognized arguments: (.*)", message):
-        return f"found {shown(found[1])} where a flag is expected; flags are --NAME VALUE"
-    if found := re.match(r"argument --(\w+): expected one argument", message):
-        return f"--{found[1]}: expected {_describe(hints[found[1]])} after it, found nothing"
-    found = re.match(r'Parser key "(\w+)":.*?(?:Got|Given) value: ?(.*)', message)
-    if not found or found[1] not in hints:
-        return re.sub(r'^Parser key "(\w+)"', r"--\1", message)
-    name, value = found.groups()
-    where = f"--{name}"
-    in_files = [path for path, document in documents.items() if name in document]
-    at_fault = [path for path in in_files if str(documents[path][name]) == value]
-    if at_fault or (in_files and where not in given):
-        where = f"{(at_fault or in_files)[-1]}: {name}"
-    return f"{where}: expected {_describe(hints[name])}, found {shown(value)}"
+def _expected(name: str, hints: Mapping[str, Any]) -> str:
+    return "the path of a YAML file" if name == "config" else _describe(hints[name])
 
 
 def _describe(hint: Any) -> str:
@@ -176,8 +189,37 @@ def _describe(hint: Any) -> str:
         return " or ".join(map(repr, get_args(hint)))
     if get_origin(hint) in (Union, types.UnionType):
         return " or ".join(_describe(option) for option in get_args(hint))
-    if _is_list(hint):
+    if is_list(hint):
         kinds = [_describe(option) for option in get_args(hint) if option is not Ellipsis]
         return f"a list of {kinds[0]}" if Ellipsis in get_args(hint) else f"[{', '.join(kinds)}]"
     plain = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     return plain.get(hint, "null")
+
+
+def _help_parser(settings: type, prog: str, description: str) -> ArgumentParser:
+    """Build the parser whose help shows the settings by group, the important ones first."""
+    fields = dataclasses.fields(settings)
+    words = [f.name.upper() for f in fields if f.metadata.get("positional")]
+    parser = ArgumentParser(
+        prog=prog,
+        description=description,
+        usage=" ".join(["%(prog)s", *words, "[--NAME VALUE ...] [--config FILE]"]),
+        add_help=False,
+    )
+    names = {field.name for field in fields}
+    for key, title in GROUPS.items():
+        members = {f.name for f in fields if f.metadata.get("group", "other") == key}
+        named = [f for f in fields if f.name in members and f.metadata.get("positional")]
+        if not members:
+            continue
+        group = parser.add_argument_group(title)
+        for field in named:
+            group.add_argument(field.name, help=field.metadata["positional"])
+        flags = members - {field.name for field in named}
+        if flags:
+            group.add_class_arguments(settings, as_group=False, skip=names - flags)
+    group = parser.add_argument_group("this program")
+    group.add_argument("--config", help="A YAML file of settings; a flag wins over it.")
+    group.add_argument("--print_config", action="store_true", help="Print the settings and exit.")
+    group.add_argument("-h", "--help", action="help", help="Show this help and exit.")
+    return parser

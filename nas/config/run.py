@@ -1,32 +1,29 @@
-"""The settings that a search and a retrain have in common: durability, and several processes."""
+"""The settings that search and training share: durability, and several processes."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from nas.config.fields import bounded
+from nas.config.fields import setting
 
 
 @dataclass(frozen=True)
 class RunConfig:
     """How a run is kept safe and spread over processes; none of it is part of a recipe."""
 
-    checkpoint_minutes: float | None = bounded(10.0, above=0)
-    """Write a checkpoint after so many minutes, besides that of each epoch; null is off."""
-    checkpoint_steps: int | None = bounded(None, minimum=1)
-    """Write a checkpoint after so many steps, besides that of each epoch; null is off."""
-    keep_checkpoints: int = bounded(2, minimum=1, maximum=1000)
-    """The last so many checkpoints are kept."""
-    non_finite: Literal["stop", "skip"] = "stop"
-    """A loss or gradient that is not finite stops the run, or the step is left out and counted."""
-    sync_batchnorm: bool = False
-    """BatchNorm over the batch of all processes, not of each; needs GPUs and torchrun."""
-    reference_batch_size: int | None = bounded(None, minimum=1)
-    """Multiply the learning rates of the weights by batch_size / this, the linear rule; null takes
-    them as they are."""
+    checkpoint_minutes: float | None = setting(10.0, above=0, group="durability")
+    """Also save a checkpoint every N minutes, in addition to every epoch; null disables."""
+    non_finite: Literal["stop", "skip"] = setting("stop", group="durability")
+    """What to do if a loss or gradient is not finite: stop the run, or skip the step and count
+    it."""
+    sync_batchnorm: bool = setting(False, group="processes")
+    """Compute BatchNorm statistics over the batch of all processes; needs GPUs and torchrun."""
+    reference_batch_size: int | None = setting(None, minimum=1, group="processes")
+    """Scale the learning rates of the weights by batch_size / reference_batch_size (the linear
+    scaling rule); null does not scale."""
 
     @property
     def learning_rate_scale(self) -> float:
-        """What the learning rates of the weights are multiplied by.
+        """The factor of the learning rates of the weights.
 
         Source: Goyal et al. (arXiv:1706.02677), Sec. 2.1.
         """

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nas.config import parse_settings
-from nas.config.fields import bounded, check_ranges
+from nas.config.fields import setting, check_ranges
 from nas.errors import ConfigError
 from nas.files import file_name
 from nas.program import run_program
@@ -38,13 +38,13 @@ class SweepConfig:
     """Folder of the run directories, and of the jobs' logs."""
     cluster: Literal["local", "slurm"] = "local"
     """local starts the jobs as processes of this machine."""
-    jobs: int = bounded(1, minimum=1, maximum=10000)
+    jobs: int = setting(1, minimum=1, maximum=10000)
     """Jobs at a time."""
-    hours: float = bounded(24.0, above=0)
+    hours: float = setting(24.0, above=0)
     """Time limit of a job."""
-    cpus: int = bounded(4, minimum=1)
+    cpus: int = setting(4, minimum=1)
     """Processors of a job; only for slurm."""
-    gpus: int = bounded(0, minimum=0)
+    gpus: int = setting(0, minimum=0)
     """GPUs of a job; only for slurm."""
     partition: str | None = None
     """Of Slurm."""
