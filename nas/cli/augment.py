@@ -1,48 +1,51 @@
-"""The retrain program, from the command line to its settings (no torch until they are right)."""
+"""The training program, from the command line to its settings (no torch until they are right)."""
 
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from nas.cli.settings import read_settings
-from nas.config import AugmentConfig
+from nas.cli.settings import complete
+from nas.config import AugmentConfig, read_arguments
 from nas.files import file_name
 from nas.program import run_program
 
-PROG = "augment.py"
-DESCRIPTION = (
-    "Train a network from scratch: the cells of a genotype, stacked as DARTS does, or a network by "
-    "name (--list_models). Ends with the accuracy on the test images after the last epoch. "
-    "--evaluate CHECKPOINT only measures."
+_DESCRIPTION = (
+    "Train a network from scratch: the cells of a genotype, stacked as in DARTS, or a network by "
+    "name (--list_models prints the names and exits). The result is the accuracy on the test "
+    "images after the last epoch. --evaluate CHECKPOINT only measures."
 )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "augment.py") -> int:
     """Run the program.
 
     Args:
         argv: The arguments; None takes those of the process.
+        prog: Its name, for messages.
 
     Returns:
-        0; 2 for what the user can mend; 130 or 143 when stopped by SIGINT or SIGTERM.
+        0; 2 for an error that the user can fix; 130 or 143 if stopped by SIGINT or SIGTERM.
     """
+    words = sys.argv[1:] if argv is None else argv
     names = [field.name for field in fields(AugmentConfig)]
-    return run_program(PROG, lambda: _augment(sys.argv[1:] if argv is None else argv), names)
+    return run_program(prog, lambda: _augment(words, prog), names)
 
 
-def _augment(argv: Sequence[str]) -> int:
-    config = read_settings(AugmentConfig, PROG, DESCRIPTION, argv, default_out)
-    if config.list_models:
+def _augment(argv: Sequence[str], prog: str) -> int:
+    if "--list_models" in argv:
         from nas.models import list_models
 
         print("\n".join(list_models()))
         return 0
-    if config.evaluate is not None:
+    given = read_arguments(AugmentConfig, prog, _DESCRIPTION, argv)
+    if given.get("evaluate") is not None and not given.print_config:
+        given.make()  # a wrong setting is reported before torch is imported
         from nas.cli.run_evaluate import run_evaluate
 
-        return run_evaluate(argv, PROG, config.evaluate)
-    from nas.cli.run_augment import run_augment  # torch comes in here
+        return run_evaluate(given)
+    config = complete(given, default_out)
+    from nas.cli.run_augment import run_augment  # torch is imported here
 
     return run_augment(config)
 

@@ -1,9 +1,9 @@
-"""The retrain program, from its settings to the test accuracy: build the parts and run them."""
+"""Training, from the settings to the test accuracy: build everything and run it."""
 
 import copy
 import dataclasses
 import json
-import sys
+import logging
 from functools import partial
 from pathlib import Path
 
@@ -12,14 +12,15 @@ from torch import nn
 from torch.nn import CrossEntropyLoss
 
 from nas.cli.tables import cost_table, evaluation_table
-from nas.config import AugmentConfig, resolved
+from nas.config import AugmentConfig, plain_settings, resolved, run_settings
 from nas.data import DatasetInfo
 from nas.distributed.launch import Share
 from nas.distributed.ranks import Ranks
 from nas.distributed.session import check_ranks, format_ranks, join_ranks, prepare_network
 from nas.errors import ConfigError, ReportError, RunDirectoryError
 from nas.genotype import Genotype, load_genotype
-from nas.models import build_model, choose_genotype, describe_model, load_weights
+from nas.models import choose_genotype, load_weights
+from nas.models.description import build_from, describe_model, network_settings
 from nas.operators.contract import check_operators, network_sizes
 from nas.records import Cost, Evaluation
 from nas.report.cells.diagram import draw_cells
@@ -36,11 +37,18 @@ from nas.train import Trainer, num_slots
 from nas.train.data import load_split, load_train_data
 from nas.train.estimate import estimate
 
+_LOGGER = logging.getLogger(__name__)
 _SCALARS = (
     "learning_rate",
     "drop_path_prob",
-    *(f"{split}_{what}" for split in ("train", "val", "test") for what in ("loss", "accuracy")),
-    *(f"{split}_top5_accuracy" for split in ("val", "test")),
+    "train_loss",
+    "train_accuracy",
+    "val_loss",
+    "val_accuracy",
+    "val_top5_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "test_top5_accuracy",
 )
 
 
@@ -73,9 +81,9 @@ def _run(
     if genotype is not None:
         sizes = network_sizes(image_shape, config.init_channels, config.num_cells, config.stem)
         check_operators(genotype.primitives, sizes, affine=True)
-    description = describe_model(genotype, config, info)
+    settings = network_settings(genotype, config, info)
     torch.manual_seed(config.seed)
-    net = build_model(description)
+    net = build_from(genotype, settings)
     if config.weights is not None and not config.resume:
         load_weights(net, config.weights, ema=config.ema_weights)
     _check_image_size(net, image_shape)
@@ -83,8 +91,11 @@ def _run(
     inputs = (torch.empty((2, *image_shape), device="meta"),)
     data = load_train_data(config, images, compute, Share(ranks.rank, ranks.size))
     memory.estimate = lambda: estimate_memory(net, inputs, compute, num_slots(config))
-    described = {"model": description, "classes": list(info.class_names)}
-    described["config"] = _plain(config)
+    description = {
+        "model": describe_model(genotype, settings),
+        "classes": list(info.class_names),
+        "config": plain_settings(config),
+    }
     net = compute.place(prepare_network(net, config, ranks))
     loss = CrossEntropyLoss(label_smoothing=config.label_smoothing)
     open_run = partial(_open_run, config, genotype, cost, device)
@@ -96,7 +107,7 @@ def _run(
             loss=loss,
             data=data,
             run=run,
-            description=described,
+            description=description,
             callbacks=[log.on_epoch],
             compute=compute,
             ranks=ranks,
@@ -113,13 +124,13 @@ def _run(
         try:
             _announce(trainer, memory)
             log.start(trainer.epoch)
-            found = trainer.train()
+            evaluation = trainer.train()
         except Stopped as stopped:
             ranks.say(str(stopped))
             return stopped.exit_code
         finally:
             log.close()
-        ranks.on_first(lambda: _finish(run, genotype, found, trainer.epochs - 1, info))
+        ranks.on_first(lambda: _finish(run, genotype, evaluation, trainer.epochs - 1, info))
     return 0
 
 
@@ -130,9 +141,9 @@ def _check_image_size(net: nn.Module, image_shape: tuple[int, int, int]) -> None
         shadow(torch.empty((2, *image_shape), device="meta"))
     except (RuntimeError, ValueError) as cause:
         raise ConfigError(
-            f"--image_size: the network cannot take images of {image_shape} "
+            f"image_size: the network cannot take images of {image_shape} "
             f"({' '.join(str(cause).split())[:120]}); use larger ones, or leave out the auxiliary "
-            "head with --auxiliary_weight 0"
+            "head with `auxiliary_weight` 0"
         ) from cause
 
 
@@ -142,30 +153,31 @@ def _announce(trainer: Trainer, memory: StepMemory) -> None:
     if steps_left < LONG_RUN_STEPS:
         return
     print(memory.describe())
-    found = estimate(trainer)
-    hours = found.epoch_time_s * (trainer.epochs - trainer.epoch) / 3600
+    cost = estimate(trainer)
+    hours = cost.epoch_time_s * (trainer.epochs - trainer.epoch) / 3600
     print(
-        f"estimate: {found.step_time_s:.3f} s a step, {found.epoch_time_s:.0f} s an epoch, "
-        f"{hours:.2f} h of training steps to the end; peak memory {found.peak_memory_mib:.0f} MiB"
+        f"estimate: {cost.step_time_s:.3f} s per step, {cost.epoch_time_s:.0f} s per epoch, "
+        f"{hours:.2f} h of training steps to the end; peak memory {cost.peak_memory_mib:.0f} MiB"
     )
 
 
 def _finish(
     run: RunDirectory,
     genotype: Genotype | None,
-    found: Evaluation,
+    evaluation: Evaluation,
     epoch: int,
     info: DatasetInfo,
 ) -> None:
-    found = dataclasses.replace(found, epoch=epoch, classes=info.class_names)
-    path = run.write("evaluation.json", found.to_json())
-    print(f"\ntest, after the last epoch: {evaluation_table(found, info.class_names)}\n\n{path}")
+    evaluation = dataclasses.replace(evaluation, epoch=epoch, classes=info.class_names)
+    path = run.write("evaluation.json", evaluation.to_json())
+    table = evaluation_table(evaluation, info.class_names)
+    print(f"\ntest, after the last epoch: {table}\n\n{path}")
     try:
         for picture in draw_cells(genotype, run.path) if genotype else ():
             print(picture)
         print(write_report(run.path))  # and curves.png
     except ReportError as error:  # a picture is not worth a training
-        print(f"augment.py: no picture: {error}", file=sys.stderr)
+        _LOGGER.warning("no picture: %s", error)
 
 
 def _open_run(
@@ -173,26 +185,18 @@ def _open_run(
 ) -> RunDirectory:
     path = Path(config.out)
     if config.resume:
-        found = path / "genotype.json"
-        if genotype is not None and is_file(found) and load_genotype(path) != genotype:
+        own = path / "genotype.json"
+        if genotype is not None and is_file(own) and load_genotype(path) != genotype:
             raise RunDirectoryError(
-                f"--resume: the genotype {config.genotype!r} is no longer the one of this run "
-                f"({found}); restore it or start another run"
+                f"resume: the genotype {config.genotype!r} is no longer the one of this run "
+                f"({own}); restore it or start another run"
             )
         run = RunDirectory.open(path)
-        run.write_config(_plain(config))
+        run.write_config(run_settings(config))
     else:
-        run = RunDirectory.create(path, _plain(config))
+        run = RunDirectory.create(path, run_settings(config))
     if genotype is not None:
         run.write_missing("genotype.json", genotype.to_json)
     run.write_missing("env.json", lambda: json.dumps(describe_environment(device), indent=1) + "\n")
     run.write_missing("cost.json", cost.to_json)
     return run
-
-
-def _plain(config: AugmentConfig) -> dict:
-    """Return the settings as YAML has them."""
-    settings = dataclasses.asdict(dataclasses.replace(config, resume=False))
-    return {
-        key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()
-    }

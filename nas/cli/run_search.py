@@ -1,6 +1,5 @@
 """The search program, from its settings to the genotype: build the parts and run them."""
 
-import dataclasses
 import json
 from functools import partial
 from pathlib import Path
@@ -9,7 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from nas.cli.search_log import SearchLog
-from nas.config import SearchConfig
+from nas.config import SearchConfig, run_settings
 from nas.distributed.launch import Share
 from nas.distributed.ranks import Ranks
 from nas.distributed.session import check_ranks, format_ranks, join_ranks, prepare_network
@@ -40,8 +39,7 @@ def run_search(config: SearchConfig) -> int:
     compute = select_compute(config)
     with join_ranks(compute.device) as ranks:
         check_ranks(config, ranks, compute.device)
-        can_split = config.architect != "second_order_exact"
-        memory = StepMemory(compute, config.batch_size, ranks.size, can_split)
+        memory = StepMemory(compute, config.batch_size, ranks.size, can_split=True)
         with memory.explained():
             return _run(config, space, compute, ranks, memory)
 
@@ -67,7 +65,7 @@ def _run(
     alphas = Alphas(space, config.alpha_init_std)
     images = torch.empty((2, *data.image_shape), device="meta")
     inputs = (images, tuple(weights.detach() for weights in alphas.weights()))
-    memory.estimate = lambda: estimate_search_memory(net, inputs, compute, config.architect)
+    memory.estimate = lambda: estimate_search_memory(net, inputs, compute, config.order)
     alphas = alphas.to(device)
     net = compute.place(prepare_network(net, config, ranks))
     open_run = partial(_open_run, config, space, device)
@@ -113,7 +111,7 @@ def _finish(
         "commit": current_commit(),
         "dataset": config.dataset,
         "epochs": config.epochs,
-        "architect": config.architect,
+        "architect": config.order,
         "alphas": alphas.logits(),
     }
     genotype = with_details(found, space, search, config.plugins)
@@ -136,10 +134,7 @@ def genotype_summary(genotype) -> str:
 
 def _open_run(config: SearchConfig, space: SearchSpace, device: torch.device) -> RunDirectory:
     path = Path(config.out)
-    settings = dataclasses.asdict(dataclasses.replace(config, resume=False))
-    settings = {
-        key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()
-    }
+    settings = run_settings(config)
     if config.resume:
         if is_file(path / "space.yaml") and load_space(path / "space.yaml") != space:
             raise RunDirectoryError(

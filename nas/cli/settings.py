@@ -40,7 +40,7 @@ def complete(given: Arguments[Settings], default_out: Callable[[Settings], str])
         ConfigError: A setting is wrong, or differs from that of the run to be resumed.
     """
     out = given.get("out")
-    if out is None or str(given.get("resume")).lower() not in ("true", "yes", "on"):
+    if out in (None, "", "null") or str(given.get("resume")).lower() not in ("true", "yes", "on"):
         config = given.make()
         out = config.out or default_out(config)
         # If torchrun starts the processes again, the same command continues the run.

@@ -166,8 +166,8 @@ class AugmentConfig(ComputeConfig, RunConfig):
         for name in _OF_GENOTYPES:
             if getattr(self, name) is not None:
                 raise ConfigError(
-                    f"`{name}` has an effect only on the network of a `genotype`; leave it out with "
-                    "`model`"
+                    f"`{name}` has an effect only on the network of a `genotype`; leave it out "
+                    "with `model`"
                 )
 
     def _check_data(self) -> None:

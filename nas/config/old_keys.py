@@ -50,7 +50,8 @@ def updated(settings: type, values: Mapping[str, Any], where: str) -> dict[str, 
             harmless, now = removed[name]
             if harmless is not None and str(value) not in harmless:
                 raise ConfigError(
-                    f"{where}: {name}: {shown(value)} is no longer supported: {now}; remove the line"
+                    f"{where}: {name}: {shown(value)} is no longer supported: {now}; remove the "
+                    "line"
                 )
             ignored.append(name)
         else:

@@ -138,7 +138,8 @@ def _expanded(settings: type, values: Mapping[str, Any]) -> dict[str, Any]:
             return [expand(entry) for entry in value]
         if not isinstance(value, str) or "~" not in value:
             return value
-        return "+".join(os.path.expanduser(part) for part in value.split("+"))
+        # Path.expanduser would raise for a user who does not exist.
+        return "+".join(os.path.expanduser(part) for part in value.split("+"))  # noqa: PTH111
 
     paths = {f.name for f in dataclasses.fields(settings) if f.metadata.get("is_path")}
     return {name: expand(value) if name in paths else value for name, value in values.items()}

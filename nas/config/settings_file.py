@@ -1,4 +1,4 @@
-"""YAML files of settings: one may build on another, its `base`, and a run has one in config.yaml."""
+"""YAML files of settings: one may build on another, its `base`; a run has one in config.yaml."""
 
 import dataclasses
 import os
@@ -32,7 +32,7 @@ def read_settings_file(
     if path in above:
         raise ConfigError(f"{path}: is its own base; name another file, or leave `base` out")
     if not is_file(path):
-        raise ConfigError(f"config: there is no file {shown(str(path))}")
+        raise ConfigError(f"--config: there is no file {shown(str(path))}")
     document = read_yaml(path, ConfigError, as_text=True)
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected a mapping of settings such as `epochs: 50`")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nas.config import parse_settings
-from nas.config.fields import setting, check_ranges
+from nas.config.fields import check_ranges, setting
 from nas.errors import ConfigError
 from nas.files import file_name
 from nas.program import run_program

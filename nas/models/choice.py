@@ -5,6 +5,7 @@ import re
 from nas.config import AugmentConfig
 from nas.errors import ConfigError, GenotypeError
 from nas.genotype import Genotype, load_genotype
+from nas.models.factory import check_name
 from nas.models.random_genotype import random_genotype
 from nas.operators import resolve, resolve_genotype
 from nas.operators.annotate import with_operators
@@ -17,11 +18,13 @@ def choose_genotype(config: AugmentConfig) -> Genotype | None:
     """Find the genotype that --genotype names and check that it can be built; None with --model.
 
     Raises:
-        ConfigError: There is neither, or --space contradicts the genotype.
+        ConfigError: There is neither, `space` contradicts the genotype, or no network has the name
+            `model`.
         GenotypeError: It cannot be read or built.
         OperatorError: A plug-in fails.
     """
     if config.model is not None:
+        check_name(config.model)
         return None
     if config.genotype is None:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""A network described in plain values for a checkpoint, and built again from them."""
+"""The network of a run: built from its settings, and described in plain values for a checkpoint."""
 
 from typing import Any
 
@@ -11,23 +11,22 @@ from nas.models.factory import build_network
 from nas.models.network import GenotypeNetwork
 
 
-def describe_model(
+def network_settings(
     genotype: Genotype | None, config: AugmentConfig, info: DatasetInfo
 ) -> dict[str, Any]:
-    """Return all that must be known to build the network, in plain values for a checkpoint.
+    """Return everything but the genotype that `build_from` needs, in plain values.
 
     Args:
         genotype: None for a network by name.
         config: Resolved.
-        info: Of the data set.
+        info: Information about the dataset.
     """
     if genotype is None:
-        description = {"model": config.model, "num_classes": info.num_classes}
+        settings = {"model": config.model, "num_classes": info.num_classes}
         if config.identity_ratio is not None:
-            description["identity_ratio"] = config.identity_ratio
-        return description
+            settings["identity_ratio"] = config.identity_ratio
+        return settings
     return {
-        "genotype": genotype.to_json(),
         "in_channels": info.channels,
         "num_classes": info.num_classes,
         "init_channels": config.init_channels,
@@ -35,6 +34,23 @@ def describe_model(
         "auxiliary": config.auxiliary_weight > 0,
         "stem": config.stem,
     }
+
+
+def build_from(genotype: Genotype | None, settings: dict[str, Any]) -> nn.Module:
+    """Build the network of a genotype, or the one that `settings` name.
+
+    Raises:
+        ConfigError: The model's name or a setting of it is unknown.
+    """
+    if genotype is None:
+        settings = dict(settings)
+        return build_network(settings.pop("model"), **settings)
+    return GenotypeNetwork(genotype, **settings)
+
+
+def describe_model(genotype: Genotype | None, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what a checkpoint holds to build the network again, in plain values."""
+    return settings if genotype is None else {"genotype": genotype.to_json(), **settings}
 
 
 def build_model(description: dict[str, Any]) -> nn.Module:
@@ -45,7 +61,6 @@ def build_model(description: dict[str, Any]) -> nn.Module:
         ConfigError: The model's name or a setting of it is unknown.
     """
     settings = dict(description)
-    if "model" in settings:
-        return build_network(settings.pop("model"), **settings)
-    genotype = Genotype.from_json(settings.pop("genotype"), "genotype of the checkpoint")
-    return GenotypeNetwork(genotype, **settings)
+    text = settings.pop("genotype", None)
+    where = "genotype of the checkpoint"
+    return build_from(None if text is None else Genotype.from_json(text, where), settings)

@@ -67,6 +67,11 @@ def list_models() -> list[str]:
     return [f"{family}_{size}" for family, entry in FAMILIES.items() for size in entry.sizes]
 
 
+def check_name(name: str) -> None:
+    """Raise ConfigError if no network has this name."""
+    _parse(name)
+
+
 def build_network(name: str, num_classes: int = 1000, **settings: Any) -> nn.Module:
     """Build a network by name.
 

@@ -106,7 +106,6 @@ def select_compute(config: ComputeConfig) -> Compute:
     """
     device = select_device(config.device)
     precision = config.precision
-    memory_format = "channels_last" if config.memory_format == "auto" else config.memory_format
     mode = None if config.compile in ("auto", "off") else config.compile
     if precision == "tf32" and device.type != "cuda":
         raise ConfigError("--precision tf32: needs a GPU; use bf16 or fp32 on a CPU")
@@ -123,7 +122,7 @@ def select_compute(config: ComputeConfig) -> Compute:
     return Compute(
         device,
         _AUTOCAST_DTYPES.get(precision),
-        _MEMORY_FORMATS[memory_format],
+        torch.channels_last,
         compile_mode=mode,
         tf32=precision == "tf32",
         micro_batch=config.micro_batch,

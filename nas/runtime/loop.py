@@ -214,14 +214,15 @@ class EpochLoop:
             )
 
     def _is_due(self) -> bool:
-        minutes, steps = self.config.checkpoint_minutes, self.config.checkpoint_steps
-        late = minutes is not None and time.perf_counter() - self._saved_s >= 60 * minutes
-        return late or (steps is not None and self._steps_unsaved >= steps)
+        minutes = self.config.checkpoint_minutes
+        if minutes is None or self._steps_unsaved == 0:
+            return False
+        return time.perf_counter() - self._saved_s >= 60 * minutes
 
     def save(self) -> None:
         """Write a checkpoint of the whole state."""
         step = self.epoch * len(self.train_loader) + self.step_in_epoch
-        self.run.save_checkpoint(step, self.state_dict(), self.config.keep_checkpoints)
+        self.run.save_checkpoint(step, self.state_dict())
         self._steps_unsaved, self._saved_s = 0, time.perf_counter()
 
     def resume(self) -> None:

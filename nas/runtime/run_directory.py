@@ -169,9 +169,9 @@ class RunDirectory:
             with writing(path), replacing(path) as stream:
                 stream.write(b"".join(lines[:num_lines]))
 
-    def save_checkpoint(self, step: int, state: dict[str, Any], num_kept: int) -> None:
+    def save_checkpoint(self, step: int, state: dict[str, Any]) -> None:
         """Write a checkpoint; see `nas.runtime.checkpoint.save_checkpoint`."""
-        save_checkpoint(self.checkpoints, step, state, num_kept)
+        save_checkpoint(self.checkpoints, step, state)
 
     def write_checkpoint(self, name: str, state: dict[str, Any]) -> None:
         """Write a checkpoint that is kept whatever comes after it, under a name of its own."""
@@ -197,7 +197,7 @@ class SilentRunDirectory(RunDirectory):
     def keep_lines(self, name: str, num_lines: int) -> None:  # noqa: D102
         pass
 
-    def save_checkpoint(self, step: int, state: dict[str, Any], num_kept: int) -> None:  # noqa: D102
+    def save_checkpoint(self, step: int, state: dict[str, Any]) -> None:  # noqa: D102
         pass
 
     def write_checkpoint(self, name: str, state: dict[str, Any]) -> None:  # noqa: D102

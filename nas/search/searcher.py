@@ -108,7 +108,7 @@ class Searcher(EpochLoop):
             alphas,
             loss,
             self.weight_optimizer,
-            order=config.architect,
+            order=config.order,
             xi=config.xi,
             epsilon=config.epsilon,
             compute=compute,

@@ -72,7 +72,7 @@ def test_a_search_a_dead_rank_and_a_restart(tmp_path, capfd):
     assert finish(start(search, flags(out=whole))) == [0, 0]
     assert capfd.readouterr().out.count("2 processes with 4 images of a batch each") == 1
 
-    argv = flags(out=out, checkpoint_steps=1)
+    argv = flags(out=out, checkpoint_minutes=1e-9)
     ranks = start(search, argv)
     wait_for_checkpoint(out)
     ranks[1].kill()
@@ -94,7 +94,7 @@ def test_a_search_a_dead_rank_and_a_restart(tmp_path, capfd):
 def test_a_retrain_stops_together_and_measures_exactly(tmp_path, capfd):
     """A signal to one rank stops all after the same step; 101 test images are 101."""
     out = tmp_path / "run"
-    argv = augment_flags(out=out, epochs=2, checkpoint_steps=1, drop_path_prob=0.2)
+    argv = augment_flags(out=out, epochs=2, checkpoint_minutes=1e-9, drop_path_prob=0.2)
     ranks = start(augment, argv)
     wait_for_checkpoint(out)
     os.kill(ranks[1].pid, signal.SIGUSR1)
@@ -138,7 +138,12 @@ def test_torchrun_restarts_and_resumes(tmp_path):
     """The real torchrun: a worker killed with -9 is started again and the run ends the same."""
     whole, out = tmp_path / "whole", tmp_path / "run"
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = [*torchrun, "--max-restarts=1", "search.py", *flags(checkpoint_steps=1, epochs=3)]
+    command = [
+        *torchrun,
+        "--max-restarts=1",
+        "search.py",
+        *flags(checkpoint_minutes=1e-9, epochs=3),
+    ]
     subprocess.run([*command, f"--out={whole}"], check=True, timeout=500, capture_output=True)
     process = subprocess.Popen([*command, f"--out={out}"], stderr=subprocess.PIPE, text=True)
     wait_for_checkpoint(out)

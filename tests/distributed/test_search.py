@@ -55,9 +55,7 @@ def search(ranks, path, order, steps, sync):
     torch.manual_seed(0)
     net = Supernet(space, 3, 3, init_channels=2, num_cells=3).double()
     alphas = Alphas(space, 0.1).double()
-    config = SearchConfig(
-        architect=order, epochs=1, batch_size=BATCH, learning_rate=0.1, num_cells=3
-    )
+    config = SearchConfig(order=order, epochs=1, batch_size=BATCH, learning_rate=0.1, num_cells=3)
     run = RunDirectory.create(path, {}) if ranks.is_first else SilentRunDirectory(path)
     searcher = Searcher(
         *(config, space, replace_norms(net, ranks) if sync else net, alphas, cross_entropy),

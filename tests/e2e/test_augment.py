@@ -109,7 +109,7 @@ EVALUATE_CASES = {
     "a setting of training": (["--evaluate=CHECKPOINT", "--epochs=9"], "--epochs: found 9"),
     "another architecture": (
         ["--evaluate=CHECKPOINT", "--genotype=DARTS_V2"],
-        "is of another architecture: its genotype is not that of --genotype DARTS_V2",
+        "is of another architecture: its genotype is not DARTS_V2; leave --genotype out",
     ),
     "another network": (
         ["--evaluate=CHECKPOINT", "--model=mobilenext_1.0"],
@@ -120,7 +120,7 @@ EVALUATE_CASES = {
     "resume": (["--evaluate=CHECKPOINT", "--resume"], "--resume has no effect"),
     "classes": (
         ["--evaluate=CHECKPOINT", "--dataset=imagefolder", "--data=IMAGES", "--image_size=32"],
-        "tells 10 classes apart, --dataset imagefolder has 2",
+        "has 10 classes, the --dataset imagefolder has 2",
     ),
 }
 
@@ -337,7 +337,10 @@ def test_a_network_by_name(tmp_path, capsys):
         (["--model=mobilenext_99"], "width_mult"),
         (["--model=mobilenext_1.0", "--identity_ratio=2"], "identity_ratio"),
         (["--model=mobilenet_v2_1.0", "--identity_ratio=1/2"], "identity_ratio"),
-        (["--model=mobilenext_1.0", "--genotype=DARTS_V2"], "--genotype has an effect only"),
+        (
+            ["--model=mobilenext_1.0", "--genotype=DARTS_V2"],
+            "--genotype and --model both name the network",
+        ),
         (["--genotype=DARTS_V2", "--weights=x"], "--weights has an effect only with --model"),
         (["--model=mobilenext_1.0", "--ema_weights"], "--ema_weights has an effect only with"),
         (["--model=mobilenext_1.0", "--image_size=24"], "32"),

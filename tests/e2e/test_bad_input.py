@@ -45,13 +45,13 @@ CASES = {
     "too many images": (["--max_images=999999"], "--max_images"),
     "batch": (["--batch_size=30"], "--batch_size: found 30"),
     "micro-batch": (["--micro_batch=3"], "--micro_batch: found 3, which does not divide"),
-    "micro-batch, exact": (
-        ["--micro_batch=4", "--architect=second_order_exact"],
-        "--micro_batch: not with --architect second_order_exact",
+    "exact second order": (
+        ["--order=second_order_exact"],
+        "--order: expected 'first_order' or 'second_order'",
     ),
     "precision of the difference": (
-        ["--precision=bf16", "--architect=second_order"],
-        "--precision bf16: only with --architect first_order",
+        ["--precision=bf16", "--order=second_order"],
+        "--precision: found bf16, but second_order needs fp32",
     ),
     "precision of the device": (["--precision=fp16", "--device=cpu"], "needs a GPU"),
     "image size": (["--dataset=imagefolder", "--data=/nowhere"], "--image_size"),
@@ -64,7 +64,7 @@ CASES = {
         ["--skip_corrupt"],
         "--skip_corrupt has an effect only with",
     ),
-    "order": (["--xi=0.1"], "--architect second_order"),
+    "order": (["--xi=0.1"], "--order second_order"),
 }
 
 

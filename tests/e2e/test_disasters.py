@@ -101,7 +101,7 @@ def test_a_full_and_a_read_only_disk(whole, disk, capfd):
 
         RunDirectory.save_checkpoint = save
 
-    assert run(augment, flags(out=out, checkpoint_steps=1), fill_after_a_checkpoint) == 2
+    assert run(augment, flags(out=out, checkpoint_minutes=1e-9), fill_after_a_checkpoint) == 2
     one_line(capfd, "No space left on device")
     assert load_newest(out / "checkpoints")["step_in_epoch"] > 0
     resume = [f"--out={out}", "--resume"]
@@ -142,7 +142,7 @@ def test_a_data_file_vanishes(tmp_path, capfd, monkeypatch):
 
     with monkeypatch.context() as context:
         context.setattr(Trainer, "step", step)
-        assert augment(flags(out=out, checkpoint_steps=1, epochs=1, **settings)) == 2
+        assert augment(flags(out=out, checkpoint_minutes=1e-9, epochs=1, **settings)) == 2
     one_line(capfd, "n02")
     assert load_newest(out / "checkpoints")["step_in_epoch"] in range(1, 8)
     (tmp_path / "elsewhere").rename(victims)

@@ -12,7 +12,7 @@ from tests.e2e.runs import flags
 from tests.e2e.test_augment import flags as augment_flags
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-OFTEN = {"epochs": 3, "checkpoint_steps": 1}
+OFTEN = {"epochs": 3, "checkpoint_minutes": 1e-9}
 RETRAIN = {"ema_decay": 0.9, "val_fraction": 0.2, "batch_size": 8}
 PROGRAMS = {
     "first_order": (search, flags(architect="first_order", **OFTEN), ("net", "alphas")),

@@ -48,24 +48,19 @@ def test_plain_data_comes_back_as_it_was(value):
     [
         ("a: &x [1]\nb: *x\n", "line 2: not valid YAML: aliases"),
         (BOMB, "line 2: not valid YAML: aliases"),
-        ("a: 1\nb: 2\na: 3\n", "line 3: not valid YAML: the key 'a' stands here twice"),
-        ("a: {b: 1, b: 2}", "line 1: not valid YAML: the key 'b' stands here twice"),
+        ("a: 1\nb: 2\na: 3\n", "line 3: not valid YAML: the key 'a' is there twice"),
+        ("a: {b: 1, b: 2}", "line 1: not valid YAML: the key 'b' is there twice"),
         ("1: a", "line 1: not valid YAML: keys must be plain words, found 1"),
-        ("on: a", "line 1: not valid YAML: keys must be plain words, found True"),
         ("~: a", "line 1: not valid YAML: keys must be plain words, found None"),
         ("? [a]\n: b", "line 1: not valid YAML: keys must be plain words, found ['a']"),
-        ("2024-01-01: a", "line 1: not valid YAML: keys must be plain words"),
-        ("<<: {a: 1}", "line 1: not valid YAML"),
-        ("=", "line 1: not valid YAML"),
-        ("a: 2024-99-99", "not valid YAML: month must be in 1..12"),
         ("a: !!timestamp x", "line 1: not valid YAML: tags"),
         ("a: !!bool x", "line 1: not valid YAML: tags"),
         ("a: !!int ''", "line 1: not valid YAML: tags"),
         ("a: !!python/object/apply:os.getcwd []", "line 1: not valid YAML: tags"),
         ("a: !mine x", "line 1: not valid YAML: tags"),
-        ("a: 0x" + "f" * 6000, "line 1: not valid YAML: a whole number of more than 64 bits"),
-        ("a: 1" + ":59" * 4000, "line 1: not valid YAML: a whole number of more than 64 bits"),
-        ("a: " + "9" * 5000, "not valid YAML"),
+        ("true: a", "line 1: not valid YAML: keys must be plain words, found True"),
+        ("a: " + "9" * 20, "line 1: not valid YAML: a whole number of more than 64 bits"),
+        ("a: " + "9" * 5000, "line 1: not valid YAML: a whole number of more than 64 bits"),
         ("[" * 20000, "nested too deeply, more than 32"),
         ("- " * 500, "nested too deeply"),
         ("{a: " * 40 + "1" + "}" * 40, "nested too deeply"),
@@ -90,6 +85,33 @@ def test_everything_else_is_refused_at_once(text, found):
     assert found in message
     assert "\n" not in message
     assert len(message) < 500
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("off", "off"),
+        ("yes", "yes"),
+        ("true", True),
+        ("0123", 123),
+        ("-07", -7),
+        ("2024-01-01", "2024-01-01"),
+        ("2024-99-99", "2024-99-99"),
+        ("1:30", "1:30"),
+        ("93e1204", "93e1204"),
+        ("1.5", 1.5),
+        ("1.0e-05", 1e-05),
+        ("~", None),
+        ("", None),
+        ("=", "="),
+        ("'1'", "1"),
+    ],
+)
+def test_values_are_what_they_look_like(text, value):
+    """The surprises of YAML 1.1 are left out; with `as_text` only null is not text."""
+    assert parse(f"a: {text}") == {"a": value}
+    as_text = parse_yaml(f"a: {text}", "here", SearchSpaceError, as_text=True)
+    assert as_text == {"a": None if value is None else text.strip("'")}
 
 
 def test_nesting_up_to_the_limit_is_read():

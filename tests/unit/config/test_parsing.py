@@ -9,8 +9,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas.config import SearchConfig, parse_settings
+from nas.config import AugmentConfig, SearchConfig, parse_settings, plain_settings
+from nas.config.fields import GROUPS, setting
+from nas.config.old_keys import _say_ignored
 from nas.errors import ConfigError, NasError
+from nas.program import as_flags
 
 FIELDS = [field.name for field in dataclasses.fields(SearchConfig)]
 OTHER = {
@@ -26,12 +29,9 @@ OTHER = {
     "skip_corrupt": True,
     "device": "cpu",
     "precision": "bf16",
-    "memory_format": "contiguous",
     "compile": "off",
     "micro_batch": 4,
     "checkpoint_minutes": 0.5,
-    "checkpoint_steps": 7,
-    "keep_checkpoints": 4,
     "non_finite": "skip",
     "sync_batchnorm": True,
     "reference_batch_size": 32,
@@ -45,7 +45,7 @@ OTHER = {
     "momentum": 0.0,
     "weight_decay": 1e-4,
     "grad_clip": 1.0,
-    "architect": "second_order",
+    "order": "second_order",
     "xi": 0.125,
     "epsilon": 0.5,
     "alpha_learning_rate": 1e-2,
@@ -57,7 +57,7 @@ WORDS = {
     name: ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
     for name, value in OTHER.items()
 }
-SECOND_ORDER = {"architect": "second_order"}
+SECOND_ORDER = {"order": "second_order"}
 NEEDS = {"xi": SECOND_ORDER, "epsilon": SECOND_ORDER, "skip_corrupt": {"dataset": "imagefolder"}}
 
 
@@ -68,7 +68,7 @@ def parse(*argv):
 def refused(*argv):
     with pytest.raises(ConfigError) as error:
         parse(*argv)
-    message = str(error.value)
+    message = as_flags(str(error.value), FIELDS)
     assert "\n" not in message
     assert "Parser key" not in message  # words of jsonargparse
     assert "argument --" not in message
@@ -212,7 +212,7 @@ def test_a_switch_needs_no_value(argv, resume):
         (["--resume=maybe"], ["--resume: expected true or false, found 'maybe'"]),
         (["darts"], ["found 'darts' where a flag is expected"]),
         (["--seed", "1", "2"], ["found '2' where a flag is expected"]),
-        (["-e", "3"], ["found '-e 3' where a flag is expected"]),
+        (["-e", "3"], ["found '-e' where a flag is expected"]),
         (["--plugins", "a", "b"], ["found 'b' where a flag is expected"]),
         (["--epoch", "3"], ["unknown flag '--epoch'", "did you mean '--epochs'"]),
         (["--epoch=3"], ["unknown flag '--epoch'"]),
@@ -228,7 +228,7 @@ def test_a_switch_needs_no_value(argv, resume):
         (["--epochs", "--seed", "1"], ["--epochs: expected a whole number after it"]),
         (["--plugins"], ["--plugins: expected a list of text after it, found nothing"]),
         (["--plugins", "--seed", "1"], ["--plugins: expected a list of text after it"]),
-        (["--plugins="], ["--plugins: expected a list of text, found ''"]),
+        (["--keep_checkpoints", "3"], ["--keep_checkpoints: is no longer a setting"]),
         (["--config"], ["--config: expected the path of a YAML file after it"]),
         (["--config", "missing.yaml"], ["--config: there is no file 'missing.yaml'"]),
         (["--config", "."], ["--config: there is no file '.'"]),
@@ -238,26 +238,29 @@ def test_a_switch_needs_no_value(argv, resume):
         (["--epochs", "five"], ["--epochs: expected a whole number, found 'five'"]),
         (["--epochs", "1.5"], ["--epochs: expected a whole number, found '1.5'"]),
         (["--epochs", "1e3"], ["--epochs: expected a whole number"]),
-        (["--epochs", "true"], ["--epochs: expected a whole number, found 'True'"]),
-        (["--epochs", "null"], ["--epochs: expected a whole number, found 'None'"]),
+        (["--epochs", "true"], ["--epochs: expected a whole number, found 'true'"]),
+        (["--epochs", "null"], ["--epochs: expected a whole number, found 'null'"]),
         (["--epochs", "[1]"], ["--epochs: expected a whole number, found '[1]'"]),
         (["--epochs", "-1"], ["--epochs: expected a number of at least 1, found -1"]),
         (["--epochs", "9" * 400], ["--epochs: expected a number of at least 1, found a number of"]),
-        (["--epochs", "9" * 5000], ["--epochs: Exceeds the limit"]),
+        (["--epochs", "9" * 5000], ["--epochs: expected a whole number, found '999"]),
         (["--learning_rate", "fast"], ["--learning_rate: expected a number, found 'fast'"]),
         (["--learning_rate", "nan"], ["--learning_rate: expected a number, found 'nan'"]),
         (["--learning_rate", ".nan"], ["--learning_rate: expected a number above 0, found nan"]),
         (["--learning_rate", ".inf"], ["--learning_rate: expected a number above 0, found inf"]),
         (["--learning_rate", "1e400"], ["--learning_rate: expected a number above 0, found inf"]),
-        (["--learning_rate", "9" * 400], ["a number is too large in '--learning_rate 999"]),
+        (["--learning_rate", "9" * 400], ["--learning_rate: expected a number, found '999"]),
         (["--learning_rate", "-1"], ["--learning_rate: expected a number above 0, found -1.0"]),
         (["--image_size", "none"], ["--image_size: expected a whole number or null, found 'none'"]),
         (["--xi", "0.1,0.2"], ["--xi: expected a number or null"]),
         (["--device", "CPU"], ["--device: expected 'auto' or 'cpu' or 'cuda', found 'CPU'"]),
-        (["--architect", "third"], ["--architect: expected 'first_order' or 'second_order'"]),
+        (["--order", "third"], ["--order: expected 'first_order' or 'second_order'"]),
         (["--alpha_betas", "0.5"], ["--alpha_betas: expected [a number, a number]"]),
         (["--alpha_betas", "0.5,0.9,0.99"], ["--alpha_betas: expected [a number, a number]"]),
-        (["--alpha_betas", "0.5,x"], ["--alpha_betas: expected [a number, a number], found 'x'"]),
+        (
+            ["--alpha_betas", "0.5,x"],
+            ["a number], found ['0.5', 'x']"],
+        ),
         (["--alpha_betas=[0.5,"], ["--alpha_betas: expected [a number, a number]"]),
         (["--alpha_betas", "0.5,1"], ["--alpha_betas: expected a number of at least 0"]),
     ],
@@ -288,12 +291,12 @@ def test_abbreviations_are_off(name):
         ("zzzzz: 3", ["unknown setting 'zzzzz'", "known: "]),
         ("config: other.yaml", ["unknown setting 'config'"]),
         ("help: 1", ["unknown setting 'help'"]),
-        ("1: 2", ["line 1", "keys must be plain words, found 1"]),
-        ("epochs: 3\nepochs: 4", ["line 2", "the key 'epochs' stands here twice"]),
+        ("1: 2", ["unknown setting '1'"]),
+        ("epochs: 3\nepochs: 4", ["line 2", "the key 'epochs' is there twice"]),
         ("epochs: &e 3\nseed: *e", ["line 2", "aliases (*name) are not allowed"]),
         ("epochs: !!int '3'", ["line 1", "tags"]),
         ("epochs: [3", ["line 1: not valid YAML"]),
-        ("epochs: " + "9" * 400, ["line 1", "a whole number of more than 64 bits"]),
+        ("seed: " + "9" * 400, ["seed: expected a number of at least 0 ", "found a number of"]),
         ("epochs: five", ["epochs: expected a whole number, found 'five'"]),
         ("epochs: 1.5", ["epochs: expected a whole number, found '1.5'"]),
         ("epochs: null", ["epochs: expected a whole number, found null"]),
@@ -301,9 +304,10 @@ def test_abbreviations_are_off(name):
         ("device: null", ["device: expected 'auto' or 'cpu' or 'cuda', found null"]),
         ("plugins: null", ["plugins: expected a list of text, found null"]),
         ("plugins: a,b", ["plugins: expected a list of text, found 'a,b'"]),
-        ("plugins: [1]", ["plugins: expected a list of text, found '1'"]),
         ("resume: 1", ["resume: expected true or false, found '1'"]),
-        ("data: yes", ["data: expected text, found 'True'"]),
+        ("num_cells: 0", ["num_cells: expected a number of at least 3 and", "found 0"]),
+        ("memory_format: contiguous", ["memory_format: 'contiguous' is no longer supported"]),
+        ("architect: first_order\norder: first_order", ["order is set twice"]),
         ("space: [darts]", ["space: expected text"]),
         ("alpha_betas: 0.5", ["alpha_betas: expected [a number, a number], found '0.5'"]),
         (b"epochs: \xff", ["cannot be read: is not UTF-8 text"]),
@@ -336,7 +340,7 @@ def test_small_numbers_may_be_written_with_an_exponent(tmp_path, content):
     assert parse("--config", str(path)).learning_rate == 0.001
 
 
-@pytest.mark.parametrize("value", ["123", "null", "1e5", "true", "[a]", "a: b", "~", "", "\u00e9"])
+@pytest.mark.parametrize("value", ["123", "null", "1e5", "true", "[a]", "a: b", "off", "", "é"])
 def test_text_stays_text_on_the_command_line(value):
     """What looks like YAML is still a name where text is expected."""
     assert parse(f"--space={value}").space == value
@@ -379,9 +383,9 @@ class TestBase:
     @pytest.mark.parametrize(
         ("base", "message"),
         [
-            ("nowhere.yaml", r"row\.yaml: base: there is no file 'nowhere\.yaml' beside it"),
+            ("nowhere.yaml", r"row\.yaml: base: there is no file 'nowhere\.yaml' in the same"),
             ("row.yaml", r"row\.yaml: is its own base"),
-            (5, r"row\.yaml: base: there is no file 5"),
+            (5, r"row\.yaml: base: there is no file '5'"),
         ],
     )
     def test_a_base_that_cannot_be(self, write, base, message):
@@ -391,3 +395,135 @@ class TestBase:
         write("recipe", epochs="many")
         row = write("row", base="recipe.yaml", seed=1)
         assert re.search(r"recipe\.yaml: epochs: expected a whole", refused(f"--config={row}"))
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("compile: off", "off"),
+        ("seed: 0123", 123),
+        ("seed: 007", 7),
+        ("learning_rate: 1e-3", 0.001),
+        ("learning_rate: 1", 1.0),
+        ("data: 2024-01-01", "2024-01-01"),
+        ("data: 12:30", "12:30"),
+        ("data: no", "no"),
+        ("data: 93e1204", "93e1204"),
+        ("out: null", None),
+        ("out:", None),
+        ("resume: yes", True),
+        ("resume: False", False),
+        ("plugins: [1e3, 010]", ("1e3", "010")),
+    ],
+)
+def test_a_value_is_read_as_the_type_of_its_field(tmp_path, line, expected):
+    """Not as YAML 1.1 guesses: `off` is a mode, 0123 is 123, a date is the name of a folder."""
+    path = tmp_path / "settings.yaml"
+    path.write_text(line, encoding="utf-8")
+    value = getattr(parse("--config", str(path)), line.split(":")[0])
+    assert value == expected and type(value) is type(expected)
+
+
+TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1).filter(
+    lambda text: "~" not in text and text.strip().lower() != "null"
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=TEXTS, out=TEXTS | st.from_regex(r"[0-9]{1,3}e[0-9]{1,4}", fullmatch=True))
+def test_config_yaml_is_read_back_as_the_same_settings(tmp_path_factory, data, out):
+    """What the programs write as YAML, they read as the same value."""
+    config = SearchConfig(data=data, out=out, plugins=(data, out), weight_decay=1e-5 / 3)
+    path = tmp_path_factory.mktemp("run") / "config.yaml"
+    path.write_text(yaml.safe_dump(plain_settings(config)), encoding="utf-8")
+    assert parse("--config", str(path)) == config
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfepochs: 7\nseed: 3\n",
+        b"epochs: 7\r\nseed: 3\r\n",
+        "epochs: 7\r\nseed: 3\r\n".encode("utf-16"),
+        "epochs: 7\nseed: 3".encode("utf-16-be").join([b"\xfe\xff", b""]),
+    ],
+    ids=["BOM", "CRLF", "UTF-16 of Windows", "UTF-16 big-endian"],
+)
+def test_files_as_other_systems_save_them(tmp_path, content):
+    """A byte order mark, line ends of Windows and UTF-16 are read."""
+    path = tmp_path / "settings.yaml"
+    path.write_bytes(content)
+    config = parse("--config", str(path))
+    assert (config.epochs, config.seed) == (7, 3)
+
+
+def test_the_home_directory(tmp_path, monkeypatch):
+    """`~` is the home directory in flags with a space or `=`, in files, lists and joined spaces."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "s.yaml").write_text("out: ~/runs/one\n")
+    config = parse(
+        "--config=~/s.yaml", "--data=~", "--space=darts+~/my.yaml", "--plugins", "a,~/b.py"
+    )
+    assert config.out == f"{tmp_path}/runs/one"
+    assert config.data == str(tmp_path)
+    assert config.space == f"darts+{tmp_path}/my.yaml"
+    assert config.plugins == ("a", f"{tmp_path}/b.py")
+    assert parse("--dataset=~x").dataset == "~x"  # not a path
+
+
+def test_settings_of_an_earlier_release_are_read(tmp_path, caplog):
+    """Removed settings are ignored with one line, renamed ones are read under their new name."""
+    path = tmp_path / "config.yaml"
+    path.write_text("architect: second_order\nmemory_format: auto\nkeep_checkpoints: 2\n")
+    _say_ignored.cache_clear()
+    for _ in range(2):
+        assert parse("--config", str(path)) == SearchConfig(order="second_order")
+    assert caplog.messages == [
+        "ignored in settings of an earlier release: memory_format, keep_checkpoints"
+    ]
+    assert parse("--architect=second_order") == parse("--order=second_order")
+
+
+def test_every_setting_is_in_a_group_of_the_help(capsys):
+    """Groups come in order, the important ones first, and no setting is in the last resort."""
+    for settings_class in (SearchConfig, AugmentConfig):
+        with pytest.raises(SystemExit) as stop:
+            parse_settings(settings_class, "prog", "It works.", ["--help"])
+        assert not stop.value.code
+        text = capsys.readouterr().out
+        titles = re.findall(r"^([a-z ]+):$", text, re.M)
+        assert titles == [title for title in GROUPS.values() if title in titles] + ["this program"]
+        assert GROUPS["other"] not in titles
+        flags = re.findall(r"^  --(\w+)", text, re.M)
+        names = [field.name for field in dataclasses.fields(settings_class)]
+        assert sorted(flags) == sorted([*names, "config", "print_config"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Words:
+    """Arguments without flags."""
+
+    first: str = setting(positional="The first.")
+    others: tuple[str, ...] = setting((), positional="All others.")
+    size: int = 3
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["a"], Words("a")),
+        (["a", "b", "c"], Words("a", ("b", "c"))),
+        (["--size", "4", "a", "b"], Words("a", ("b",), 4)),
+        (["a", "--size=4", "b"], Words("a", ("b",), 4)),
+        (["1e5", "[a]"], Words("1e5", ("[a]",))),
+    ],
+)
+def test_arguments_without_flags(argv, expected):
+    """The words that belong to no flag go to the fields without one, in order."""
+    assert parse_settings(Words, "prog", "", argv) == expected
+
+
+def test_a_missing_argument_is_named():
+    """It is shown as in the usage line."""
+    with pytest.raises(ConfigError, match=r"^FIRST is missing; see --help$"):
+        parse_settings(Words, "prog", "", [])

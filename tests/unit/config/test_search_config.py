@@ -68,17 +68,17 @@ NAN, INF = float("nan"), float("inf")
     ],
 )
 def test_values_out_of_range_are_refused(name, wrong):
-    """No number that cannot work is taken; the message names the flag."""
+    """No number that cannot work is taken; the message names the setting."""
     for value in wrong:
-        with pytest.raises(ConfigError, match=rf"^--{name}: expected .*, found "):
+        with pytest.raises(ConfigError, match=rf"^{name}: expected .*, found "):
             SearchConfig(**{name: value})
 
 
 @pytest.mark.parametrize("xi", [0, -1, NAN, INF])
 def test_xi_is_a_positive_number(xi):
     """The virtual step is positive and finite."""
-    with pytest.raises(ConfigError, match=r"^--xi: expected a number above 0"):
-        SearchConfig(xi=xi, architect="second_order")
+    with pytest.raises(ConfigError, match=r"^xi: expected a number above 0"):
+        SearchConfig(xi=xi, order="second_order")
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,8 @@ def test_xi_is_a_positive_number(xi):
         {"learning_rate": 0.001, "learning_rate_min": 0.001},
         {"learning_rate_min": 0, "momentum": 0, "weight_decay": 0, "alpha_init_std": 0},
         {"alpha_betas": (0, 0), "alpha_weight_decay": 0},
-        {"xi": 1e-9, "architect": "second_order"},
-        {"xi": 0.1, "architect": "second_order_exact"},
-        {"epsilon": 1e-9, "architect": "second_order"},
+        {"xi": 1e-9, "order": "second_order"},
+        {"epsilon": 1e-9, "order": "second_order"},
     ],
 )
 def test_values_at_the_ends_of_their_ranges_are_taken(extreme):
@@ -105,16 +104,12 @@ def test_values_at_the_ends_of_their_ranges_are_taken(extreme):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"learning_rate_min": 0.1}, "--learning_rate_min: expected at most --learning_rate 0.025"),
-        ({"xi": 0.1}, "--xi has no effect in first order; add --architect second_order"),
-        ({"epsilon": 0.1}, "--epsilon has an effect only with --architect second_order"),
-        ({"epsilon": 0.1, "architect": "second_order_exact"}, "--epsilon has an effect only with"),
-        ({"out": ""}, "--out: expected the path of a directory, found ''"),
-        (
-            {"architect": "second_order_exact", "compile": "default"},
-            "--compile default: not with --architect second_order_exact",
-        ),
-        ({"compile": "reduce-overhead"}, "--compile reduce-overhead: only for a retrain"),
+        ({"learning_rate_min": 0.1}, "learning_rate_min: expected at most `learning_rate` 0.025"),
+        ({"xi": 0.1}, "xi: has no effect in first order; add `order` second_order"),
+        ({"epsilon": 0.1}, "epsilon: has no effect in first order; add `order` second_order"),
+        ({"precision": "bf16", "order": "second_order"}, "precision: found bf16, but second_order"),
+        ({"out": ""}, "out: expected the path of a directory, found ''"),
+        ({"compile": "reduce-overhead"}, "compile: reduce-overhead is for training only"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(settings, message):

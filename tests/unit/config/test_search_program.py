@@ -10,8 +10,10 @@ import pytest
 import yaml
 
 from nas.cli.search import main, read_config
-from nas.config import SearchConfig
+from nas.config import SearchConfig, run_settings
 from nas.errors import ConfigError
+from nas.files import file_name
+from nas.space import load_space
 
 REPO = Path(__file__).parents[3]
 
@@ -41,7 +43,7 @@ def saved(cwd):
         ([], "runs/darts-cifar10-seed0"),
         (["--seed", "3", "--dataset", "shapes"], "runs/darts-shapes-seed3"),
         (["--space", "darts+sandglass"], "runs/darts+sandglass-cifar10-seed0"),
-        (["--space", "my/own space.yaml"], "runs/my_own_space.yaml-cifar10-seed0"),
+        (["--space", "my/own space.yaml"], f"runs/{file_name('my/own space.yaml')}-cifar10-seed0"),
         (["--out", "there"], "there"),
         (["--out", "null"], "runs/darts-cifar10-seed0"),
     ],
@@ -86,11 +88,11 @@ def test_epochs_may_be_raised(saved):
     assert config == dataclasses.replace(saved, resume=True, epochs=11)
 
 
-def test_micro_batches_may_come_in_on_resume(saved, capsys):
+def test_micro_batches_may_come_in_on_resume(saved, caplog):
     """What the error of a run that was out of memory advises can be done, and is said."""
     config = read_config(["--resume", "--out", "runs/x", "--micro_batch", "32"])
     assert config == dataclasses.replace(saved, resume=True, micro_batch=32)
-    assert "resumed with --micro_batch 32 in place of None" in capsys.readouterr().err
+    assert "resumed with `micro_batch` 32 instead of None" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ def test_micro_batches_may_come_in_on_resume(saved, capsys):
         (["--seed", "4"], "seed", "3", "4"),
         (["--init_channels=8"], "init_channels", "4", "8"),
         (["--plugins", "b"], "plugins", "('a',)", "('b',)"),
-        (["--architect", "second_order"], "architect", "'first_order'", "'second_order'"),
+        (["--order", "second_order"], "order", "'first_order'", "'second_order'"),
         (["--space", "s2"], "space", "'darts'", "'s2'"),
         (["--momentum", "0"], "momentum", "0.9", "0.0"),
         (["--config", "new.yaml"], "batch_size", "64", "32"),
@@ -112,16 +114,16 @@ def test_another_setting_is_not_taken_silently(saved, argv, name, before, now):
     with pytest.raises(ConfigError) as error:
         read_config(["--resume", "--out", "runs/x", *argv])
     message = str(error.value)
-    assert message.startswith("--resume: the run in runs/x has ")
-    assert f"has {name} {before}, found {now}; leave --{name} out" in message
-    assert "another --out" in message
+    assert message.startswith("resume: the run in runs/x has ")
+    assert f"has {name} {before}, found {now}; leave `{name}` out" in message
+    assert "another `out`" in message
 
 
 @pytest.mark.parametrize("out", ["missing", "empty", "x" * 300])
 def test_a_missing_run_cannot_be_resumed(cwd, out):
     """Where there is no run, --resume says so at once, and nothing is written."""
     (cwd / "empty").mkdir()
-    with pytest.raises(ConfigError, match=r"^--resume: .* holds no run \(no config.yaml\)"):
+    with pytest.raises(ConfigError, match=r"^resume: .* holds no run \(no config.yaml\)"):
         read_config(["--resume", "--out", out])
     assert [path.name for path in cwd.iterdir()] == ["empty"]
 
@@ -204,8 +206,7 @@ def test_the_help_describes_every_flag():
     """`python search.py --help` has every field with its meaning and its default."""
     done = run_python("search.py", "--help")
     assert (done.returncode, done.stderr) == (0, "")
-    descriptions = done.stdout.split("options:")[1]
-    entries = dict(re.findall(r"^  --(\w+) .*?  +(.*?)(?=^  -|\Z)", descriptions, re.M | re.S))
+    entries = dict(re.findall(r"^  --(\w+) .*?  +(.*?)(?=^  -|^\S|\Z)", done.stdout, re.M | re.S))
     for field in dataclasses.fields(SearchConfig):
         meaning, _, default = " ".join(entries[field.name].split()).partition("(type: ")
         assert len(meaning) > 10, field.name
@@ -233,3 +234,56 @@ def test_settings_are_checked_with_those_of_the_run(cwd):
     run.mkdir(parents=True)
     (run / "config.yaml").write_text("architect: second_order\nxi: 0.5\n", encoding="utf-8")
     assert read_config(["--resume", "--out", "runs/x", "--xi", "0.5"]).xi == 0.5
+
+
+@pytest.fixture
+def elsewhere(cwd, monkeypatch):
+    """A run in w1/r with a space of its own, and another working directory next to it."""
+    for name in ("w1", "w2"):
+        (cwd / name).mkdir()
+    monkeypatch.chdir(cwd / "w1")
+    space = "name: my\nnum_nodes: 2\nprimitives: [skip_connect, sep_conv_3x3]\n"
+    for name in ("my.yaml", "ops.py"):
+        Path(name).write_text(space if name == "my.yaml" else "", encoding="utf-8")
+    Path("data").mkdir()
+    Path("r").mkdir()
+    config = read_config(["--space=my.yaml", "--plugins=ops.py,a.module", "--out=r"])
+    Path("r/config.yaml").write_text(yaml.safe_dump(run_settings(config)), encoding="utf-8")
+    Path("r/space.yaml").write_text(load_space("my.yaml").to_yaml(), encoding="utf-8")
+    monkeypatch.chdir(cwd / "w2")
+    return config
+
+
+@pytest.mark.parametrize(
+    "more", [[], ["--space=../w1/my.yaml"], ["--plugins=../w1/ops.py,a.module"]]
+)
+def test_a_run_can_be_resumed_from_another_folder(elsewhere, more):
+    """Its relative paths are those of the folder in which it was started."""
+    config = read_config(["--resume", "--out=../w1/r", *more])
+    assert config.space == "../w1/my.yaml"
+    assert config.plugins == ("../w1/ops.py", "a.module")
+    assert config.data == "../w1/data"
+    assert config == dataclasses.replace(
+        elsewhere,
+        space="../w1/my.yaml",
+        plugins=("../w1/ops.py", "a.module"),
+        data="../w1/data",
+        out="../w1/r",
+        resume=True,
+    )
+
+
+def test_the_advice_of_the_error_can_be_followed(elsewhere):
+    """Another file with the same space is the same space, another space is not."""
+    Path("copy.yaml").write_text(Path("../w1/my.yaml").read_text(), encoding="utf-8")
+    assert read_config(["--resume", "--out=../w1/r", "--space=copy.yaml"]).space == "copy.yaml"
+    Path("copy.yaml").write_text("num_nodes: 3\nprimitives: [skip_connect]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"has space .*leave `space` out"):
+        read_config(["--resume", "--out=../w1/r", "--space=copy.yaml"])
+
+
+def test_a_run_has_its_own_copy_of_its_space(elsewhere):
+    """The file of the space may be deleted after the start."""
+    Path("../w1/my.yaml").unlink()
+    config = read_config(["--resume", "--out=../w1/r"])
+    assert load_space(config.space).primitives == ("skip_connect", "sep_conv_3x3")

@@ -20,15 +20,13 @@ def test_auto_is_exact():
 
 def test_settings_are_taken():
     """Each setting has its effect on networks and batches."""
-    config = ComputeConfig("cpu", precision="bf16", memory_format="contiguous", micro_batch=4)
+    config = ComputeConfig("cpu", precision="bf16", micro_batch=4)
     compute = select_compute(config)
-    assert describe_compute(compute) == "cpu, bf16, contiguous, not compiled, micro-batches of 4"
-    images, targets = torch.randn(2, 3, 4, 4).to(memory_format=torch.channels_last), torch.arange(2)
-    images, _ = compute.to_device((images, targets))
-    assert images.is_contiguous()
-    conv = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
-    net = compute.place(conv)
-    assert net.weight.is_contiguous()
+    assert describe_compute(compute) == "cpu, bf16, channels_last, not compiled, micro-batches of 4"
+    images, _ = compute.to_device((torch.randn(2, 3, 4, 4), torch.arange(2)))
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    net = compute.place(nn.Conv2d(3, 4, 3))
+    assert net.weight.is_contiguous(memory_format=torch.channels_last)
     with compute.autocast():
         assert net(images).dtype is torch.bfloat16
     with Compute(CPU).autocast():
@@ -120,7 +118,7 @@ def test_no_micro_batch_is_a_single_image(num, micro_batch):
 
 def test_a_micro_batch_must_divide_the_batch():
     """The error names what is allowed."""
-    with pytest.raises(ConfigError, match=r"found 5, .* --batch_size 8; allowed are 2, 4, 8"):
+    with pytest.raises(ConfigError, match=r"found 5, .* `batch_size` 8; allowed are 2, 4, 8"):
         ComputeConfig(micro_batch=5).check_compute(8)
     ComputeConfig(micro_batch=4).check_compute(8)
 
@@ -128,6 +126,6 @@ def test_a_micro_batch_must_divide_the_batch():
 def test_cuda_graphs_take_whole_batches():
     """A graph's outputs are overwritten by its next pass, so micro-batches are refused."""
     config = ComputeConfig(compile="reduce-overhead", micro_batch=4)
-    with pytest.raises(ConfigError, match="--micro_batch: not with --compile reduce-overhead"):
+    with pytest.raises(ConfigError, match="micro_batch: not with `compile` reduce-overhead"):
         config.check_compute(8)
     ComputeConfig(compile="reduce-overhead").check_compute(8)

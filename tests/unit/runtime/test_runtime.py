@@ -181,7 +181,7 @@ class TestRunDirectory:
         run.append("a", {})
         run.remove("a")
         run.keep_lines("a", 3)
-        run.save_checkpoint(1, {}, 1)
+        run.save_checkpoint(1, {})
         run.write_checkpoint("best.pt", {})
         assert not [*tmp_path.iterdir()]
 
