@@ -93,7 +93,7 @@ def read_image(path: Path) -> Image.Image:
     """
     try:
         with Image.open(path) as image:
-            return _to_rgb(image)
+            return to_rgb(image)
     except _DECODE_ERRORS as cause:
         raise DataError(f"{path}: cannot be read as an image ({cause}){_ADVICE}") from cause
 
@@ -212,24 +212,32 @@ def _is_folder(path: Path) -> bool:
 
 def _decode(path: Path, size: int) -> NDArray[np.uint8]:
     """Return one image as uint8 (3, size, size)."""
-    image = read_image(path)
+    return np.asarray(resize_and_crop(read_image(path), size, str(path))).transpose(2, 0, 1)
+
+
+def resize_and_crop(image: Image.Image, size: int, where: str = "image") -> Image.Image:
+    """Bring the short side to `size` pixels (bilinear, antialiased) and keep the center.
+
+    Raises:
+        DataError: The image is so long and thin that it would take too much memory.
+    """
     width, height = image.size
-    if (width, height) != (size, size):
-        # As torchvision's Resize and CenterCrop round.
-        short = min(width, height)
-        width, height = size * width // short, size * height // short
-        if width * height > Image.MAX_IMAGE_PIXELS:
-            raise DataError(
-                f"{path}: is {image.size[0]} x {image.size[1]}, too long and thin to be brought to "
-                f"{size} x {size}; remove the file"
-            )
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-        left, top = round((width - size) / 2), round((height - size) / 2)
-        image = image.crop((left, top, left + size, top + size))
-    return np.asarray(image).transpose(2, 0, 1)
+    if (width, height) == (size, size):
+        return image
+    # The same rounding as torchvision's Resize and CenterCrop.
+    short = min(width, height)
+    width, height = size * width // short, size * height // short
+    if width * height > Image.MAX_IMAGE_PIXELS:
+        raise DataError(
+            f"{where}: is {image.size[0]} x {image.size[1]}, too long and thin to be brought to "
+            f"{size} x {size}; remove the file"
+        )
+    image = image.resize((width, height), Image.Resampling.BILINEAR)
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    return image.crop((left, top, left + size, top + size))
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
     """Convert from any mode; what is transparent keeps its stored colour."""
     if image.mode.startswith("I"):  # 16 bits a pixel, which PIL would clip at 255
         image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
