@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from nas.deploy.candidates import build_candidates
+from nas.deploy.latency import time_calls
 from nas.deploy.source import Source, read_source
-from nas.deploy.timing import time_calls
 from nas.files import write_files
 from nas.layers import Sandglass
 from nas.runtime.environment import describe_environment

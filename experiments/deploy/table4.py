@@ -15,7 +15,7 @@ import torch
 
 from nas.deploy.calibrate import collect, peak_memory_gib
 from nas.deploy.export import export
-from nas.deploy.images import LabelledImages, batches_of, sample_images
+from nas.deploy.images import LabeledImages, batches_of, sample_images
 from nas.deploy.quantize import (
     ACTIVATIONS,
     Quantization,
@@ -36,12 +36,12 @@ HERE = Path(__file__).parent
 
 
 def measure(run: Path, data: str) -> dict:
-    """Quantise the network of one run in every way; returns its top-1 in fp32 and in each."""
+    """Quantize the network of one run in every way; returns its top-1 in fp32 and in each."""
     source = read_source(str(run))
     with TemporaryDirectory() as folder:
         plain, small = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
         exported = export(source.net, source.metadata, sample_images(source.metadata, 8), plain)
-        images = LabelledImages(source.metadata, data, max_images=NUM_CALIBRATION)
+        images = LabeledImages(source.metadata, data, max_images=NUM_CALIBRATION)
         train, test = images.train(), images.test()
         num_classes = images.num_classes
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,53 +12,20 @@ import onnxruntime
 import torch
 
 from nas.deploy.candidates import Candidate, build_candidates
-from nas.deploy.chart import latency_chart
+from nas.deploy.latency import Latency, Row, latency_chart, time_calls
+from nas.deploy.options import BenchmarkSettings, is_onnx_file
 from nas.deploy.source import Source, check_plugins, is_checkpoint, read_source
-from nas.deploy.timing import Latency, time_calls
-from nas.errors import DeployError
+from nas.errors import ConfigError, DeployError
 from nas.files import write_files
 from nas.png import png_bytes
 from nas.runtime.environment import describe_environment
 
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What is timed, and how often."""
-
-    models: tuple[str, ...]
-    engines: tuple[str, ...]
-    image_size: int | None = None
-    """Pixels, for networks by name alone; None is the network's own."""
-    num_threads: tuple[int, ...] = (1,)
-    """Each is a run of its own."""
-    batch_size: int = 32
-    """Of the throughput; the latency is at batch 1."""
-    num_calls: int = 100
-    """Timed calls at batch 1."""
-    plugins: tuple[str, ...] = ()
-    """Modules or .py files with operators of genotypes."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One network in one engine."""
-
-    model: str
-    engine: str
-    num_threads: int
-    image_size: int
-    latency: Latency
-    """At batch 1."""
-    images_per_s: float
-    """At the batch size of the settings, from the median."""
-    size_bytes: int | None
-
-
-def run_benchmark(settings: Settings) -> list[Row]:
+def run_benchmark(settings: BenchmarkSettings) -> list[Row]:
     """Time everything; the candidates of all networks take turns.
 
     Raises:
-        ConfigError: A network is unknown, or an option has no effect on any.
+        ConfigError: A network is unknown, or a setting has no effect on any.
         DeployError: A network cannot be built, exported or run.
     """
     sources = _sources(settings)
@@ -69,33 +36,34 @@ def run_benchmark(settings: Settings) -> list[Row]:
         with TemporaryDirectory() as folder, limit:
             return [
                 row
-                for num_threads in settings.num_threads
+                for num_threads in dict.fromkeys(settings.threads)
                 for row in _rows(settings, sources, num_threads, Path(folder))
             ]
     finally:
         torch.set_num_threads(before)
 
 
-def is_file(model: str) -> bool:
-    """Whether a network is an .onnx file, which is timed as it is."""
-    return model.endswith(".onnx")
-
-
-def _sources(settings: Settings) -> list[Source | Path]:
-    found = [
+def _sources(settings: BenchmarkSettings) -> list[Source | Path]:
+    networks = [model for model in settings.models if not is_onnx_file(model)]
+    if settings.image_size is not None and all(map(is_checkpoint, networks)):
+        raise ConfigError(
+            "image_size: has an effect only on a network by name; files and checkpoints have "
+            "their own; leave it out"
+        )
+    sources = [
         Path(model)
-        if is_file(model)
+        if is_onnx_file(model)
         else read_source(
             model, None if is_checkpoint(model) else settings.image_size, settings.plugins
         )
         for model in settings.models
     ]
-    check_plugins([source for source in found if isinstance(source, Source)], settings.plugins)
-    return found
+    check_plugins([source for source in sources if isinstance(source, Source)], settings.plugins)
+    return sources
 
 
 def _rows(
-    settings: Settings, sources: Sequence[Source | Path], num_threads: int, folder: Path
+    settings: BenchmarkSettings, sources: Sequence[Source | Path], num_threads: int, folder: Path
 ) -> list[Row]:
     torch.set_num_threads(num_threads)
     torch.compiler.reset()  # what was compiled for another number of threads
@@ -106,8 +74,8 @@ def _rows(
             source, settings.engines, num_threads, folder / str(index)
         )
     ]
-    single = _time(candidates, 1, settings.num_calls)
-    batched = _time(candidates, settings.batch_size, max(5, settings.num_calls // 20))
+    single = _time(candidates, 1, settings.calls)
+    batched = _time(candidates, settings.batch_size, max(5, settings.calls // 20))
     return [
         Row(
             candidate.model,
@@ -122,7 +90,7 @@ def _rows(
     ]
 
 
-def markdown(settings: Settings, rows: Sequence[Row]) -> str:
+def markdown(settings: BenchmarkSettings, rows: Sequence[Row]) -> str:
     """Return the table, and what it was measured on."""
     environment = _environment()
     columns = ["network", "engine", "threads", "image", "median (ms)", "p95 (ms)", "min (ms)"]
@@ -145,7 +113,7 @@ def markdown(settings: Settings, rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_results(settings: Settings, rows: Sequence[Row], out: Path) -> list[Path]:
+def write_results(settings: BenchmarkSettings, rows: Sequence[Row], out: Path) -> list[Path]:
     """Write latency.json, latency.md and latency.png into a folder; returns their paths."""
     document = {
         "settings": dataclasses.asdict(settings),
@@ -172,11 +140,11 @@ def _time(candidates: Sequence[Candidate], batch_size: int, num_calls: int) -> l
             images = images.contiguous(memory_format=torch.channels_last)
         calls[str(index)] = _call(candidate, images)
         _first(candidate, calls[str(index)])
-    found = time_calls(calls, num_calls)
-    return [found[str(index)] for index in range(len(candidates))]
+    latencies = time_calls(calls, num_calls)
+    return [latencies[str(index)] for index in range(len(candidates))]
 
 
-def _call(candidate: Candidate, images: torch.Tensor):
+def _call(candidate: Candidate, images: torch.Tensor) -> Callable[[], None]:
     def call() -> None:
         with torch.inference_mode():
             candidate.net(images)
@@ -184,17 +152,17 @@ def _call(candidate: Candidate, images: torch.Tensor):
     return call
 
 
-def _first(candidate: Candidate, call) -> None:
+def _first(candidate: Candidate, call: Callable[[], None]) -> None:
     """Run once: torch.compile works only now, and may find that it cannot."""
     try:
         call()
     except Exception as cause:
         raise DeployError(
             f"{candidate.model}: cannot be run by the engine {candidate.engine}: "
-            f"{' '.join(str(cause).split())[:200]}; leave it out of --engines"
+            f"{' '.join(str(cause).split())[:200]}; leave it out of `engines`"
         ) from cause
 
 
 def _environment() -> dict[str, Any]:
-    found: dict[str, Any] = describe_environment(torch.device("cpu"))
-    return found | {"onnxruntime": onnxruntime.__version__, "onnx": onnx.__version__}
+    environment: dict[str, Any] = describe_environment(torch.device("cpu"))
+    return environment | {"onnxruntime": onnxruntime.__version__, "onnx": onnx.__version__}

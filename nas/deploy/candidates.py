@@ -10,13 +10,12 @@ from torch import Tensor, nn
 from nas.deploy.calibrate import collect
 from nas.deploy.export import export
 from nas.deploy.images import sample_images
+from nas.deploy.options import Engine
 from nas.deploy.prepare import prepare
 from nas.deploy.quantize import Quantization, choose_ranges, read_float_model, write_quantized
 from nas.deploy.session import OnnxNetwork, open_session, read_metadata
 from nas.deploy.source import Source
 
-ENGINES = ("eager", "compiled", "onnx_fp32", "onnx_int8")
-"""PyTorch eager; PyTorch compiled (torch.compile); ONNX Runtime in fp32 and in int8."""
 _NUM_CALIBRATION = 16
 """Embedded images; what they are moves the ranges, not the latency."""
 
@@ -37,7 +36,7 @@ class Candidate:
 
 
 def build_candidates(
-    source: Source | Path, engines: tuple[str, ...], num_threads: int, stem: Path
+    source: Source | Path, engines: tuple[Engine, ...], num_threads: int, stem: Path
 ) -> list[Candidate]:
     """Build one network in each engine.
 

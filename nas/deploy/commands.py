@@ -1,145 +1,241 @@
-"""The three commands of `python -m nas.deploy`, from parsed arguments to what they print."""
+"""Export, quantize and benchmark, from their settings to a result that a program can print."""
 
-from argparse import Namespace
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from nas.deploy.benchmark import Settings, is_file, markdown, run_benchmark, write_results
+import torch
+
+from nas.data.from_config import Loader
+from nas.deploy.benchmark import markdown, run_benchmark, write_results
 from nas.deploy.calibrate import collect, peak_memory_gib
-from nas.deploy.candidates import ENGINES
-from nas.deploy.compare import Measured, comparison_text, evaluate_file, time_files
-from nas.deploy.export import DEFAULT_OPSET, check_target
-from nas.deploy.export import export as write_export
-from nas.deploy.images import LabelledImages, batches_of, sample_images
+from nas.deploy.export import Exported, export
+from nas.deploy.images import LabeledImages, batches_of, sample_images
+from nas.deploy.latency import Latency, Row, time_calls
+from nas.deploy.metadata import Metadata
+from nas.deploy.options import (
+    CALIBRATIONS,
+    DEFAULT_OPSET,
+    DEFAULT_PERCENTILE,
+    BenchmarkSettings,
+    ExportSettings,
+    QuantizeSettings,
+)
 from nas.deploy.quantize import Quantization, choose_ranges, read_float_model, write_quantized
-from nas.deploy.session import open_session, read_metadata
-from nas.deploy.source import check_plugins, is_checkpoint, read_source
-from nas.deploy.thresholds import RULES
-from nas.errors import ConfigError, close_matches
+from nas.deploy.session import OnnxNetwork, open_session, read_metadata
+from nas.deploy.source import check_plugins, read_source
+from nas.records import Evaluation
+from nas.runtime.evaluation import evaluate
 
+_log = logging.getLogger(__name__)
 _CHECK_IMAGES = 8
+_NUM_CALLS = 100
+"""Timed calls of each of the two files that a quantization compares."""
 _LARGE_DROP = 5
-"""Points of top-1 above which `quantize` names the other calibrations."""
-MAX_IMAGE_SIZE = 1024
+"""Points of top-1; a quantization that loses more is worth a warning."""
 
 
-def export(arguments: Namespace) -> None:
-    """Write a network as a file."""
-    out = Path(arguments.out)
-    opset = DEFAULT_OPSET if arguments.opset is None else arguments.opset
-    if arguments.opset is not None and out.suffix == ".pt2":
-        raise ConfigError(f"--opset has an effect only on .onnx, found --out {out}; leave it out")
-    check_target(out, opset)
-    _check_image_size(arguments.image_size)
-    plugins = tuple(arguments.plugins)
-    source = read_source(arguments.model, arguments.image_size, plugins)
-    check_plugins([source], plugins)
-    images = sample_images(source.metadata, _CHECK_IMAGES, arguments.data)
-    found = write_export(source.net, source.metadata, images, out, opset)
-    size = out.stat().st_size / 1e6
-    shown = f"test images of {arguments.data}" if arguments.data else "embedded images"
-    print(
-        f"{out}: {size:.1f} MB, input (N, {', '.join(map(str, images.shape[1:]))}); largest "
-        f"difference of a logit to PyTorch {found.max_difference:.1e} on {len(images)} {shown} "
-        f"(largest logit {found.max_logit:.3g})"
-    )
+@dataclass(frozen=True)
+class ExportResult:
+    """An exported file and how close it is to PyTorch."""
+
+    exported: Exported
+    size_bytes: int
+    image_shape: tuple[int, ...]
+    """(C, H, W)"""
+    images: str
+    """What it was compared on."""
+
+    def text(self) -> str:
+        """Return the line that a program prints."""
+        shape = ", ".join(map(str, self.image_shape))
+        return (
+            f"{self.exported.path}: {self.size_bytes / 1e6:.1f} MB, input (N, {shape}); largest "
+            f"logit difference from PyTorch {self.exported.max_difference:.1e} on {self.images} "
+            f"(largest logit {self.exported.max_logit:.3g})"
+        )
 
 
-def quantize(arguments: Namespace) -> None:
-    """Bring an exported network to 8 bits and compare the two."""
-    for name in ("calibration_images", "chunk", "threads"):
-        _check_positive(name, getattr(arguments, name))
-    if arguments.percentile is not None and arguments.calibration != "percentile":
-        raise ConfigError("--percentile has an effect only with --calibration percentile")
-    settings = {"percentile": arguments.percentile} if arguments.percentile is not None else {}
-    quantization = Quantization(
-        calibration=arguments.calibration,
-        per_channel=arguments.weights == "per_channel",
-        activations=arguments.activations,
-        **settings,
-    )
-    path = Path(arguments.model)
-    out = Path(arguments.out) if arguments.out else path.with_name(f"{path.stem}_int8.onnx")
-    if out.suffix != ".onnx" or out.resolve() == path.resolve():
-        raise ConfigError(f"--out {out}: expected another file than the model, ending in .onnx")
+@dataclass(frozen=True)
+class Measured:
+    """One file: its accuracy, its size and its latency at batch 1."""
+
+    path: Path
+    evaluation: Evaluation
+    size_bytes: int
+    latency: Latency
+
+
+@dataclass(frozen=True)
+class QuantizeResult:
+    """A network before and after its quantization."""
+
+    before: Measured
+    after: Measured
+    quantization: Quantization
+    tried: Mapping[str, Evaluation]
+    """What each rule reached on the calibration images, where the best was chosen; else empty."""
+    num_threads: int
+
+    @property
+    def drop(self) -> float:
+        """Points of top-1 that the quantization loses on the test images."""
+        return self.before.evaluation.top1 - self.after.evaluation.top1
+
+    def text(self) -> str:
+        """Return the lines that a program prints."""
+        lines = []
+        for name, one in self.tried.items():
+            kept = ", kept" if name == self.quantization.calibration else ""
+            lines.append(
+                f"{name}: top-1 {one.top1:.2f} %, loss {one.loss:.4f} on {one.num_images} "
+                f"calibration images{kept}"
+            )
+        for name, one in (("fp32", self.before), ("int8", self.after)):
+            lines.append(
+                f"{name}: top-1 {one.evaluation.top1:.2f} %, top-5 {one.evaluation.top5:.2f} % of "
+                f"{one.evaluation.num_images} test images; {one.size_bytes / 1e6:.2f} MB; "
+                f"{one.latency.median_ms:.2f} ms at batch 1 (p95 {one.latency.p95_ms:.2f}, "
+                f"threads: {self.num_threads})"
+            )
+        smaller = self.before.size_bytes / self.after.size_bytes
+        faster = self.before.latency.median_ms / self.after.latency.median_ms
+        lines.append(
+            f"drop {self.drop:.2f} points, {smaller:.2f} times smaller, {faster:.2f} times faster"
+        )
+        return "\n".join([*lines, str(self.after.path)])
+
+
+@dataclass(frozen=True)
+class BenchmarkResult:
+    """The table of a benchmark, and the files that were written."""
+
+    rows: list[Row]
+    table: str
+    """Markdown."""
+    paths: list[Path]
+
+    def text(self) -> str:
+        """Return the lines that a program prints."""
+        return "\n".join([self.table.rstrip("\n"), *map(str, self.paths)])
+
+
+def export_network(settings: ExportSettings) -> ExportResult:
+    """Write a network as a file.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be used.
+        ConfigError: The network is unknown, or a setting has no effect on it.
+        DataError: The images cannot be read.
+        DeployError: The network cannot be exported, or the file differs from PyTorch.
+    """
+    source = read_source(settings.model, settings.image_size, settings.plugins)
+    check_plugins([source], settings.plugins)
+    images = sample_images(source.metadata, _CHECK_IMAGES, settings.data)
+    opset = settings.opset or DEFAULT_OPSET
+    exported = export(source.net, source.metadata, images, Path(settings.out), opset)
+    kind = f"test images of {settings.data}" if settings.data else "drawn images"
+    size_bytes = exported.path.stat().st_size
+    return ExportResult(exported, size_bytes, tuple(images.shape[1:]), f"{len(images)} {kind}")
+
+
+def quantize_network(settings: QuantizeSettings) -> QuantizeResult:
+    """Convert an exported network to 8 bits, and measure it before and after.
+
+    Raises:
+        ConfigError: A folder of images is missing or has no effect.
+        DataError: The images cannot be read, or are of other classes.
+        DeployError: The model cannot be quantized.
+    """
+    path, out = Path(settings.model), settings.target
     model = read_float_model(path)
     metadata = read_metadata(open_session(path), path)
-    images = LabelledImages(
+    images = LabeledImages(
         metadata,
-        arguments.data,
-        batch_size=arguments.chunk,
-        max_images=arguments.calibration_images,
-        seed=arguments.seed,
+        settings.data,
+        batch_size=settings.chunk,
+        max_images=settings.calibration_images,
+        seed=settings.seed,
     )
     chosen = images.train()
-    # Reads every test image, so that none can be at fault once the file has been written.
+    # Reads every test image, so that a damaged one is found before the file is written.
     before = evaluate_file(path, metadata, images.test())
     histograms = collect(model, lambda: batches_of(chosen))
-    write_quantized(model, choose_ranges(histograms, quantization), quantization, out)
-    print(
-        f"calibrated on {arguments.calibration_images} training images, {arguments.chunk} at a "
-        f"time; peak memory so far {peak_memory_gib():.2f} GiB"
+    _log.info(
+        "calibrated on %d training images, %d at a time; peak memory so far %.2f GiB",
+        *(settings.calibration_images, settings.chunk, peak_memory_gib()),
     )
+    rules = CALIBRATIONS if settings.calibration == "best" else (settings.calibration,)
+    candidates = {
+        rule: Quantization(
+            calibration=rule,
+            per_channel=settings.weights == "per_channel",
+            activations=settings.activations,
+            percentile=settings.percentile or DEFAULT_PERCENTILE,
+        )
+        for rule in rules
+    }
+    tried: dict[str, Evaluation] = {}
+    with TemporaryDirectory() as folder:
+        for rule, candidate in candidates.items() if len(candidates) > 1 else ():
+            file = Path(folder) / f"{rule}.onnx"
+            write_quantized(model, choose_ranges(histograms, candidate), candidate, file)
+            tried[rule] = evaluate_file(file, metadata, chosen)
+    best = candidates[max(rules, key=lambda rule: _quality(tried.get(rule)))]
+    write_quantized(model, choose_ranges(histograms, best), best, out)
     after = evaluate_file(out, metadata, images.test())
-    latencies = time_files((path, out), metadata.image_size, arguments.threads)
-    measured = [
-        Measured(evaluation, file.stat().st_size, latency)
-        for evaluation, file, latency in zip((before, after), (path, out), latencies, strict=True)
-    ]
-    print(comparison_text(*measured, arguments.threads))
-    print(out)
-    if (drop := before.top1 - after.top1) > _LARGE_DROP:
-        others = " or ".join(name for name in RULES if name != quantization.calibration)
-        print(
-            f"warning: {drop:.1f} points are lost with --calibration {quantization.calibration}; "
-            f"try {others}"
-        )
-
-
-def benchmark(arguments: Namespace) -> None:
-    """Time networks."""
-    for name in ("batch_size", "calls"):
-        _check_positive(name, getattr(arguments, name))
-    for value in arguments.threads:
-        _check_positive("threads", value)
-    _check_image_size(arguments.image_size)
-    engines = tuple(arguments.engines or ENGINES)
-    for name in engines:
-        if name not in ENGINES:
-            raise ConfigError(f"--engines: {name!r} is unknown; {close_matches(name, ENGINES)}")
-    networks = [model for model in arguments.models if not is_file(model)]
-    for name in ("engines", "plugins"):
-        if getattr(arguments, name) and not networks:
-            raise ConfigError(
-                f"--{name} has no effect on .onnx files, which are timed as they are; leave it out"
-            )
-    if arguments.image_size is not None and all(map(is_checkpoint, networks)):
-        raise ConfigError(
-            "--image_size has an effect only on a network by name; files and checkpoints have "
-            "their own; leave it out"
-        )
-    if len(set(arguments.models)) < len(arguments.models):
-        raise ConfigError("a network is named twice; name each once")
-    settings = Settings(
-        models=tuple(arguments.models),
-        engines=engines,
-        image_size=arguments.image_size,
-        num_threads=tuple(dict.fromkeys(arguments.threads)),
-        batch_size=arguments.batch_size,
-        num_calls=arguments.calls,
-        plugins=tuple(arguments.plugins),
+    latencies = _time_files((path, out), metadata.image_size, settings.threads)
+    sizes = [file.stat().st_size for file in (path, out)]
+    result = QuantizeResult(
+        before=Measured(path, before, sizes[0], latencies[0]),
+        after=Measured(out, after, sizes[1], latencies[1]),
+        quantization=best,
+        tried=tried,
+        num_threads=settings.threads,
     )
+    if result.drop > _LARGE_DROP:
+        advice = "try `calibration` best, which compares all three"
+        if tried:
+            advice = "more `calibration_images`, or per_channel `weights`, may lose less"
+        _log.warning(
+            "%.1f points are lost with the calibration %s; %s",
+            result.drop,
+            best.calibration,
+            advice,
+        )
+    return result
+
+
+def benchmark_networks(settings: BenchmarkSettings) -> BenchmarkResult:
+    """Time networks, and write the results where a folder is named.
+
+    Raises:
+        CheckpointError: A checkpoint cannot be used.
+        ConfigError: A network is unknown, or a setting has no effect on any.
+        DeployError: A network cannot be built, exported or run.
+        ReportError: The results cannot be written.
+    """
     rows = run_benchmark(settings)
-    print(markdown(settings, rows), end="")
-    if arguments.out is not None:
-        for path in write_results(settings, rows, Path(arguments.out)):
-            print(path)
+    paths = [] if settings.out is None else write_results(settings, rows, Path(settings.out))
+    return BenchmarkResult(rows, markdown(settings, rows), paths)
 
 
-def _check_positive(name: str, value: int) -> None:
-    if value < 1:
-        raise ConfigError(f"--{name}: expected a whole number from 1, found {value}")
+def evaluate_file(path: Path, metadata: Metadata, loader: Loader) -> Evaluation:
+    """Measure the accuracy of an .onnx file on labeled images."""
+    net = OnnxNetwork(open_session(path))
+    return evaluate(net, loader, int(metadata.model["num_classes"]))
 
 
-def _check_image_size(value: int | None) -> None:
-    if value is not None and not 8 <= value <= MAX_IMAGE_SIZE:
-        raise ConfigError(f"--image_size: expected 8 to {MAX_IMAGE_SIZE}, found {value}")
+def _quality(evaluation: Evaluation | None) -> tuple[float, float]:
+    """Return what makes one rule better than another: top-1, and the loss where that is equal."""
+    return (0.0, 0.0) if evaluation is None else (evaluation.top1, -evaluation.loss)
+
+
+def _time_files(paths: tuple[Path, ...], image_size: int, num_threads: int) -> list[Latency]:
+    image = torch.zeros(1, 3, image_size, image_size)
+    nets = {str(path): OnnxNetwork(open_session(path, num_threads)) for path in paths}
+    calls = {name: lambda net=net: net(image) for name, net in nets.items()}
+    latencies = time_calls(calls, _NUM_CALLS)
+    return [latencies[str(path)] for path in paths]

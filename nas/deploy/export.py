@@ -15,14 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from nas.deploy.metadata import KEY, Metadata
+from nas.deploy.options import DEFAULT_OPSET, check_target
 from nas.deploy.prepare import prepare
 from nas.deploy.session import INPUT, OUTPUT, OnnxNetwork, open_session
 from nas.errors import DeployError
 from nas.files import replacing
 
-FORMATS = (".onnx", ".pt2")
-MIN_OPSET, DEFAULT_OPSET, MAX_OPSET = 18, 18, 23
-"""torch.onnx translates to 18, and converts upwards from there."""
 TOLERANCE = 1e-4
 """The largest difference of a logit that an export may make, in fp32."""
 
@@ -53,6 +51,7 @@ def export(
         opset: Of .onnx, from 18 to 23.
 
     Raises:
+        ConfigError: A file of this name or opset cannot be written.
         DeployError: The network cannot be exported, or the file's logits differ.
     """
     check_target(out, opset)
@@ -92,17 +91,6 @@ def checked_first(out: Path) -> Iterator[Path]:
         raise DeployError(f"{out}: cannot be written: {cause}; choose another `out`") from cause
 
 
-def check_target(out: Path, opset: int) -> None:
-    """Raise DeployError where a file of this name or opset cannot be written."""
-    if out.suffix not in FORMATS:
-        raise DeployError(f"--out {out}: expected a name that ends in {' or '.join(FORMATS)}")
-    if not MIN_OPSET <= opset <= MAX_OPSET:
-        raise DeployError(
-            f"--opset: found {opset}, but torch.onnx writes {MIN_OPSET} to {MAX_OPSET}; leave it "
-            f"out ({DEFAULT_OPSET}), or convert the file with onnx.version_converter"
-        )
-
-
 def _write_onnx(net: nn.Module, metadata: Metadata, images: Tensor, path: Path, opset: int) -> None:
     batch = torch.export.Dim.DYNAMIC
     try:
@@ -125,7 +113,7 @@ def _write_onnx(net: nn.Module, metadata: Metadata, images: Tensor, path: Path, 
     model = program.model_proto
     found = next(entry.version for entry in model.opset_import if entry.domain == "")
     if found != opset:
-        raise DeployError(f"--opset: asked for {opset}, but torch.onnx wrote {found}; ask for that")
+        raise DeployError(f"opset: asked for {opset}, but torch.onnx wrote {found}; ask for that")
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {KEY: metadata.to_json()})
     onnx.checker.check_model(model, full_check=True)

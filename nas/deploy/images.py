@@ -1,4 +1,4 @@
-"""Images for an exported network, prepared as those that it was trained on."""
+"""Images for an exported network, prepared like those it was trained on."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -17,23 +17,23 @@ _CPU = Compute(torch.device("cpu"), memory_format=torch.channels_last)
 
 
 def sample_images(metadata: Metadata, num_images: int, data: str | None = None) -> Tensor:
-    """Return a few test images, float (N, 3, S, S), normalised.
+    """Return a few test images, float (N, 3, S, S), normalized.
 
     Args:
         metadata: Of the network.
         num_images: N.
-        data: The folder of the data set; None takes embedded drawings, brought to the size.
+        data: The folder of the dataset; None takes embedded drawings, brought to the size.
 
     Raises:
         DataError: The folder cannot be read, or has a single image, which is no batch.
     """
     if data is not None:
-        loader = LabelledImages(metadata, data, batch_size=num_images).test()
+        loader = LabeledImages(metadata, data, batch_size=num_images).test()
         images = next(batches_of(loader))
         if len(images) < 2:
             raise DataError(
-                f"--data: {data} has 1 test image, and the check needs at least 2; add some, or "
-                "leave --data out"
+                f"data: {data} has 1 test image, and the check needs at least 2; add some, or "
+                "leave `data` out"
             )
         return images
     size = metadata.image_size
@@ -42,8 +42,8 @@ def sample_images(metadata: Metadata, num_images: int, data: str | None = None) 
     return EvalTransform(info)(drawn.images[:num_images], torch.Generator())
 
 
-class LabelledImages:
-    """The training and test images of a folder, as a retrain would evaluate them."""
+class LabeledImages:
+    """The training and test images of a folder, as a training evaluates them."""
 
     def __init__(
         self,
@@ -58,25 +58,25 @@ class LabelledImages:
 
         Args:
             metadata: Of the network, which says what an image must look like.
-            data: The folder, in the layout of the data set that it was trained on; None only for
+            data: The folder, in the layout of the dataset that it was trained on; None only for
                 `shapes`, which needs none.
-            batch_size: Of both loaders.
-            max_images: Training images, the same share of every class; where they are fewer than
-                the classes, one of each of some classes. None is all.
-            seed: Chooses them.
+            batch_size: Images in a batch of either loader.
+            max_images: Number of training images, the same share of every class; where there are
+                fewer than classes, one of each of some classes. None takes all.
+            seed: Selects them.
 
         Raises:
             ConfigError: A folder is missing, or has no effect.
         """
         if metadata.dataset == NO_DATASET:
             raise ConfigError(
-                "--data: the network has random weights and was trained on no images; export it as "
-                "NAME,dataset=... with the data set whose images it shall see"
+                "data: the network has random weights and was trained on no images; export it as "
+                "NAME,dataset=... with the dataset whose images it should see"
             )
         if (data is None) != (metadata.dataset == "shapes"):
-            found = "found none" if data is None else f"found {data}, which would have no effect"
+            given = "but no folder is given" if data is None else f"so {data} would have no effect"
             raise ConfigError(
-                f"--data: the network was trained on {metadata.dataset}, {found}; "
+                f"data: the network was trained on {metadata.dataset}, {given}; "
                 + ("name its folder" if data is None else "leave it out")
             )
         self._metadata = metadata
@@ -96,11 +96,11 @@ class LabelledImages:
 
     @property
     def num_classes(self) -> int:
-        """Of the network."""
+        """Number of classes of the network."""
         return int(self._metadata.model.get("num_classes", 0))
 
     def train(self) -> Loader:
-        """Return the chosen training images, in order and without chance.
+        """Return the chosen training images, in order and not augmented.
 
         Raises:
             DataError: There are fewer than were asked for, or they cannot be read.
@@ -112,7 +112,7 @@ class LabelledImages:
             everything = dataclasses.replace(self._config, max_images=None)
             self._check_classes(load_split(everything, "train"))
             raise DataError(
-                f"--calibration_images: found {self._num_train}, {cause.reason}; choose others"
+                f"calibration_images: found {self._num_train}, {cause.reason}; choose others"
             ) from cause
         chosen = torch.arange(len(images))
         if self._num_train is not None and self._num_train < len(images):
@@ -135,14 +135,14 @@ class LabelledImages:
         return eval_loader(images, chosen, self._config, _CPU)
 
     def _check_classes(self, images: Images) -> None:
-        expected, found = self._metadata.classes, list(images.info.class_names)
-        if expected is None and len(found) == self.num_classes:
+        expected, present = self._metadata.classes, list(images.info.class_names)
+        if expected is None and len(present) == self.num_classes:
             return
-        if expected != found:
-            told = expected if expected is not None else [f"{self.num_classes} classes"]
+        if expected != present:
+            wanted = expected if expected is not None else [f"{self.num_classes} classes"]
             raise DataError(
-                f"{self._config.data}: its {len(found)} classes ({_some(found)}) are not the "
-                f"network's ({_some(told)}); name the data set that it was trained on"
+                f"{self._config.data}: its {len(present)} classes ({_some(present)}) are not the "
+                f"network's ({_some(wanted)}); name the dataset that it was trained on"
             )
 
 

@@ -1,4 +1,4 @@
-"""What stands in an exported file beside the network (no torch)."""
+"""What an exported file holds in addition to the network (no torch)."""
 
 import dataclasses
 import json
@@ -10,7 +10,7 @@ from nas.errors import DeployError
 KEY = "sandglass_nas"
 """The name under which an exported file holds its metadata."""
 NO_DATASET = "none"
-"""The data set of random weights."""
+"""The dataset of random weights."""
 _VERSION = 1
 
 
@@ -25,14 +25,14 @@ class Metadata:
     classes: list[str] | None
     """The class of logit 0, of logit 1, ...; None where it is not known."""
     dataset: str
-    """The data set that it was trained on, which also says how an image is cut to its size; "none"
+    """The dataset that it was trained on, which also says how an image is cut to its size; "none"
     for random weights."""
     image_size: int
     """Height and width, pixels."""
     mean: list[float]
-    """Of each channel, for pixel values in [0, 1]: the input is (pixel - mean) / std."""
+    """Mean of each channel, for pixels in [0, 1]: the input is (pixel - mean) / std."""
     std: list[float]
-    """Likewise."""
+    """Standard deviation of each channel."""
 
     def to_json(self) -> str:
         """Return the text that is stored."""
@@ -51,16 +51,16 @@ class Metadata:
         except (ValueError, TypeError, AttributeError, KeyError):
             version = None
         if version != _VERSION:
-            found = "none" if text is None else "another form or version"
+            given = "none" if text is None else "another form or version"
             raise DeployError(
-                f"{where}: expected the metadata of this project, found {found}; write the file "
-                "with python -m nas.deploy export"
+                f"{where}: expected the metadata of this project, found {given}; write the file "
+                "with `nas export`"
             )
         try:
             metadata = cls(**document)
         except TypeError as cause:
             raise DeployError(
-                f"{where}: its metadata is damaged: {cause}; export it anew"
+                f"{where}: its metadata is damaged: {cause}; export it again"
             ) from cause
         metadata._check(where)
         return metadata
@@ -70,4 +70,4 @@ class Metadata:
         kinds |= {"mean": list, "std": list}
         for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
-                raise DeployError(f"{where}: its metadata is damaged: {name}; export it anew")
+                raise DeployError(f"{where}: its metadata is damaged: {name}; export it again")

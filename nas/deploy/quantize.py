@@ -1,4 +1,4 @@
-"""Post-training static INT8: weights and activations, by the quantiser of ONNX Runtime.
+"""Post-training static INT8: weights and activations, by the quantizer of ONNX Runtime.
 
 The ranges are ours (`nas.deploy.thresholds`). ONNX Runtime's own calibrators are not used: with its
 defaults its entropy method has a single threshold to choose from, so that it cuts nothing.
@@ -14,8 +14,9 @@ import onnx
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.calibrate import TensorData, TensorsData, save_tensors_data
 
-from nas.deploy.export import MIN_OPSET, checked_first, quiet
+from nas.deploy.export import checked_first, quiet
 from nas.deploy.metadata import KEY
+from nas.deploy.options import DEFAULT_PERCENTILE, MIN_OPSET
 from nas.deploy.session import open_session
 from nas.deploy.thresholds import RULES, SIGNED_LEVELS, UNSIGNED_LEVELS, Histogram, Range
 from nas.errors import ConfigError, DeployError
@@ -35,49 +36,47 @@ class Quantization:
     activations: str = "uint8"
     """uint8 from the lowest to the highest value, which CPUs run fast; or int8, symmetric about
     zero, as TensorRT has it."""
-    percentile: float = 99.99
+    percentile: float = DEFAULT_PERCENTILE
     """Percent of the values that the range holds; only for percentile."""
 
     def __post_init__(self):
         if self.calibration not in RULES:
             raise ConfigError(
-                f"--calibration: expected {', '.join(RULES)}, found {self.calibration!r}"
+                f"calibration: expected {', '.join(RULES)}, found {self.calibration!r}"
             )
         if self.activations not in ACTIVATIONS:
             raise ConfigError(
-                f"--activations: expected {', '.join(ACTIVATIONS)}, found {self.activations!r}"
+                f"activations: expected {', '.join(ACTIVATIONS)}, found {self.activations!r}"
             )
         if not 50 < self.percentile <= 100:
             raise ConfigError(
-                f"--percentile: expected a number above 50 and at most 100, found {self.percentile}"
+                f"percentile: expected a number above 50 and at most 100, found {self.percentile}"
             )
 
 
 def read_float_model(path: Path) -> onnx.ModelProto:
-    """Read a model that can be quantised.
+    """Read a model that can be quantized.
 
     Raises:
-        DeployError: It is no ONNX file, is of an old opset, or is quantised already.
+        DeployError: It is no ONNX file, is of an old opset, or is quantized already.
     """
     if not path.is_file():
-        raise DeployError(
-            f"{path}: there is no such file; write one with python -m nas.deploy export"
-        )
+        raise DeployError(f"{path}: there is no such file; write one with `nas export`")
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)
     except Exception as cause:  # protobuf and the checker raise kinds of their own
         raise DeployError(
-            f"{path}: is no ONNX model ({' '.join(str(cause).split())[:200]}); write one with "
-            "python -m nas.deploy export"
+            f"{path}: is not an ONNX model ({' '.join(str(cause).split())[:200]}); write one with "
+            "`nas export`"
         ) from cause
     opset = max((entry.version for entry in model.opset_import if entry.domain == ""), default=0)
     if opset < MIN_OPSET:
         raise DeployError(
-            f"{path}: is of opset {opset}, at least {MIN_OPSET} is needed; export it anew"
+            f"{path}: is of opset {opset}, at least {MIN_OPSET} is needed; export it again"
         )
     if any(node.op_type in ("QuantizeLinear", "QLinearConv") for node in model.graph.node):
-        raise DeployError(f"{path}: is quantised already; give the fp32 model")
+        raise DeployError(f"{path}: is quantized already; give the fp32 model")
     return model
 
 
@@ -101,7 +100,7 @@ def _range_of(histogram: Histogram, quantization: Quantization) -> Range:
 def write_quantized(
     model: onnx.ModelProto, ranges: Mapping[str, Range], quantization: Quantization, out: Path
 ) -> None:
-    """Write the quantised model, with the metadata of the other, and see that it can be run.
+    """Write the quantized model, with the metadata of the other, and see that it can be run.
 
     Raises:
         DeployError: It cannot be run or written.
@@ -114,7 +113,7 @@ def write_quantized(
     with checked_first(out) as temporary:
         with quiet():
             path = temporary.with_name("ranges.json")
-            # The quantiser reads ranges of any origin under the name of a method of its own.
+            # The quantizer reads ranges of any origin under the name of a method of its own.
             save_tensors_data(TensorsData(CalibrationMethod.MinMax, data), path)
             quantize_static(
                 model,

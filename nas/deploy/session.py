@@ -24,9 +24,7 @@ def open_session(path: Path, num_threads: int | None = None) -> onnxruntime.Infe
         DeployError: There is no such file, or the runtime cannot run it.
     """
     if not path.is_file():
-        raise DeployError(
-            f"{path}: there is no such file; write one with python -m nas.deploy export"
-        )
+        raise DeployError(f"{path}: there is no such file; write one with `nas export`")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised below, once
     if num_threads is not None:
@@ -39,7 +37,7 @@ def open_session(path: Path, num_threads: int | None = None) -> onnxruntime.Infe
     except Exception as cause:  # the runtime raises a class of its own for every kind
         raise DeployError(
             f"{path}: ONNX Runtime {onnxruntime.__version__} cannot run it: "
-            f"{' '.join(str(cause).split())[:300]}; export it anew, or with another --opset"
+            f"{' '.join(str(cause).split())[:300]}; export it again, or with another `opset`"
         ) from cause
 
 
@@ -54,7 +52,7 @@ def read_metadata(session: onnxruntime.InferenceSession, path: Path) -> Metadata
     if names != [INPUT, OUTPUT]:
         raise DeployError(
             f"{path}: expected {INPUT} in and {OUTPUT} out, found {', '.join(names)}; write the "
-            "file with python -m nas.deploy export"
+            "file with `nas export`"
         )
     return metadata
 

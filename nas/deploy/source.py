@@ -1,6 +1,6 @@
-"""What the command line names: a checkpoint, or a network by name, built and described."""
+"""A network from a text: a checkpoint, or a name with settings such as `DARTS_V2,num_cells=8`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,22 +9,35 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
+from nas.data import dataset_names
 from nas.data.cifar import CIFAR10_INFO, CIFAR100_INFO
 from nas.data.imagefolder import IMAGENET_MEAN, IMAGENET_STD
 from nas.data.imagenet import DEFAULT_SIZE
 from nas.data.shapes.dataset import SHAPES
 from nas.deploy.images import sample_images
 from nas.deploy.metadata import NO_DATASET, Metadata
-from nas.deploy.settings import DATASETS, check_genotype_settings, read_settings
-from nas.errors import CheckpointError, ConfigError, GenotypeError, shown
+from nas.errors import CheckpointError, ConfigError, GenotypeError, close_matches, shown
 from nas.genotype import load_genotype
 from nas.models import load_weights
 from nas.models.description import build_model
 from nas.models.from_checkpoint import build_described, part_of, read_described
+from nas.models.settings import check_count
 from nas.operators import resolve_genotype
 
+DATASETS = (*dataset_names(), "imagenet")
+_GENOTYPE_SETTINGS = (
+    "num_cells",
+    "init_channels",
+    "num_classes",
+    "in_channels",
+    "auxiliary",
+    "stem",
+)
+_COUNTS = ("num_classes", "init_channels", "num_cells", "in_channels")
+_NUMBERS = ("dropout", "drop_path_prob")
+_SWITCHES = {"true": True, "false": False}
 _INFOS = {info.name: info for info in (CIFAR10_INFO, CIFAR100_INFO, SHAPES)}
-_OF_CHECKPOINTS = (".pt", ".pth", ".tar")
+_CHECKPOINT_SUFFIXES = (".pt", ".pth", ".tar")
 
 
 @dataclass(frozen=True)
@@ -46,8 +59,9 @@ def read_source(text: str, image_size: int | None = None, plugins: tuple[str, ..
         text: A checkpoint of augment.py, its run directory, or a name with settings, such as
             "mobilenext_1.0,identity_ratio=1/2", "mobilenext_1.0,weights=model_best.pth.tar",
             "DARTS_V2,weights=cells.pt,dataset=cifar10" or "genotype.json,num_cells=8".
-        image_size: Height and width, pixels; None is that of the checkpoint or of `dataset`, 224
-            for a name, or 32 for a genotype with the cifar stem. A checkpoint's cannot be changed.
+        image_size: Height and width in pixels; None takes that of the checkpoint or of `dataset`,
+            else 224 for a name and 32 for a genotype with the cifar stem. A checkpoint's cannot
+            be changed.
         plugins: Modules or .py files with operators of a genotype.
 
     Raises:
@@ -58,7 +72,7 @@ def read_source(text: str, image_size: int | None = None, plugins: tuple[str, ..
     if is_checkpoint(text):
         if image_size is not None:
             raise ConfigError(
-                f"--image_size: {text} fixes it: the size it was trained at; leave the flag out"
+                f"image_size: {text} fixes it to the size it was trained at; leave it out"
             )
         return _from_checkpoint(text, path, plugins)
     return _from_name(text, image_size, plugins)
@@ -69,7 +83,7 @@ def check_plugins(sources: Sequence[Source], plugins: tuple[str, ...]) -> None:
     if plugins and not any("genotype" in source.metadata.model for source in sources):
         names = ", ".join(source.name for source in sources)
         raise ConfigError(
-            f"--plugins has an effect only on a network of a genotype, found {names}; leave it out"
+            f"plugins: have an effect only on a network of a genotype, found {names}; leave it out"
         )
 
 
@@ -78,7 +92,7 @@ def is_checkpoint(text: str) -> bool:
     path = Path(text)
     if path.exists():
         return path.suffix != ".json"
-    return text.endswith(_OF_CHECKPOINTS) and "=" not in text
+    return text.endswith(_CHECKPOINT_SUFFIXES) and "=" not in text
 
 
 def _from_checkpoint(text: str, path: Path, plugins: tuple[str, ...]) -> Source:
@@ -89,7 +103,7 @@ def _from_checkpoint(text: str, path: Path, plugins: tuple[str, ...]) -> Source:
     image_size = config.get("image_size") or _default_size(dataset)
     if not isinstance(dataset, str) or not isinstance(image_size, int):
         raise CheckpointError(f"{where}: does not say the size of its images; give another one")
-    mean, std = _normalisation(dataset)
+    mean, std = _normalization(dataset)
     metadata = Metadata(
         model=part_of(state, "model", where),
         weights=Path(where).name if Path(where).is_file() else f"newest of {path.name}",
@@ -103,7 +117,7 @@ def _from_checkpoint(text: str, path: Path, plugins: tuple[str, ...]) -> Source:
 
 
 def _from_name(text: str, image_size: int | None, plugins: tuple[str, ...]) -> Source:
-    name, settings = read_settings(text)
+    name, settings = split_name(text)
     weights, dataset = settings.pop("weights", None), settings.pop("dataset", None)
     description = _describe(text, name, settings, plugins)
     is_cifar = description.get("stem") == "cifar"
@@ -121,7 +135,7 @@ def _from_name(text: str, image_size: int | None, plugins: tuple[str, ...]) -> S
         )
     if info is not None:
         description["num_classes"] = info.num_classes
-    mean, std = _normalisation(dataset)
+    mean, std = _normalization(dataset)
     metadata = Metadata(
         model=description,
         weights=Path(weights).name if weights else "random",
@@ -160,7 +174,7 @@ def _describe(
         genotype = load_genotype(name)
     except GenotypeError:
         return {"model": name, "num_classes": 1000, **settings}
-    check_genotype_settings(text, settings)
+    _check_genotype_settings(text, settings)
     resolve_genotype(genotype, plugins)
     defaults = {"auxiliary": False, "stem": settings.get("stem", "cifar")}
     is_cifar = defaults["stem"] == "cifar"
@@ -174,8 +188,65 @@ def _default_size(dataset: Any) -> int | None:
     return _INFOS[dataset].image_size if dataset in _INFOS else DEFAULT_SIZE
 
 
-def _normalisation(dataset: str) -> tuple[list[float], list[float]]:
+def _normalization(dataset: str) -> tuple[list[float], list[float]]:
     """Return mean and standard deviation of each channel."""
     if dataset in _INFOS:
         return list(_INFOS[dataset].mean), list(_INFOS[dataset].std)
     return list(IMAGENET_MEAN), list(IMAGENET_STD)
+
+
+def split_name(text: str) -> tuple[str, dict[str, Any]]:
+    """Split NAME,SETTING=VALUE,... and read the values.
+
+    Raises:
+        ConfigError: It has another form, or a value has.
+    """
+    name, *pairs = text.split(",")
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key or not value:
+            raise ConfigError(
+                f"{shown(text)}: expected NAME,SETTING=VALUE,..., found {shown(pair)}; as in "
+                "mobilenext_1.0,identity_ratio=1/2"
+            )
+        try:
+            settings[key] = _value(key, value)
+        except ConfigError as cause:
+            raise ConfigError(f"{shown(text)}: {cause}") from cause
+    return name, settings
+
+
+def _check_genotype_settings(text: str, settings: dict[str, Any]) -> None:
+    """Raise ConfigError where a network of a genotype has no such setting."""
+    for name in settings:
+        if name not in _GENOTYPE_SETTINGS:
+            raise ConfigError(
+                f"{shown(text)}: {shown(name)} is no setting of a genotype's network; "
+                f"{close_matches(name, _GENOTYPE_SETTINGS)}"
+            )
+
+
+def _value(key: str, value: str) -> Any:
+    if key in _COUNTS:
+        number = _number(key, value, int, "a whole number")
+        check_count(key, number)
+        if key == "in_channels" and number != 3:
+            raise ConfigError(f"in_channels: found {number}, but the images have 3 channels")
+        return number
+    if key in _NUMBERS:
+        return _number(key, value, float, "a number")
+    if key == "auxiliary":
+        if value not in _SWITCHES:
+            raise ConfigError(f"auxiliary: expected true or false, found {shown(value)}")
+        return _SWITCHES[value]
+    if key == "dataset" and value not in DATASETS:
+        raise ConfigError(f"dataset: {shown(value)} is unknown; {close_matches(value, DATASETS)}")
+    return value
+
+
+def _number(key: str, value: str, kind: Callable[[str], Any], words: str) -> Any:
+    try:
+        return kind(value)
+    except ValueError:
+        raise ConfigError(f"{key}: expected {words}, found {shown(value)}") from None

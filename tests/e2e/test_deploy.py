@@ -12,7 +12,7 @@ from PIL import Image
 from nas.cli.augment import main as augment
 from nas.data.imagefolder import IMAGENET_MEAN, IMAGENET_STD
 from nas.deploy.__main__ import main
-from nas.deploy.extra import PACKAGES
+from nas.deploy.options import PACKAGES
 from nas.genotype import Genotype, load_genotype
 from nas.operators import registry
 from nas.runtime.checkpoint import list_checkpoints, write_checkpoint
@@ -92,25 +92,28 @@ def test_quantize(run, exported, folder, tmp_path, capsys):
     out = tmp_path / "int8.onnx"
     flags = ["--calibration_images=20", "--chunk=7", f"--data={folder}", f"--out={out}"]
     assert main(["quantize", str(exported), *flags]) == 0
-    printed = capsys.readouterr().out
+    printed, err = capsys.readouterr()
     expected = json.loads((run / "evaluation.json").read_text())["top1"]
     assert (
         f"fp32: top-1 {expected:.2f} %" in printed and f"of {2 * NUM_TEST} test images" in printed
     )
     assert "int8: top-1" in printed and f"{out.stat().st_size / 1e6:.2f} MB" in printed
-    peak = float(re.search(r"peak memory so far ([\d.]+) GiB", printed)[1])
+    for rule in ("minmax", "percentile", "entropy"):
+        assert re.search(rf"^{rule}: top-1 [\d.]+ %, .* on 20 calibration images", printed, re.M)
+    assert printed.count(", kept") == 1
+    peak = float(re.search(r"peak memory so far ([\d.]+) GiB", err)[1])
     assert 0.1 < peak < 8
 
 
 def test_a_large_loss_is_named(exported, folder, tmp_path, capsys, monkeypatch):
-    """With the calibrations that may lose less; a small one is not worth a word."""
+    """With what may lose less; a small one is not worth a word."""
     flags = ["--calibration=minmax", "--calibration_images=4", f"--data={folder}"]
     argv = ["quantize", str(exported), *flags, f"--out={tmp_path / 'int8.onnx'}"]
     for limit, is_warned in ((101, False), (-101, True)):
         monkeypatch.setattr("nas.deploy.commands._LARGE_DROP", limit)
         assert main(argv) == 0
-        printed = capsys.readouterr().out
-        assert ("with --calibration minmax; try entropy or percentile" in printed) == is_warned
+        said = capsys.readouterr().err
+        assert ("with the calibration minmax; try --calibration best" in said) == is_warned
 
 
 def test_benchmark(exported, tmp_path, capsys):
@@ -190,12 +193,18 @@ EXPORT_CASES = {
     "data set": (["DARTS_V2,dataset=cifar"], "dataset: 'cifar' is unknown; did you mean"),
     "whose weights": (["DARTS_V2,weights=w.pt"], "trained on with dataset=, one of cifar10"),
     "images of nothing": (["mobilenext_0.35", "--data=."], "was trained on no images"),
-    "opset of a program": (["DARTS_V2", "--out=x.pt2", "--opset=20"], "only on .onnx"),
-    "plug-ins": (["mobilenext_0.35", "--plugins=a.py"], "--plugins has an effect only on"),
+    "opset of a program": (
+        ["DARTS_V2", "--out=x.pt2", "--opset=20"],
+        "--opset: only .onnx files have one",
+    ),
+    "plug-ins": (["mobilenext_0.35", "--plugins=a.py"], "--plugins: have an effect only on"),
     "small": (["mobilenext_0.35", "--image_size=16"], "images of 16 x 16 are too small"),
     "opset": (["DARTS_V2", "--opset=11"], "--opset: found 11, but torch.onnx writes 18 to 23"),
     "size of a checkpoint": (["RUN", "--image_size=64"], "--image_size: "),
-    "size": (["mobilenext_1.0", "--image_size=9999"], "--image_size: expected 8 to 1024"),
+    "size": (
+        ["mobilenext_1.0", "--image_size=9999"],
+        "--image_size: expected a number of at least 8 and of at most 1024",
+    ),
     "no place": (["DARTS_V2", "--out=x.tflite"], "ends in .onnx or .pt2"),
     "flag": (["DARTS_V2", "--sizes=1"], "unrecognized arguments: --sizes=1"),
 }
@@ -257,18 +266,24 @@ QUANTIZE_CASES = {
     "too few": (["--calibration_images=25"], "--calibration_images: found 25"),
     "other classes": (["--data=OTHERS"], "are not the network's (cat, dog)"),
     "no folder": (["--data="], "there is no folder"),
-    "none": (None, "--data: the network was trained on imagefolder, found none"),
-    "calibration": (["--calibration=kl"], "expected entropy, percentile, minmax, found 'kl'"),
-    "no effect": (["--percentile=99"], "has an effect only with --calibration percentile"),
+    "none": (None, "--data: the network was trained on imagefolder, but no folder is given"),
+    "calibration": (
+        ["--calibration=kl"],
+        "--calibration: expected best, minmax, percentile, entropy, found 'kl'",
+    ),
+    "no effect": (
+        ["--calibration=minmax", "--percentile=99"],
+        "--percentile: has an effect only with the calibrations percentile and best",
+    ),
     "range": (["--calibration=percentile", "--percentile=101"], "--percentile: expected"),
     "itself": (["--out=MODEL"], "expected another file than the model"),
     "test images": (["--data=DAMAGED"], "cannot be read as an image"),
-    "chunk": (["--chunk=0"], "--chunk: expected a whole number from 1, found 0"),
+    "chunk": (["--chunk=0"], "--chunk: expected a number of at least 1, found 0"),
 }
 
 
 @pytest.mark.parametrize("case", QUANTIZE_CASES)
-def test_what_cannot_be_quantised(exported, folder, tmp_path, capsys, monkeypatch, case):
+def test_what_cannot_be_quantized(exported, folder, tmp_path, capsys, monkeypatch, case):
     """One line, and no file."""
     monkeypatch.chdir(tmp_path)  # `--data=` stands for `data` here
     arguments, message = QUANTIZE_CASES[case]
@@ -297,12 +312,12 @@ def test_what_cannot_be_quantised(exported, folder, tmp_path, capsys, monkeypatc
     [
         (["DARTS_V2", "--engines", "tflite"], "--engines: 'tflite' is unknown; known: eager"),
         (["DARTS_V2", "DARTS_V2"], "named twice"),
-        (["a.onnx", "--engines", "eager"], "--engines has no effect on .onnx files"),
-        (["a.onnx", "--plugins", "a.py"], "--plugins has no effect on .onnx files"),
-        (["mobilenext_0.35", "--plugins", "a.py"], "--plugins has an effect only on"),
-        (["a.onnx", "b.pt", "--image_size=32"], "--image_size has an effect only on a network by"),
+        (["a.onnx", "--engines", "eager"], "--engines: has no effect on .onnx files"),
+        (["a.onnx", "--plugins", "a.py"], "--plugins: has no effect on .onnx files"),
+        (["mobilenext_0.35", "--plugins", "a.py"], "--plugins: have an effect only on"),
+        (["a.onnx", "b.pt", "--image_size=32"], "--image_size: has an effect only on a network by"),
         (["nowhere.onnx"], "there is no such file"),
-        (["DARTS_V2", "--threads=0"], "--threads: expected a whole number from 1"),
+        (["DARTS_V2", "--threads=0"], "--threads: expected a number of at least 1"),
     ],
 )
 def test_what_cannot_be_timed(capsys, arguments, message):

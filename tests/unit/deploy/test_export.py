@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch.optim.swa_utils import update_bn
 
-from nas.deploy.extra import PACKAGES, check_extra
 from nas.deploy.images import sample_images
 from nas.deploy.metadata import KEY, Metadata
+from nas.deploy.options import PACKAGES, check_extra
 from nas.deploy.thresholds import entropy_range
-from nas.errors import DeployError
+from nas.errors import ConfigError, DeployError
 from nas.models.factory import WIDTHS
 from tests.unit.deploy.networks import METADATA, images, lively, small_mobilenext
 from tests.unit.deploy.test_thresholds import histogram, values_of
@@ -105,13 +105,13 @@ def test_what_differs_is_not_written(path, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "opset", "message"),
     [
-        ("x.onnx", 11, "--opset: found 11, but torch.onnx writes 18 to 23"),
-        ("x.onnx", 99, "--opset: found 99"),
+        ("x.onnx", 11, "opset: found 11, but torch.onnx writes 18 to 23"),
+        ("x.onnx", 99, "opset: found 99"),
         ("x.tflite", 18, "ends in .onnx or .pt2"),
     ],
 )
 def test_what_cannot_be_written(net, tmp_path, name, opset, message):
-    with pytest.raises(DeployError, match=message):
+    with pytest.raises(ConfigError, match=message):
         export(net, METADATA, images(), tmp_path / name, opset)
 
 
@@ -231,7 +231,7 @@ def test_eight_bits(path, net, histograms, tmp_path, activations, per_channel):
     assert 0 < (found - expected).abs().max() < 0.25 * expected.abs().max()
     session = open_session(out)
     assert read_metadata(session, out) == METADATA
-    with pytest.raises(DeployError, match="is quantised already"):
+    with pytest.raises(DeployError, match="is quantized already"):
         read_float_model(out)
 
 
@@ -247,11 +247,11 @@ def test_unsigned_integers_have_twice_the_levels():
     assert found == {"above": entropy_range(above, 128), "around": entropy_range(around, 128)}
 
 
-def test_what_cannot_be_quantised(path, tmp_path):
+def test_what_cannot_be_quantized(path, tmp_path):
     """Files that are missing, foreign, old, or beyond the runtime."""
     foreign = tmp_path / "foreign.onnx"
     foreign.write_bytes(b"\x08\x0b garbage")
-    with pytest.raises(DeployError, match="is no ONNX model"):
+    with pytest.raises(DeployError, match="is not an ONNX model"):
         read_float_model(foreign)
     with pytest.raises(DeployError, match="there is no such file"):
         read_float_model(tmp_path / "nowhere.onnx")
@@ -289,7 +289,7 @@ def test_what_the_runtime_cannot_run(tmp_path):
 
 def test_without_the_extra(monkeypatch):
     """One line that names what is missing and how to install it."""
-    monkeypatch.setattr("nas.deploy.extra.PACKAGES", ("onnx", "onnxmissing"))
+    monkeypatch.setattr("nas.deploy.options.PACKAGES", ("onnx", "onnxmissing"))
     with pytest.raises(
         DeployError, match=r"^onnxmissing: not installed; .*sandglass-nas\[deploy\]"
     ):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from nas.deploy.images import LabelledImages, batches_of, sample_images
+from nas.deploy.images import LabeledImages, batches_of, sample_images
 from nas.errors import DataError
 from tests.unit.deploy.networks import METADATA
 
@@ -14,7 +14,7 @@ SHAPES = dataclasses.replace(METADATA, model={"model": "small", "num_classes": 1
 
 
 def labels_of(max_images, seed=0):
-    loader = LabelledImages(SHAPES, None, max_images=max_images, seed=seed).train()
+    loader = LabeledImages(SHAPES, None, max_images=max_images, seed=seed).train()
     return torch.cat([labels for _, labels in loader]).tolist()
 
 
@@ -34,9 +34,9 @@ def test_more_images_than_classes():
 
 
 def test_more_images_than_there_are():
-    """The flag that is named is the one of the program."""
-    images = LabelledImages(SHAPES, None, max_images=10_001)
-    with pytest.raises(DataError, match=r"^--calibration_images: found 10001, but there are 10000"):
+    """The setting that is named is that of the program."""
+    images = LabeledImages(SHAPES, None, max_images=10_001)
+    with pytest.raises(DataError, match=r"^calibration_images: found 10001, but there are 10000"):
         images.train()
 
 
@@ -51,11 +51,11 @@ def test_a_single_test_image_is_no_batch(tmp_path):
     for name in ("1", "2"):
         Image.new("RGB", (32, 32)).save(tmp_path / "test" / "cat" / f"{name}.png")
     assert sample_images(metadata, 8, str(tmp_path)).shape == (3, 3, 32, 32)
-    assert len(list(batches_of(LabelledImages(metadata, str(tmp_path)).test()))) == 1
+    assert len(list(batches_of(LabeledImages(metadata, str(tmp_path)).test()))) == 1
 
 
 def test_another_folder_than_the_networks():
     """That its classes are others is said before that they are too few."""
     other = dataclasses.replace(SHAPES, model={"model": "small", "num_classes": 20_000})
     with pytest.raises(DataError, match="classes"):
-        LabelledImages(other, None, max_images=500).train()
+        LabeledImages(other, None, max_images=500).train()
