@@ -1,1 +1,1 @@
-"""The tables of the paper as data, and beside them what this project counts and measures."""
+"""The tables of the paper as data, next to what this project counts and measures."""

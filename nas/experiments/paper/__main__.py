@@ -1,4 +1,4 @@
-"""Print the paper's tables beside what this project has; `--table 3` prints one."""
+"""Print the paper's tables next to what this project has; `--table 3` prints one."""
 
 import argparse
 import sys
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; None takes those of the process.
 
     Returns:
-        0, or 2 for what the user can mend.
+        0, or 2 after a mistake of the user.
     """
     return run_program(_PROG, lambda: _paper(sys.argv[1:] if argv is None else argv))
 
@@ -36,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _paper(argv: Sequence[str]) -> None:
     parser = _Parser(
         prog=_PROG,
-        description="Print Tables 3, 5, 6, 7 and 10 of the MobileNeXt paper beside the parameters "
-        "and multiply-adds of the networks built here, and their top-1 where a run has finished.",
+        description="Print Tables 2 to 11 of the MobileNeXt paper next to what this project counts "
+        "(parameters, multiply-adds) and, where a run has finished, what it reached.",
         allow_abbrev=False,
     )
     parser.add_argument("--table", type=int, choices=TITLES, help="print this one only")

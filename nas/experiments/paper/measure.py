@@ -1,7 +1,9 @@
-"""What this project has for a row of the paper: counts of the built network, and a finished run."""
+"""What this project has for a row of the paper: counts of the built network, and finished runs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 import torch
@@ -9,8 +11,10 @@ import torch
 from nas.errors import ReportError
 from nas.experiments.paper.tables import PaperRow
 from nas.models import build_network
-from nas.records import read_evaluation
-from nas.runtime.complexity import count_madds, count_parameters
+from nas.operators import get_operator
+from nas.records import Cost, read_evaluation
+from nas.runtime.complexity import measure_cost
+from nas.space import load_space
 from nas.strict_yaml import is_file
 
 IMAGE = (3, 224, 224)
@@ -20,36 +24,81 @@ NUM_VAL_IMAGES = 50_000
 
 @dataclass(frozen=True)
 class Measured:
-    """Our figures for a row."""
+    """Our figures for a row; None where there is none."""
 
-    parameters: int
-    madds: int
-    """Multiply-adds of convolutions and linear layers, one image of 224 x 224."""
-    top1: float | None
-    """Percent of ImageNet's validation images after the last epoch; None where nothing was run."""
+    parameters: int | None = None
+    madds: int | None = None
+    """Multiply-adds of convolutions and linear layers, for one image of 224 x 224."""
+    top1: float | None = None
+    """Percent of ImageNet's validation images after the last epoch."""
+    operators: int | None = None
+    """Operators of the search space, without `none`."""
+    output: str | None = None
+    """Height x width x channels of a stage's output."""
+    blocks: int | None = None
+    """Blocks of a stage."""
+
+    def shown(self) -> dict[str, str]:
+        """Return the figures that exist as text, by kind (see `tables.KINDS`)."""
+        figures = {
+            "parameters": None if self.parameters is None else f"{self.parameters / 1e6:.3f}",
+            "madds": None if self.madds is None else f"{self.madds / 1e6:.1f}",
+            "top1": None if self.top1 is None else f"{self.top1:.2f}",
+            "operators": None if self.operators is None else str(self.operators),
+            "output": self.output,
+            "blocks": None if self.blocks is None else str(self.blocks),
+        }
+        return {kind: text for kind, text in figures.items() if text is not None}
 
 
 def measure(row: PaperRow, results: Path) -> Measured:
     """Build the network of a row, count it, and look for a result.
 
     Args:
-        row: Of the paper.
-        results: Folder of the runs; <row.experiment>/evaluation.json in it is read if it is there.
+        row: A row of the paper.
+        results: Folder with the runs of experiments/imagenet/rows/. The file
+            <row.experiment>/evaluation.json in it is read if it exists.
 
     Raises:
-        ReportError: The result is damaged, or is not one of ImageNet's validation images.
+        ReportError: The result is damaged, or was not measured on ImageNet's validation images.
     """
-    counts = _counts(row.model, row.identity_ratio)
-    return Measured(*counts, _top1(results / row.experiment / "evaluation.json"))
+    if not row.ours:
+        return Measured()
+    if not row.has_network:
+        primitives = load_space(row.ours).primitives
+        return Measured(operators=sum(not get_operator(name).is_zero for name in primitives))
+    cost = _cost(row.model, tuple(row.settings.items()))
+    if row.table == 2:
+        return _stages(cost).get(row.cells[0], Measured())
+    is_quantized = "INT8/INT8" in row.cells
+    top1 = None if is_quantized else _top1(results / row.experiment / "evaluation.json")
+    return Measured(cost.num_parameters, cost.madds, top1)
 
 
 @cache
-def _counts(model: str, identity_ratio: str | None) -> tuple[int, int]:
-    """Return parameters and multiply-adds; several rows are of one network."""
-    settings = {} if identity_ratio is None else {"identity_ratio": identity_ratio}
+def _cost(model: str, settings: tuple[tuple[str, str], ...]) -> Cost:
+    """Count a network. It is built without weights, once for all rows that it appears in."""
     with torch.device("meta"):
-        net = build_network(model, num_classes=NUM_CLASSES, **settings)
-    return count_parameters(net), count_madds(net, IMAGE)
+        net = build_network(model, num_classes=NUM_CLASSES, **dict(settings))
+    return measure_cost(net, IMAGE)
+
+
+def _stages(cost: Cost) -> Mapping[str, Measured]:
+    """Return the figures of Table 2 by the number of its row; pooling has none."""
+    *features, classifier = cost.by_block()
+    stages = {}
+    for number, (shape, group) in enumerate(groupby(features, lambda b: b.output_shape), start=1):
+        blocks = list(group)
+        channels, height, width = shape
+        stages[str(number)] = Measured(
+            parameters=sum(block.num_parameters for block in blocks),
+            madds=sum(block.madds for block in blocks),
+            output=f"{height} x {width} x {channels}",
+            blocks=len(blocks),
+        )
+    last = str(len(stages) + 2)
+    stages[last] = Measured(classifier.num_parameters, classifier.madds, output=str(NUM_CLASSES))
+    return stages
 
 
 def _top1(path: Path) -> float | None:
@@ -59,24 +108,30 @@ def _top1(path: Path) -> float | None:
     num_images, num_classes = evaluation.num_images, len(evaluation.classes)
     if (num_images, num_classes) != (NUM_VAL_IMAGES, NUM_CLASSES):
         raise ReportError(
-            f"{path}: is of {num_images} images in {num_classes} classes; a row needs the "
-            f"{NUM_VAL_IMAGES} validation images of ImageNet in {NUM_CLASSES}; move it away"
+            f"{path}: was measured on {num_images} images in {num_classes} classes; a row needs "
+            f"the {NUM_VAL_IMAGES} validation images of ImageNet in {NUM_CLASSES}; move it away"
         )
     return evaluation.top1
 
 
-def differs(row: PaperRow, found: Measured) -> bool:
+def differs(row: PaperRow, measured: Measured) -> bool:
     """Whether parameters or multiply-adds do not round to what the paper prints."""
     return not (
-        rounds_to(found.parameters / 1e6, row.parameters_m, _decimals(row.parameters_m))
-        and rounds_to(found.madds / 1e6, row.madds_m, 0 if (row.madds_m or 0) < 100 else -1)
+        rounds_to(measured.parameters, row.printed("parameters"))
+        and rounds_to(measured.madds, row.printed("madds"), significant=2)
     )
 
 
-def rounds_to(value: float, printed: float | None, decimals: int) -> bool:
-    """Whether a value is the printed one at that many decimals; True where none is printed."""
-    return printed is None or round(value, decimals) == round(printed, decimals)
+def rounds_to(count: int | None, printed: str | None, significant: int | None = None) -> bool:
+    """Whether a count rounds to a printed figure in millions; True where one of them is missing.
 
-
-def _decimals(printed: float | None) -> int:
-    return len(str(printed).partition(".")[2])
+    Args:
+        count: What was counted.
+        printed: Millions, as text, so that "2.0" has one decimal.
+        significant: Digits that are printed, where zeros at the end do not count as digits.
+    """
+    if count is None or printed is None:
+        return True
+    whole, _, decimals = printed.partition(".")
+    places = len(decimals) if significant is None else significant - len(whole)
+    return round(count / 1e6, places) == float(printed)

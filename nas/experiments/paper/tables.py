@@ -1,123 +1,125 @@
-"""Tables 3, 5, 6, 7 and 10 of the paper as data, in its order, without networks of others.
-
-None stands for a figure that the paper does not print, or that we could not check against it.
-
-Source: MobileNeXt (arXiv:2007.02269), Tables 3, 5, 6, 7 and 10, and the table of its Sec. 1; the
-top-1 of Tables 3 and 7 also from the README of the authors' code.
-"""
+"""The paper's tables row by row: what is printed, and why our counts differ (no torch)."""
 
 from dataclasses import dataclass
+from functools import cached_property
+
+from nas.experiments.paper.printed import PRINTED, TITLES
+
+__all__ = ["ROWS", "TITLES", "PaperRow"]
+
+KINDS = {
+    "Param. (M)": "parameters",
+    "MAdd (M)": "madds",
+    "M-Adds (M)": "madds",
+    "Top-1 Acc. (%)": "top1",
+    "Latency (ms)": "latency",
+    "Test Error (%)": "error",
+    "#Operators": "operators",
+    "Output dimension": "output",
+    "b": "blocks",
+}
+"""What a column of the paper shows, under the name that our figure for it has."""
 
 
 @dataclass(frozen=True)
 class PaperRow:
-    """One row: what the paper prints, and the network that is measured for it."""
+    """One row of one table."""
 
     table: int
-    name: str
-    """As printed."""
-    model: str
-    """Of `nas.models.build_network`."""
-    parameters_m: float | None
-    """Millions, to as many digits as are printed."""
-    madds_m: float | None
-    """Millions, of which the paper prints two significant digits."""
-    top1: float | None
-    """Percent."""
-    identity_ratio: str | None = None
-    reason: str = ""
-    """Why our counts are not those of the paper; empty where they are."""
+    columns: tuple[str, ...]
+    """Headers, as printed."""
+    cells: tuple[str, ...]
+    """Figures and names, as printed."""
+    ours: str = ""
+    """What this project has for the row: "mobilenext_1.0", a space; empty for networks of others.
+
+    Settings follow the name, as in "mobilenext_1.0,identity_ratio=1/2".
+    """
+
+    def printed(self, kind: str) -> str | None:
+        """Return the cell of a kind in `KINDS`; None if the table has no such column."""
+        for column, cell in zip(self.columns, self.cells, strict=True):
+            if KINDS.get(column) == kind:
+                return cell
+        return None
+
+    @property
+    def has_network(self) -> bool:
+        """Whether `ours` is a network trained on ImageNet as it is, not a space."""
+        return bool(self.ours) and self.table not in (9, 11)
+
+    @property
+    def model(self) -> str:
+        """The network's name, without settings."""
+        return self.ours.partition(",")[0]
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """The network's settings."""
+        return dict(item.split("=", 1) for item in self.ours.split(",")[1:])
 
     @property
     def experiment(self) -> str:
-        """The file in experiments/imagenet/rows/, and the run's name, of this network."""
-        ratio = self.identity_ratio
-        return self.model if ratio is None else f"{self.model}_identity_{ratio.replace('/', '_')}"
+        """The file in experiments/imagenet/rows/, and the name of its run."""
+        settings = "".join(
+            f"_{key.removesuffix('_ratio')}_{value.replace('/', '_')}"
+            for key, value in self.settings.items()
+        )
+        return self.model + settings
+
+    @property
+    def reason(self) -> str:
+        """Why our counts are not those of the paper; empty where they agree."""
+        return _REASONS.get((self.table, self.ours), "")
+
+
+def _rows(table: int) -> tuple[PaperRow, ...]:
+    header, *lines = PRINTED[table].strip().splitlines()
+    columns = _cells(header)
+    rows = []
+    for line in lines:
+        printed, _, ours = line.partition("||")
+        rows.append(PaperRow(table, columns, _cells(printed), ours.strip()))
+    return tuple(rows)
+
+
+def _cells(line: str) -> tuple[str, ...]:
+    return tuple(cell.strip() for cell in line.split("|"))
 
 
 _COUNTER = (
-    "The authors' counter also counts activations, biases and the inputs of the pooling; ours "
-    "counts convolutions and linear layers."
+    "The authors' counter also counts activations, biases and the inputs of the pooling layer; "
+    "ours counts convolutions and linear layers."
 )
 _NO_RULE = (
-    "No rule for the bottlenecks gives every row of Table 3; this is the released code's, which "
-    "gives the checkpoint of width 1 to the last parameter."
+    "No rule for the width of the bottlenecks gives every row of Table 3. Ours is the rule of the "
+    "released code, which gives the released checkpoint of width 1 to the last parameter."
 )
-_BOTH = f"{_NO_RULE} {_COUNTER}"
 _RELEASED = (
-    "This is the released network, to the last parameter of its checkpoint; the paper prints it as "
-    "3.4 M (Tables 3 and 6) and as 3.5 M (5 and 10), and always as 300 M."
+    "This is the released network, to the last parameter of its checkpoint. The paper prints it as "
+    "3.4 M (Tables 3, 6 and 7) and as 3.5 M (Tables 5 and 10), and always as 300 M."
 )
-
-TITLES = {
-    3: "MobileNeXt and MobileNetV2 at five widths",
-    5: "A second depthwise convolution in MobileNetV2",
-    6: "With squeeze-and-excitation",
-    7: "Identity tensor multiplier",
-    10: "Where the depthwise convolutions stand",
+_REASONS = {
+    (3, "mobilenet_v2_1.4"): "Ours is torchvision's network, which rounds widths as the authors of "
+    "MobileNetV2 do. The rounding behind the paper's figures is not known.",
+    (3, "mobilenet_v2_0.75"): "The parameters agree, so it is the same network; its multiply-adds "
+    "cannot be 150 M.",
+    (3, "mobilenext_1.0"): _RELEASED,
+    (3, "mobilenext_0.75"): _NO_RULE,
+    (3, "mobilenext_0.5"): f"{_NO_RULE} {_COUNTER}",
+    (3, "mobilenext_0.35"): f"{_NO_RULE} {_COUNTER}",
+    (5, "mobilenet_v2_two_dw_1.0"): _COUNTER,
+    (5, "mobilenext_1.0"): _RELEASED,
+    (6, "mobilenext_1.0"): _RELEASED,
+    (6, "mobilenext_se_1.0"): "The paper's count includes a BatchNorm of 1280 channels (2,560 "
+    "parameters) that the released code holds and never applies.",
+    **{
+        (7, f"mobilenext_1.0{ratio}"): _RELEASED
+        for ratio in ("", *(f",identity_ratio={ratio}" for ratio in ("1/2", "1/3", "1/6")))
+    },
+    (10, "mobilenext_fig4b_1.0"): _COUNTER,
+    (10, "mobilenext_1.0"): _RELEASED,
 }
 
-ROWS = (
-    PaperRow(
-        3,
-        "MobileNetV2-1.40",
-        "mobilenet_v2_1.4",
-        6.9,
-        690,
-        74.9,
-        reason="torchvision's network, which rounds widths as MobileNetV2's authors do; the "
-        "rounding behind the paper's figures is not known.",
-    ),
-    PaperRow(3, "MobileNetV2-1.00", "mobilenet_v2_1.0", 3.5, 300, 72.3),
-    PaperRow(
-        3,
-        "MobileNetV2-0.75",
-        "mobilenet_v2_0.75",
-        2.6,
-        150,
-        69.9,
-        reason="The parameters agree, so it is the same network; 150 M cannot be.",
-    ),
-    PaperRow(3, "MobileNetV2-0.50", "mobilenet_v2_0.5", 2.0, 97, None),
-    PaperRow(3, "MobileNetV2-0.35", "mobilenet_v2_0.35", 1.7, 59, None),
-    PaperRow(3, "MobileNeXt-1.40", "mobilenext_1.4", 6.1, 590, 76.1),
-    PaperRow(3, "MobileNeXt-1.00", "mobilenext_1.0", 3.4, 300, 74.0, reason=_RELEASED),
-    PaperRow(3, "MobileNeXt-0.75", "mobilenext_0.75", 2.5, 210, 72.0, reason=_NO_RULE),
-    PaperRow(
-        3, "MobileNeXt-0.50", "mobilenext_0.5", 2.1, 110, 67.7, reason=f"{_NO_RULE} {_COUNTER}"
-    ),
-    PaperRow(
-        3, "MobileNeXt-0.35", "mobilenext_0.35", 1.8, 80, 64.7, reason=f"{_NO_RULE} {_COUNTER}"
-    ),
-    PaperRow(
-        5,
-        "MobileNetV2, two depthwise convolutions in the middle",
-        "mobilenet_v2_two_dw_1.0",
-        3.6,
-        340,
-        None,
-        reason=_COUNTER,
-    ),
-    PaperRow(5, "MobileNeXt", "mobilenext_1.0", 3.5, 300, None, reason=_RELEASED),
-    PaperRow(6, "MobileNeXt-1.0", "mobilenext_1.0", 3.4, 300, 74.02, reason=_RELEASED),
-    PaperRow(
-        6,
-        "MobileNeXt-1.0, SE",
-        "mobilenext_se_1.0",
-        3.94,
-        330,
-        76.05,
-        reason="The paper's figure counts a BatchNorm of 1280 channels (2,560 parameters) that the "
-        "released code holds and never applies.",
-    ),
-    PaperRow(6, "MobileNeXt-1.1, SE", "mobilenext_se_1.1", 4.28, 420, 76.7),
-    PaperRow(7, "1", "mobilenext_1.0", None, 300, 74.02, reason=_RELEASED),
-    PaperRow(7, "1/2", "mobilenext_1.0", None, 300, 74.09, "1/2", reason=_RELEASED),
-    PaperRow(7, "1/3", "mobilenext_1.0", None, 300, 73.91, "1/3", reason=_RELEASED),
-    PaperRow(7, "1/6", "mobilenext_1.0", None, 300, 73.68, "1/6", reason=_RELEASED),
-    PaperRow(10, "Fig. 4 (a)", "mobilenext_fig4a_1.0", 3.4, 240, None),
-    PaperRow(10, "Fig. 4 (b)", "mobilenext_fig4b_1.0", 3.4, 250, None, reason=_COUNTER),
-    PaperRow(10, "Fig. 4 (c)", "mobilenet_v2_fig4c_1.0", 3.5, 300, None),
-    PaperRow(10, "Fig. 4 (d), MobileNeXt", "mobilenext_1.0", 3.5, 300, None, reason=_RELEASED),
-)
-"""Every row of the five tables whose network is in this project."""
+ROWS = tuple(row for table in TITLES for row in _rows(table))
+"""Every row of Tables 2 to 11, in the paper's order."""

@@ -1,62 +1,90 @@
 """The paper's tables and ours side by side, as Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from nas.experiments.paper.measure import Measured, differs, measure
-from nas.experiments.paper.tables import TITLES, PaperRow
+from nas.experiments.paper.committed import LEGENDS, committed
+from nas.experiments.paper.measure import differs, measure
+from nas.experiments.paper.tables import KINDS, TITLES, PaperRow
 
-_HEADER = (
-    *("row", "parameters (M): paper", "ours", "multiply-adds (M): paper", "ours"),
-    *("top-1 (%): paper", "ours", "experiment", "note"),
+_EXTRA = {"parameters": "Param. (M), ours", "madds": "MAdd (M), ours", "small": "small, ours"}
+"""Our figures that get a column even where the paper prints none."""
+
+LEGEND = (
+    "Columns with `ours` show this project; the other figures are the paper's, as printed. "
+    "Parameters and multiply-adds (convolutions and linear layers, images of 224 x 224) were "
+    "counted just now. Top-1, ours: after the last epoch on ImageNet's validation images; where "
+    "there is no such column, nothing was run."
 )
 
 
-def markdown(rows: Sequence[PaperRow], results: Path) -> str:
-    """Write a table for each table of the paper, and the reasons below it.
+def markdown(
+    rows: Sequence[PaperRow], results: Path, experiments: Path = Path("experiments")
+) -> str:
+    """Write a table for each table of the paper, and the reasons for differences below it.
 
     Args:
         rows: What to print, in the paper's order.
-        results: Folder of the runs, see `measure`.
+        results: Folder with the runs of experiments/imagenet/rows/, see `measure`.
+        experiments: The folder experiments/ of a checkout, see `committed`.
 
     Raises:
         ReportError: A result is damaged.
     """
-    parts = [
-        _table(number, [(row, measure(row, results)) for row in rows if row.table == number])
-        for number in dict.fromkeys(row.table for row in rows)
+    numbers = dict.fromkeys(row.table for row in rows)
+    tables = [
+        _table(number, [row for row in rows if row.table == number], results, experiments)
+        for number in numbers
     ]
-    legend = (
-        "Ours: parameters and multiply-adds (convolutions and linear layers, 224 x 224) counted "
-        "just now; top-1 after the last epoch on ImageNet's validation images, empty where nothing "
-        "was run. Paper: empty where nothing is printed, or where we could not check it. "
-        "experiment: the file in experiments/imagenet/rows/."
-    )
-    return "\n\n".join([*parts, legend]) + "\n"
+    return "\n\n".join([*tables, LEGEND]) + "\n"
 
 
-def _table(number: int, rows: Sequence[tuple[PaperRow, Measured]]) -> str:
-    reasons = dict.fromkeys(row.reason for row, found in rows if differs(row, found))
-    notes = {reason: f"({index})" for index, reason in enumerate(reasons, start=1)}
-    lines = [f"## Table {number}. {TITLES[number]}", "", f"| {' | '.join(_HEADER)} |"]
-    lines.append("|---|" + "---:|" * 6 + "---|---|")
-    for row, found in rows:
-        cells = (
-            row.name,
-            _figure(row.parameters_m),
-            f"{found.parameters / 1e6:.3f}",
-            _figure(row.madds_m),
-            f"{found.madds / 1e6:.1f}",
-            _figure(row.top1),
-            "" if found.top1 is None else f"{found.top1:.2f}",
-            f"`{row.experiment}`",
-            notes[row.reason] if differs(row, found) else "",
-        )
-        lines.append(f"| {' | '.join(cells)} |")
-    if notes:
-        lines += ["", *(f"{note} {reason}" for reason, note in notes.items())]
+def _table(number: int, rows: Sequence[PaperRow], results: Path, experiments: Path) -> str:
+    measured = [measure(row, results) for row in rows]
+    ours = [
+        figures.shown() | committed(row, experiments)
+        for row, figures in zip(rows, measured, strict=True)
+    ]
+    reasons = [
+        row.reason if differs(row, figures) else ""
+        for row, figures in zip(rows, measured, strict=True)
+    ]
+    marks = {reason: f"({i})" for i, reason in enumerate(filter(None, dict.fromkeys(reasons)), 1)}
+    columns = [
+        *_figures(rows, ours),
+        ("built here", [f"`{row.ours}`" if row.ours else "" for row in rows]),
+        ("note", [marks.get(reason, "") for reason in reasons]),
+    ]
+    columns = [(header, cells) for header, cells in columns if any(cells)]
+    lines = [
+        f"## Table {number}. {TITLES[number]}\n",
+        _line([header for header, _ in columns]),
+        _line(["---"] * len(columns)),
+        *map(_line, zip(*(cells for _, cells in columns), strict=True)),
+        *(f"\n{mark} {reason}" for reason, mark in marks.items()),
+    ]
+    if number in LEGENDS:
+        lines.append(f"\n{LEGENDS[number]}")
     return "\n".join(lines)
 
 
-def _figure(value: float | None) -> str:
-    return "" if value is None else str(value)
+def _figures(
+    rows: Sequence[PaperRow], ours: Sequence[Mapping[str, str]]
+) -> list[tuple[str, Sequence[str]]]:
+    """Return the columns of the paper, each followed by ours of the same kind."""
+    kinds = {kind for figures in ours for kind in figures}
+    columns: list[tuple[str, Sequence[str]]] = []
+    for index, header in enumerate(rows[0].columns):
+        columns.append((header, [row.cells[index] for row in rows]))
+        kind = KINDS.get(header)
+        if kind in kinds:
+            columns.append(("ours", [figures.get(kind, "") for figures in ours]))
+            kinds.remove(kind)
+    for kind, header in _EXTRA.items():
+        if kind in kinds:
+            columns.append((header, [figures.get(kind, "") for figures in ours]))
+    return columns
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
