@@ -100,12 +100,18 @@ def file_name(text: str) -> str:
     A text of letters, digits and `_.+-` is its own name. Others have the characters between
     replaced, are cut to a reasonable length, and end in a hash of the text.
     """
-    plain = re.sub(r"[^\w.+-]+", "_", text).strip("_.")[:_MAX_NAME]
-    plain = plain.encode(errors="replace")[:200].decode(errors="ignore")
-    if plain and plain == text:
-        return text
+    return text if _plain(text) == text != "" else hashed_name(text)
+
+
+def hashed_name(text: str) -> str:
+    """Return a name for a file that ends in a hash of the text that it was made of."""
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{plain}-{digest}"
+    return f"{_plain(text)}-{digest}"
+
+
+def _plain(text: str) -> str:
+    name = re.sub(r"[^\w.+-]+", "_", text).strip("_.")[:_MAX_NAME]
+    return name.encode(errors="replace")[:200].decode(errors="ignore")
 
 
 def _sync_directory(directory: Path) -> None:

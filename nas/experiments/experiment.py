@@ -1,4 +1,4 @@
-"""A claim as data: what to search, what to train, how often, and what the paper says."""
+"""An experiment as data: what to search and train, how often, and the paper's figures."""
 
 import dataclasses
 import re
@@ -7,17 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import ConfigError, close_matches, shown
-from nas.strict_yaml import is_file, read_yaml
+from nas.strict_yaml import is_directory, is_file, read_yaml
 
-FILE_NAME = "claim.yaml"
-_KEYS = ("title", "caveat", "search_config", "spaces", "search_seeds")
+FILE_NAME = "experiment.yaml"
+OLD_FILE_NAME = "claim.yaml"
+"""What the file was called in earlier versions; still read."""
+_KEYS = ("title", "caveat", "search_config", "spaces", "methods", "search_seeds")
 _KEYS += ("augment_config", "genotypes", "models", "augment_seeds", "paper")
 _PAPER_KEYS = ("error", "parameters_m", "source")
+_NAME = re.compile(r"[\w.+:/-]{1,200}")
+_METHOD = re.compile(r"[\w.-]{1,80}(,[\w.-]{1,80}=[^,\s]{1,80})*")
 
 
 @dataclass(frozen=True)
-class Claim:
-    """The contents of a claim.yaml."""
+class Experiment:
+    """The contents of an experiment.yaml."""
 
     folder: Path
     title: str
@@ -26,93 +30,191 @@ class Claim:
     search_config: str | None
     """Settings of every search, a file in the folder."""
     spaces: tuple[str, ...]
-    """One search for each of these and each search seed."""
+    """Each of these is searched with each method and each search seed."""
+    methods: tuple[str, ...]
+    """Search methods with their settings, such as "pc_darts,channel_fraction=4"; none where the
+    settings of the searches say which it is."""
     search_seeds: tuple[int, ...]
     augment_config: str | None
-    """Settings of every retrain, a file in the folder."""
+    """Settings of every training, a file in the folder."""
     genotypes: tuple[str, ...]
     """Baselines: what `augment.py --genotype` takes, such as DARTS_V2 or random:0."""
     models: tuple[str, ...]
-    """Networks by name: what `augment.py --model` takes, such as mobilenext_0.35."""
+    """Named networks: what `augment.py --model` takes, such as mobilenext_0.35."""
     augment_seeds: tuple[int, ...]
-    """Every cell, found or given, and every network by name is trained with each of these."""
+    """Every cell, searched or given, and every named network is trained with each of these."""
     paper: dict[str, dict[str, Any]]
-    """For a row what the paper reports: `error`, `parameters_m`, `source`."""
+    """The paper's figures for a row: `error`, `parameters_m`, `source`."""
 
     @property
     def rows(self) -> tuple[str, ...]:
         """The names of the table's rows."""
-        return (*self.spaces, *self.genotypes, *self.models)
+        searched = (row_of(space, method) for space in self.spaces for method in self.each_method)
+        return (*searched, *self.genotypes, *self.models)
+
+    @property
+    def each_method(self) -> tuple[str | None, ...]:
+        """The methods; one None where the settings of the searches say which it is."""
+        return self.methods or (None,)
+
+    def located(self, text: str) -> str:
+        """Return a file or run that is named relative to the folder as a path from here.
+
+        What is not in the folder stays as it is: a name, or a path from the current folder.
+        """
+        path = self.folder / text
+        is_here = is_file(path) or is_directory(path)
+        return path.as_posix() if is_here and text.strip("./") else text
+
+    def located_space(self, text: str) -> str:
+        """Return a space, whose parts between `+` may be files in the folder."""
+        if is_file(self.folder / text):
+            return (self.folder / text).as_posix()
+        names = text.split("+")
+        return "+".join(self.located(name) if "." in name else name for name in names)
 
 
-def read_claim(folder: Path) -> Claim:
-    """Read FOLDER/claim.yaml.
+def row_of(space: str, method: str | None) -> str:
+    """Name the row of the searches in a space by a method."""
+    return space if method is None else f"{method} in {space}"
+
+
+def read_experiment(folder: Path) -> Experiment:
+    """Read FOLDER/experiment.yaml.
 
     Raises:
         ConfigError: It is missing, or a key of it is unknown, missing or of the wrong type.
     """
-    path = folder / FILE_NAME
-    if not is_file(path):
-        raise ConfigError(f"{folder}: there is no {FILE_NAME} in it; name the folder of a claim")
+    path = _file_of(folder)
     document = read_yaml(path, ConfigError)
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected a mapping with `title`, `spaces`, ...")
     for key in document:
         if key not in _KEYS:
             raise ConfigError(f"{path}: unknown key {shown(key)}; {close_matches(str(key), _KEYS)}")
-    claim = Claim(
+    experiment = Experiment(
         folder=folder,
-        title=_text(document, "title", path) or folder.name,
+        title=_text(document, "title", path) or folder.resolve().name,
         caveat=_text(document, "caveat", path) or "",
-        search_config=_config(document, "search_config", folder),
-        spaces=_list(document, "spaces", str, path),
-        search_seeds=_list(document, "search_seeds", int, path),
-        augment_config=_config(document, "augment_config", folder),
-        genotypes=_list(document, "genotypes", str, path),
-        models=_list(document, "models", str, path),
-        augment_seeds=_list(document, "augment_seeds", int, path),
+        search_config=_config(document, "search_config", path),
+        spaces=_names(document, "spaces", path),
+        methods=_methods(document, path),
+        search_seeds=_numbers(document, "search_seeds", path),
+        augment_config=_config(document, "augment_config", path),
+        genotypes=_names(document, "genotypes", path),
+        models=_names(document, "models", path),
+        augment_seeds=_numbers(document, "augment_seeds", path),
         paper={},
     )
-    paper = _paper(document.get("paper", {}), claim.rows, path)
-    claim = dataclasses.replace(claim, paper=paper)
-    if bool(claim.spaces) != bool(claim.search_seeds) or (claim.spaces and not claim.search_config):
+    paper = _paper(document.get("paper", {}), experiment.rows, path)
+    experiment = dataclasses.replace(experiment, paper=paper)
+    _check_whole(experiment, path)
+    return experiment
+
+
+def check_methods(methods: tuple[str, ...], where: str) -> None:
+    """Check the form NAME,SETTING=VALUE,... of methods, and that each is there once.
+
+    Raises:
+        ConfigError: A method has another form, or is there twice.
+    """
+    for method in methods:
+        if not _METHOD.fullmatch(method):
+            raise ConfigError(
+                f"{where}: expected NAME or NAME,SETTING=VALUE,..., found {shown(method)}"
+            )
+    if len(set(methods)) != len(methods):
+        raise ConfigError(f"{where}: expected different methods, found one twice")
+
+
+def _file_of(folder: Path) -> Path:
+    present = [folder / name for name in (FILE_NAME, OLD_FILE_NAME) if is_file(folder / name)]
+    if not present:
+        raise ConfigError(
+            f"{folder}: there is no {FILE_NAME} in it; name the folder of an experiment"
+        )
+    if len(present) > 1:
+        raise ConfigError(f"{folder}: has {FILE_NAME} and {OLD_FILE_NAME}; remove one of them")
+    return present[0]
+
+
+def _check_whole(experiment: Experiment, path: Path) -> None:
+    """Raise where keys that belong together are not all there."""
+    needed = ("spaces", "search_seeds", "search_config")
+    given = [bool(getattr(experiment, key)) for key in needed]
+    if any(given[:2]) and not all(given):
         raise ConfigError(
             f"{path}: a search needs `spaces`, `search_seeds` and `search_config` together"
         )
-    if not claim.rows:
+    if experiment.methods and not experiment.spaces:
+        raise ConfigError(f"{path}: `methods` search in `spaces`: give those too")
+    if not experiment.rows:
         raise ConfigError(f"{path}: nothing to do: give `spaces`, `genotypes` or `models`")
     for key in ("genotypes", "models"):
-        if getattr(claim, key) and not claim.augment_seeds:
+        if getattr(experiment, key) and not experiment.augment_seeds:
             raise ConfigError(f"{path}: `{key}` are only trained: give `augment_seeds`")
-    if claim.augment_seeds and not claim.augment_config:
+    if experiment.augment_seeds and not experiment.augment_config:
         raise ConfigError(f"{path}: `augment_seeds` need `augment_config`")
-    return claim
 
 
-def _text(document: dict, key: str, path: Path) -> str | None:
+def _text(document: dict[str, Any], key: str, path: Path) -> str | None:
     value = document.get(key)
     if value is not None and not isinstance(value, str):
         raise ConfigError(f"{path}: {key}: expected text, found {shown(value)}")
     return value
 
 
-def _config(document: dict, key: str, folder: Path) -> str | None:
-    name = _text(document, key, folder / FILE_NAME)
-    if name is not None and not is_file(folder / name):
-        raise ConfigError(f"{folder / FILE_NAME}: {key}: there is no file {shown(name)} beside it")
+def _config(document: dict[str, Any], key: str, path: Path) -> str | None:
+    name = _text(document, key, path)
+    if name is not None and not is_file(path.parent / name):
+        raise ConfigError(f"{path}: {key}: there is no file {shown(name)} in the same folder")
     return name
 
 
-def _list(document: dict, key: str, kind: type, path: Path) -> tuple:
+def _names(document: dict[str, Any], key: str, path: Path) -> tuple[str, ...]:
+    values = _list(document, key, str, "names", path)
+    for value in values:
+        if not _NAME.fullmatch(value) and not is_file(path.parent / value):
+            raise ConfigError(f"{path}: {key}: {shown(value)} is not a name, nor a file here")
+    return values
+
+
+def _numbers(document: dict[str, Any], key: str, path: Path) -> tuple[int, ...]:
+    return _list(document, key, int, "whole numbers", path)
+
+
+def _methods(document: dict[str, Any], path: Path) -> tuple[str, ...]:
+    """Read methods as text, or as a mapping with `name` and settings."""
+    entries = document.get("methods", [])
+    if not isinstance(entries, list):
+        raise ConfigError(f"{path}: methods: expected a list, found {shown(entries)}")
+    methods = tuple(
+        _method(entry, f"{path}: methods[{index}]") for index, entry in enumerate(entries)
+    )
+    check_methods(methods, f"{path}: methods")
+    return methods
+
+
+def _method(entry: Any, where: str) -> str:
+    if isinstance(entry, str):
+        return entry
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        raise ConfigError(f"{where}: expected a name, or a mapping with `name`: {shown(entry)}")
+    settings = []
+    for key, value in entry.items():
+        if not isinstance(value, str | int | float):
+            raise ConfigError(f"{where}: {key}: expected text or a number, found {shown(value)}")
+        if key != "name":
+            written = str(value).lower() if isinstance(value, bool) else str(value)
+            settings.append(f"{key}={written}")
+    return ",".join([entry["name"], *settings])
+
+
+def _list(document: dict[str, Any], key: str, kind: type, words: str, path: Path) -> tuple:
     values = document.get(key, [])
-    good = isinstance(values, list) and all(type(value) is kind for value in values)
-    if not good or len(set(values)) != len(values):
-        what = "names" if kind is str else "whole numbers"
-        raise ConfigError(f"{path}: {key}: expected a list of different {what}")
-    if kind is str:
-        for value in values:
-            if not re.fullmatch(r"[\w.+:/-]{1,200}", value):
-                raise ConfigError(f"{path}: {key}: {shown(value)} is not a name")
+    is_right = isinstance(values, list) and all(type(value) is kind for value in values)
+    if not is_right or len(set(values)) != len(values):
+        raise ConfigError(f"{path}: {key}: expected a list of different {words}")
     return tuple(values)
 
 
@@ -122,7 +224,7 @@ def _paper(table: Any, rows: tuple[str, ...], path: Path) -> dict[str, dict[str,
     for name, entry in table.items():
         if name not in rows:
             raise ConfigError(
-                f"{path}: paper: {shown(name)} is no row; {close_matches(str(name), rows)}"
+                f"{path}: paper: {shown(name)} is not a row; {close_matches(str(name), rows)}"
             )
         if not isinstance(entry, dict) or not set(entry) <= set(_PAPER_KEYS):
             raise ConfigError(

@@ -1,35 +1,51 @@
-"""The runs of a claim and how far each is; what is on disk is all that counts."""
+"""The runs of an experiment and how far each one is; only what is on disk counts."""
 
 import dataclasses
 import re
+import sys
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from nas.config import AugmentConfig, SearchConfig, parse_settings, resolved
 from nas.errors import ConfigError
-from nas.experiments.experiment import Claim
+from nas.experiments.experiment import Experiment, row_of
+from nas.files import hashed_name
 from nas.genotype import load_genotype
+from nas.space import load_space
+from nas.strict_yaml import is_file
 
+Program = Literal["search", "augment"]
 State = Literal["missing", "unfinished", "finished"]
 _RESULTS = {"search": "genotype.json", "augment": "evaluation.json"}
 _SETTINGS = {"search": SearchConfig, "augment": AugmentConfig}
-_DO_NOT_COUNT = {"out", "resume", "data", "device", "workers", "genotype"}
-"""Settings that do not change what a run means; a genotype is compared by its cells."""
+_DO_NOT_COUNT = {
+    *("out", "resume", "data", "device", "workers", "genotype"),
+    *("checkpoint_minutes", "checkpoint_steps", "keep_checkpoints"),
+}
+"""Settings that do not change the meaning of a run; a genotype is compared by its cells."""
+_PATHS = {"plugins", "weights"}
+"""Settings that may be paths, which are the same from wherever they are named."""
+_MAX_NAME_BYTES = 150
 
 
 @dataclass(frozen=True)
 class Run:
-    """One search or one retrain of a claim."""
+    """One search or one training."""
 
-    program: Literal["search", "augment"]
+    program: Program
     group: str
-    """The space, genotype or model whose row it belongs to."""
+    """The row that it belongs to."""
     name: str
     path: Path
+    """Its run directory."""
     flags: tuple[str, ...]
     needs: Path | None = None
-    """The search whose cell it trains."""
+    """The run directory of the search whose cell it trains."""
+    space: str | None = None
+    """The space that its cell was searched in."""
 
     def state(self) -> State:
         """Look at the run directory."""
@@ -37,13 +53,23 @@ class Run:
             return "finished"
         return "unfinished" if (self.path / "config.yaml").is_file() else "missing"
 
+    def is_ready(self) -> bool:
+        """Whether the search that it needs is finished."""
+        return self.needs is None or (self.needs / "genotype.json").is_file()
+
+    def command(self) -> list[str]:
+        """Return the command that starts it, or continues it where it was begun."""
+        resume = ["--resume"] if self.state() == "unfinished" else []
+        flags = (*self.flags, f"--out={self.path.as_posix()}")
+        return [sys.executable, "-m", f"nas.cli.{self.program}", *flags, *resume]
+
     @property
-    def is_by_name(self) -> bool:
-        """Whether it trains a network by name instead of cells."""
+    def is_named(self) -> bool:
+        """Whether it trains a named network instead of cells."""
         return any(flag.startswith("--model=") for flag in self.flags)
 
     def settings(self) -> SearchConfig | AugmentConfig:
-        """Return what the claim says.
+        """Return the settings of the experiment for this run.
 
         Raises:
             ConfigError: A setting is wrong.
@@ -51,39 +77,67 @@ class Run:
         return _parse(self.program, list(self.flags))
 
     def check(self) -> None:
-        """Check that what is on disk was made with the settings of the claim and of its cell.
+        """Check that what is on disk was made with the settings of the experiment and its cell.
 
         Raises:
-            ConfigError: The claim's settings are wrong, or not those of the run.
+            ConfigError: The experiment's settings are wrong, or not those of the run.
         """
         wanted = self.settings()
         if self.state() == "missing":
             return
-        found = _parse(self.program, [], self.path / "config.yaml")
+        if not (self.path / "config.yaml").is_file():
+            raise ConfigError(
+                f"{self.path}: has a result but no config.yaml, so nothing says which settings "
+                "made it; move the run away to repeat it"
+            )
+        saved = _parse(self.program, [], self.path / "config.yaml")
         for field in dataclasses.fields(wanted):
-            before, now = getattr(found, field.name), getattr(wanted, field.name)
-            if before != now and field.name not in _DO_NOT_COUNT:
-                raise ConfigError(
-                    f"{self.path}: was run with {field.name} {before!r}, the claim says {now!r}; "
-                    "move the run away to run it anew, or restore the claim"
-                )
-        self._check_cell()
+            before, now = getattr(saved, field.name), getattr(wanted, field.name)
+            if before == now or field.name in _DO_NOT_COUNT:
+                continue
+            if field.name in _PATHS and _same_paths(before, now):
+                continue
+            if field.name == "space" and is_file(self.path / "space.yaml"):
+                continue  # its content is compared below
+            raise ConfigError(
+                f"{self.path}: was run with {field.name} {before!r}, but the settings now say "
+                f"{now!r}; move the run away to repeat it, or restore the settings"
+            )
+        if self.program == "search":
+            self._check_space()
+        else:
+            self._check_cell()
+
+    def _check_space(self) -> None:
+        """Compare the space that was searched with the one to search; its file may have moved."""
+        path = self.path / "space.yaml"
+        if self.space is None or not is_file(path):
+            return
+        before, now = (
+            dataclasses.replace(load_space(place), name="", plugins=())
+            for place in (path, self.space)
+        )
+        if before != now:
+            raise ConfigError(
+                f"{self.path}: searched another space than {self.space} is now ({path}); move the "
+                "run away to repeat it, or restore the space"
+            )
 
     def _check_cell(self) -> None:
-        """Compare the cell that was trained with the one to train; where it stands may change."""
-        if self.program == "search" or not (self.path / "genotype.json").is_file():
+        """Compare the cell that was trained with the one to train; its place may change."""
+        if not (self.path / "genotype.json").is_file():
             return
         if self.needs is not None and not (self.needs / "genotype.json").is_file():
             raise ConfigError(
                 f"{self.path}: was trained, but its search {self.needs} is not finished; move the "
-                "retrain away too, or restore the search"
+                "training away too, or restore the search"
             )
         trained = load_genotype(self.path)
         if self.group.startswith("random:"):
             seed = str(trained.search.get("seed"))
             same = trained.search.get("method") == "random" and self.group == f"random:{seed}"
         else:
-            same = trained == load_genotype(self.needs or self.group)
+            same = trained == load_genotype(self.needs or _genotype_of(self.flags))
         if not same:
             raise ConfigError(
                 f"{self.path}: trained another cell than that of {self.needs or self.group}; move "
@@ -91,69 +145,125 @@ class Run:
             )
 
 
-def _parse(
-    program: str, flags: list[str], base: Path | None = None
-) -> SearchConfig | AugmentConfig:
-    config = parse_settings(_SETTINGS[program], f"{program}.py", "", flags, base=base)
-    return resolved(config) if program == "augment" else config
-
-
-def plan(claim: Claim) -> list[Run]:
-    """List the runs of a claim, searches first.
+def plan(experiment: Experiment) -> list[Run]:
+    """List the runs of an experiment, searches first.
 
     Raises:
         ConfigError: Two runs would have the same directory.
     """
-    searches = [
-        _run("search", claim, space, f"{space}-seed{seed}", f"--space={space}", f"--seed={seed}")
-        for space in claim.spaces
-        for seed in claim.search_seeds
-    ]
-    retrains = [
-        dataclasses.replace(
-            _run(
-                "augment",
-                claim,
-                search.group,
-                f"{search.name}-retrain{seed}",
-                f"--genotype={search.path.as_posix()}",
-                f"--seed={seed}",
-            ),
+    folder = experiment.folder
+    searches = plan_searches(
+        {space: experiment.located_space(space) for space in experiment.spaces},
+        experiment.each_method,
+        experiment.search_seeds,
+        _config_flag(folder, experiment.search_config),
+        folder / "search",
+    )
+    config = _config_flag(folder, experiment.augment_config)
+    trainings = [
+        Run(
+            "augment",
+            search.group,
+            f"{search.name}-retrain{seed}",
+            Path(),
+            (*config, f"--genotype={search.path.as_posix()}", f"--seed={seed}"),
             needs=search.path,
+            space=search.space,
         )
         for search in searches
-        for seed in claim.augment_seeds
+        for seed in experiment.augment_seeds
     ]
-    baselines = [
-        _run(
-            "augment",
-            claim,
-            genotype,
-            f"{genotype}-retrain{seed}",
-            f"--genotype={genotype}",
-            f"--seed={seed}",
-        )
-        for genotype in claim.genotypes
-        for seed in claim.augment_seeds
+    cells, models = experiment.genotypes, experiment.models
+    given = [(cell, f"--genotype={experiment.located(cell)}", "retrain") for cell in cells]
+    given += [(model, f"--model={model}", "seed") for model in models]
+    trainings += [
+        Run("augment", row, f"{row}-{word}{seed}", Path(), (*config, flag, f"--seed={seed}"))
+        for row, flag, word in given
+        for seed in experiment.augment_seeds
     ]
-    networks = [
-        _run("augment", claim, model, f"{model}-seed{seed}", f"--model={model}", f"--seed={seed}")
-        for model in claim.models
-        for seed in claim.augment_seeds
-    ]
-    runs = [*searches, *retrains, *baselines, *networks]
-    owners: dict[Path, Run] = {}
+    return [*searches, *_with_directories(trainings, folder / "augment")]
+
+
+def plan_searches(
+    spaces: dict[str, str],
+    methods: Sequence[str | None],
+    seeds: Sequence[int],
+    flags: Sequence[str],
+    folder: Path,
+) -> list[Run]:
+    """List searches: each space with each method and each seed.
+
+    Args:
+        spaces: The text that names a space, and what `--space` gets.
+        methods: What `--method` gets; None leaves it to the other settings.
+        seeds: One search each.
+        flags: The other settings.
+        folder: Where the run directories are.
+
+    Raises:
+        ConfigError: Two runs would have the same directory.
+    """
+    searches = []
+    for space, located in spaces.items():
+        for method in methods:
+            chosen = [] if method is None else [f"--method={method}"]
+            name = space if method is None else f"{space}-{method}"
+            searches += [
+                Run(
+                    "search",
+                    row_of(space, method),
+                    f"{name}-seed{seed}",
+                    Path(),
+                    (*flags, f"--space={located}", *chosen, f"--seed={seed}"),
+                    space=located,
+                )
+                for seed in seeds
+            ]
+    return _with_directories(searches, folder)
+
+
+def _with_directories(runs: list[Run], folder: Path) -> list[Run]:
+    """Give each run a directory of its own, named after it."""
+    # File systems may ignore case, so names that differ in it alone are taken for equal.
+    times = Counter(_plain(run.name).casefold() for run in runs)
+    placed, owners = [], {}
     for run in runs:
-        if (other := owners.setdefault(run.path, run)) is not run:
+        name = _plain(run.name)
+        if times[name.casefold()] > 1 or len(name.encode()) > _MAX_NAME_BYTES:
+            name = hashed_name(run.name)
+        if (other := owners.setdefault(name.casefold(), run)) is not run:
             raise ConfigError(
-                f"{claim.folder}: {other.name} and {run.name} would share the directory "
-                f"{run.path}; rename one of the files"
+                f"{folder}: {other.name} and {run.name} would share the directory {name}; rename "
+                "one of the files"
             )
-    return runs
+        placed.append(dataclasses.replace(run, path=folder / name))
+    return placed
 
 
-def _run(program: str, claim: Claim, group: str, name: str, *flags: str) -> Run:
-    config = claim.search_config if program == "search" else claim.augment_config
-    path = claim.folder / program / re.sub(r"[^\w.+-]+", "_", name)
-    flags = (f"--config={(claim.folder / config).as_posix()}", *flags, f"--out={path.as_posix()}")
-    return Run(program, group, name, path, flags)
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.+-]+", "_", name)
+
+
+def _config_flag(folder: Path, config: str | None) -> tuple[str, ...]:
+    return () if config is None else (f"--config={(folder / config).as_posix()}",)
+
+
+def _genotype_of(flags: Sequence[str]) -> str:
+    (flag,) = (flag for flag in flags if flag.startswith("--genotype="))
+    return flag.removeprefix("--genotype=")
+
+
+def _same_paths(before: object, now: object) -> bool:
+    """Whether two values, paths or lists of paths, name the same files."""
+    if isinstance(before, str) and isinstance(now, str):
+        return Path(before).resolve() == Path(now).resolve()
+    if isinstance(before, tuple) and isinstance(now, tuple) and len(before) == len(now):
+        return all(map(_same_paths, before, now))
+    return before == now
+
+
+def _parse(
+    program: Program, flags: list[str], base: Path | None = None
+) -> SearchConfig | AugmentConfig:
+    config = parse_settings(_SETTINGS[program], f"{program}.py", "", flags, base=base)
+    return resolved(config) if isinstance(config, AugmentConfig) else config

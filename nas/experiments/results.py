@@ -1,12 +1,11 @@
-"""From the finished runs of a claim to figures: mean and standard deviation, never a best of n."""
+"""From the finished runs of an experiment to means and standard deviations, never a best."""
 
 import statistics
 from dataclasses import dataclass
 
 import torch
 
-from nas.config import SearchConfig
-from nas.experiments.experiment import Claim
+from nas.experiments.experiment import Experiment
 from nas.experiments.plan import Run
 from nas.genotype import load_genotype
 from nas.models import GenotypeNetwork
@@ -22,25 +21,26 @@ FULL_SIZE = (36, 20)
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of the cells of one space, of one baseline, or of one network by name."""
+    """The results of the cells of one search, of one baseline, or of one named network."""
 
     name: str
-    num_cells_found: int
-    """Different searches, or 1 for a genotype or network that was given."""
-    num_retrains: int
+    num_cells: int
+    """Number of searches, or 1 for a given genotype or network."""
+    num_trainings: int
     errors_by_cell: tuple[tuple[float, ...], ...]
-    """Test error of each retrain of each cell after its last epoch, percent."""
+    """Test error of each training of each cell after its last epoch, percent."""
     num_parameters: tuple[int, ...]
-    """Of each cell, as trained here, without the auxiliary head."""
+    """Parameters of each cell as trained here, without the auxiliary head."""
     madds: tuple[int, ...]
     num_parameters_full_size: tuple[int, ...]
-    """Of each cell with 36 channels and 20 cells, ten classes; a network by name has none."""
+    """Parameters of each cell with 36 channels, 20 cells and ten classes; none for a named
+    network."""
     search_time_s: tuple[float, ...]
-    retrain_time_s: tuple[float, ...]
+    training_time_s: tuple[float, ...]
 
     @property
     def errors(self) -> tuple[float, ...]:
-        """Test errors of all retrains, percent."""
+        """Test errors of all trainings, percent."""
         return tuple(error for cell in self.errors_by_cell for error in cell)
 
     @property
@@ -60,16 +60,16 @@ class Row:
         return statistics.stdev(self.errors) if len(self.errors) > 1 else None
 
 
-def collect(claim: Claim, runs: list[Run]) -> list[Row]:
-    """Read what is finished, a row a space, genotype or model, in the claim's order.
+def collect(experiment: Experiment, runs: list[Run]) -> list[Row]:
+    """Read what is finished, a row for each search, genotype and model, in the given order.
 
-    Random cells have a row together besides, which is what a searched cell is to be compared with.
+    Random cells also have a common row, which is what to compare a searched cell with.
 
     Raises:
         ReportError: A result file is damaged.
     """
-    rows = [_row(name, {name}, runs) for name in claim.rows]
-    random = {name for name in claim.genotypes if name.startswith("random:")}
+    rows = [_row(name, {name}, runs) for name in experiment.rows]
+    random = {name for name in experiment.genotypes if name.startswith("random:")}
     if len(random) > 1:
         rows.append(_row("random cells together", random, runs))
     return rows
@@ -78,24 +78,24 @@ def collect(claim: Claim, runs: list[Run]) -> list[Row]:
 def _row(name: str, groups: set[str], runs: list[Run]) -> Row:
     finished = [run for run in runs if run.group in groups and run.state() == "finished"]
     searches = [run for run in finished if run.program == "search"]
-    retrains = [run for run in finished if run.program == "augment"]
-    # Each cell once: by the searches that found them, or from any one retrain.
-    cells = {str(run.needs or run.group): run for run in retrains}
+    trainings = [run for run in finished if run.program == "augment"]
+    # Each cell once: from its search, or from any one training.
+    cells = {str(run.needs or run.group): run for run in trainings}
     costs = [read_cost(run.path / "cost.json") for run in cells.values()]
-    shown = [run for run in searches or cells.values() if not run.is_by_name]
+    shown = [run for run in searches or cells.values() if not run.is_named]
     return Row(
         name=name,
-        num_cells_found=len(searches) or len(cells),
-        num_retrains=len(retrains),
+        num_cells=len(searches) or len(cells),
+        num_trainings=len(trainings),
         errors_by_cell=tuple(
-            tuple(_error(run) for run in retrains if str(run.needs or run.group) == cell)
+            tuple(_error(run) for run in trainings if str(run.needs or run.group) == cell)
             for cell in cells
         ),
         num_parameters=tuple(cost.num_parameters for cost in costs),
         madds=tuple(cost.madds for cost in costs),
         num_parameters_full_size=tuple(map(_full_size, shown)),
         search_time_s=tuple(map(_time_s, searches)),
-        retrain_time_s=tuple(map(_time_s, retrains)),
+        training_time_s=tuple(map(_time_s, trainings)),
     )
 
 
@@ -103,11 +103,11 @@ def _full_size(run: Run) -> int:
     """Count the parameters of a run's cells at the size of the paper's figures."""
     settings = run.settings()
     genotype = load_genotype(run.path)
-    # The claim's own settings and spaces may name plug-ins; a genotype may not.
+    # The experiment's own settings and spaces may name plug-ins; a genotype may not.
     if settings.space is not None:
         resolve(load_space(settings.space), settings.plugins)
-    if run.needs is not None or isinstance(settings, SearchConfig):
-        resolve(load_space(run.group), settings.plugins)
+    if run.space is not None:
+        resolve(load_space(run.space), settings.plugins)
     resolve_genotype(genotype, settings.plugins)
     with torch.device("meta"):
         network = GenotypeNetwork(

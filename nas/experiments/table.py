@@ -1,4 +1,4 @@
-"""The table of a claim, as Markdown for people and as JSON for programs."""
+"""The table of an experiment, as Markdown for people and as JSON for programs."""
 
 import json
 import statistics
@@ -6,26 +6,26 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nas.experiments.experiment import Claim
+from nas.experiments.experiment import Experiment
 from nas.experiments.plan import Run
 from nas.experiments.results import FULL_SIZE, Row
 from nas.runtime.run_directory import RunDirectory
 
 _OF_CELLS = ("different", "between cells (%)", "search (min)", "full size (M)")
-"""Columns that say nothing of a network by name."""
+"""Columns that do not apply to a named network."""
 _OF_PAPER = ("paper: error (%)", "paper: parameters (M)")
-_RUNS = {True: "retrains", False: "runs"}
+_RUNS = {True: "trainings", False: "runs"}
 
 
-def write_results(claim: Claim, runs: list[Run], rows: list[Row]) -> list[Path]:
-    """Write results.md and results.json into the claim's folder.
+def write_results(experiment: Experiment, runs: list[Run], rows: list[Row]) -> list[Path]:
+    """Write results.md and results.json into the experiment's folder.
 
     Returns:
         Their paths.
     """
     num_finished = sum(run.state() == "finished" for run in runs)
     document = {
-        "title": claim.title,
+        "title": experiment.title,
         "finished_runs": num_finished,
         "planned_runs": len(runs),
         "rows": [
@@ -38,30 +38,30 @@ def write_results(claim: Claim, runs: list[Run], rows: list[Row]) -> list[Path]:
             for row in rows
         ],
     }
-    folder = RunDirectory.plain(claim.folder)
+    folder = RunDirectory.plain(experiment.folder)
     return [
         folder.write("results.json", json.dumps(document, indent=1) + "\n"),
-        folder.write("results.md", markdown(claim, runs, rows)),
+        folder.write("results.md", markdown(experiment, runs, rows)),
     ]
 
 
-def markdown(claim: Claim, runs: list[Run], rows: list[Row]) -> str:
-    """Write the table of a claim; a claim of networks by name has no columns about cells."""
+def markdown(experiment: Experiment, runs: list[Run], rows: list[Row]) -> str:
+    """Write the table; with named networks alone it has no columns about cells."""
     num_finished = sum(run.state() == "finished" for run in runs)
-    has_cells = bool(claim.spaces or claim.genotypes)
-    left_out = [] if has_cells else [*_OF_CELLS, *(() if claim.paper else _OF_PAPER)]
-    table = [_cells(row, claim.paper.get(row.name, {}), has_cells) for row in rows]
+    has_cells = bool(experiment.spaces or experiment.genotypes)
+    left_out = [] if has_cells else [*_OF_CELLS, *(() if experiment.paper else _OF_PAPER)]
+    table = [_cells(row, experiment.paper.get(row.name, {}), has_cells) for row in rows]
     table = [{key: text for key, text in row.items() if key not in left_out} for row in table]
     header = tuple(table[0])
-    lines = [f"# {claim.title}", "", f"{num_finished} of {len(runs)} runs are finished.", ""]
+    lines = [f"# {experiment.title}", "", f"{num_finished} of {len(runs)} runs are finished.", ""]
     lines.append(f"| {' | '.join(header)} |")
     lines.append("|---|" + "---:|" * (len(header) - 1))
     lines += [f"| {' | '.join(row.values())} |" for row in table]
     lines += ["", _legend(has_cells)]
-    if claim.caveat:
-        lines += ["", " ".join(claim.caveat.split())]
+    if experiment.caveat:
+        lines += ["", " ".join(experiment.caveat.split())]
     sources = dict.fromkeys(
-        entry["source"] for entry in claim.paper.values() if entry.get("source")
+        entry["source"] for entry in experiment.paper.values() if entry.get("source")
     )
     if sources:
         lines += ["", f"Paper: {'; '.join(sources)}."]
@@ -73,14 +73,14 @@ def _cells(row: Row, paper: dict[str, Any], has_cells: bool) -> dict[str, str]:
     between = row.std_between_cells
     return {
         "cells" if has_cells else "network": f"`{row.name}`",
-        "different": str(row.num_cells_found),
-        "retrains" if has_cells else "runs": str(row.num_retrains),
+        "different": str(row.num_cells),
+        "trainings" if has_cells else "runs": str(row.num_trainings),
         "test error (%)": _error(row),
         "between cells (%)": "-" if between is None else f"± {between:.2f}",
         "parameters (M)": _range(row.num_parameters, 1e6, 3),
         "multiply-adds (M)": _range(row.madds, 1e6, 2),
         "search (min)": _mean(row.search_time_s),
-        "retrain (min)" if has_cells else "training (min)": _mean(row.retrain_time_s),
+        "training (min)": _mean(row.training_time_s),
         "full size (M)": _range(row.num_parameters_full_size, 1e6, 2),
         "paper: error (%)": str(paper.get("error", "")),
         "paper: parameters (M)": str(paper.get("parameters_m", "")),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nas.config import AugmentConfig, SearchConfig, parse_settings, resolved
-from nas.experiments.experiment import read_claim
+from nas.experiments.experiment import read_experiment
 from nas.experiments.plan import plan
 
 FILES = sorted(Path("experiments").glob("*/*.yaml"))
@@ -13,9 +13,9 @@ FILES = sorted(Path("experiments").glob("*/*.yaml"))
 
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_every_file_is_read(path):
-    """As search or retrain settings, or as a claim whose runs can all be planned."""
-    if path.name == "claim.yaml":
-        assert plan(read_claim(path.parent))
+    """As search or retrain settings, or as an experiment whose runs can all be planned."""
+    if path.name == "experiment.yaml":
+        assert plan(read_experiment(path.parent))
         return
     settings = SearchConfig if path.name == "search.yaml" else AugmentConfig
     assert parse_settings(settings, "prog", "", [f"--config={path}"])

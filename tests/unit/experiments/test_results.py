@@ -7,7 +7,7 @@ import statistics
 import pytest
 
 from nas.errors import ReportError
-from nas.experiments.experiment import read_claim
+from nas.experiments.experiment import read_experiment
 from nas.experiments.plan import plan
 from nas.experiments.results import collect
 from nas.experiments.table import markdown, write_results
@@ -29,16 +29,16 @@ TOP1 = {"s2": [60.0, 62.0, 67.0], "DARTS_V2": [50.0]}
 
 
 @pytest.fixture
-def claim_and_runs(tmp_path):
+def experiment_and_runs(tmp_path):
     """One search with three retrains, a baseline with one of three."""
-    (tmp_path / "claim.yaml").write_text(
+    (tmp_path / "experiment.yaml").write_text(
         "title: T\ncaveat: No evidence.\nsearch_config: c.yaml\nspaces: [s2]\nsearch_seeds: [0]\n"
         "augment_config: c.yaml\ngenotypes: [DARTS_V2]\naugment_seeds: [0, 1, 2]\n"
         "paper: {s2: {error: 2.5, parameters_m: 3.25, source: Paper}}\n"
     )
     (tmp_path / "c.yaml").write_text("epochs: 1\n")
-    claim = read_claim(tmp_path)
-    runs = plan(claim)
+    experiment = read_experiment(tmp_path)
+    runs = plan(experiment)
     genotype = load_genotype("DARTS_V2").to_json()
     left = {group: list(values) for group, values in TOP1.items()}
     for run in runs:
@@ -51,93 +51,93 @@ def claim_and_runs(tmp_path):
         if run.program == "augment":
             write_evaluation(run.path / "evaluation.json", left[run.group].pop(0))
             write_cost(run.path / "cost.json", 250_000, 9_000_000)
-    return claim, runs
+    return experiment, runs
 
 
-def test_rows(claim_and_runs):
+def test_rows(experiment_and_runs):
     """Mean and sample standard deviation; full size from the golden count."""
-    ours, baseline = collect(*claim_and_runs)
+    ours, baseline = collect(*experiment_and_runs)
     errors = [100 - top1 for top1 in TOP1["s2"]]
     assert ours.errors == tuple(errors)
     assert ours.mean_error == pytest.approx(37) and ours.std_error == statistics.stdev(errors)
-    assert (ours.num_cells_found, ours.num_retrains) == (1, 3)
+    assert (ours.num_cells, ours.num_trainings) == (1, 3)
     assert ours.num_parameters_full_size == (3_349_342,)  # golden, DARTS_V2
-    assert ours.search_time_s == (180,) and ours.retrain_time_s == (180,) * 3
-    assert baseline.std_error is None and baseline.num_retrains == 1
+    assert ours.search_time_s == (180,) and ours.training_time_s == (180,) * 3
+    assert baseline.std_error is None and baseline.num_trainings == 1
 
 
-def test_the_table(claim_and_runs):
+def test_the_table(experiment_and_runs):
     """A lone run is called one; the caveat and the paper's figures stand there."""
-    claim, runs = claim_and_runs
-    text = markdown(claim, runs, collect(claim, runs))
+    experiment, runs = experiment_and_runs
+    text = markdown(experiment, runs, collect(experiment, runs))
     assert (
         "| `s2` | 1 | 3 | 37.00 ± 3.61 | - | 0.250 | 9.00 | 3.0 | 3.0 | 3.35 | 2.5 | 3.25 |" in text
     )
     assert "50.00 (one run)" in text and "5 of 7 runs are finished" in text
     assert "No evidence." in text and "Paper: Paper." in text
-    paths = write_results(claim, runs, collect(claim, runs))
+    paths = write_results(experiment, runs, collect(experiment, runs))
     assert json.loads(paths[0].read_text())["rows"][0]["mean_error"] == pytest.approx(37)
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[]", '{"top1": "high"}', '{"top1": 101}'])
-def test_a_damaged_result_is_named(claim_and_runs, text):
-    claim, runs = claim_and_runs
+def test_a_damaged_result_is_named(experiment_and_runs, text):
+    experiment, runs = experiment_and_runs
     (runs[1].path / "evaluation.json").write_text(text)
     with pytest.raises(ReportError, match=r"evaluation\.json: "):
-        collect(claim, runs)
+        collect(experiment, runs)
 
 
-def test_random_cells_have_a_row_together(claim_and_runs, tmp_path):
+def test_random_cells_have_a_row_together(experiment_and_runs, tmp_path):
     """Pooled, and with the spread between cells, which no lone cell shows."""
-    claim, runs = claim_and_runs
-    claim = dataclasses.replace(claim, genotypes=("random:0", "random:1"), spaces=())
+    experiment, runs = experiment_and_runs
+    experiment = dataclasses.replace(experiment, genotypes=("random:0", "random:1"), spaces=())
     groups = {"s2": "random:0", "DARTS_V2": "random:1"}
     runs = [
         dataclasses.replace(run, group=groups[run.group], needs=None, flags=())
         for run in runs
         if run.program == "augment"
     ]
-    *_, together = collect(claim, runs)
-    assert together.name == "random cells together" and together.num_cells_found == 2
+    *_, together = collect(experiment, runs)
+    assert together.name == "random cells together" and together.num_cells == 2
     assert together.errors == (40, 38, 33, 50)
     assert together.std_between_cells == pytest.approx(statistics.stdev([37, 50]))
 
 
-def with_models(tmp_path, claim, more=""):
-    """Add two finished runs of a network by name to a claim's folder."""
-    (tmp_path / "claim.yaml").write_text(
+def with_models(tmp_path, experiment, more=""):
+    """Add two finished runs of a network by name to a experiment's folder."""
+    (tmp_path / "experiment.yaml").write_text(
         f"title: T\n{more}augment_config: c.yaml\nmodels: [mobilenext_0.35]\n"
         "augment_seeds: [0, 1]\n"
     )
-    claim = read_claim(tmp_path)
-    runs = plan(claim)
-    for run, top1 in zip([run for run in runs if run.is_by_name], (55.0, 57.0), strict=True):
+    experiment = read_experiment(tmp_path)
+    runs = plan(experiment)
+    for run, top1 in zip([run for run in runs if run.is_named], (55.0, 57.0), strict=True):
         run.path.mkdir(parents=True)
         (run.path / "timing.jsonl").write_text('{"epoch": 0, "time_s": 90}\n')
         write_evaluation(run.path / "evaluation.json", top1)
         write_cost(run.path / "cost.json", 1_900_000, 6_250_000)
-    return claim, runs
+    return experiment, runs
 
 
-def test_networks_by_name_have_a_table_of_their_own(claim_and_runs, tmp_path):
+def test_networks_by_name_have_a_table_of_their_own(experiment_and_runs, tmp_path):
     """Without the columns that say nothing of them, and without words about cells."""
-    claim, runs = with_models(tmp_path, claim_and_runs[0])
-    text = markdown(claim, runs, collect(claim, runs))
+    experiment, runs = with_models(tmp_path, experiment_and_runs[0])
+    text = markdown(experiment, runs, collect(experiment, runs))
     header, _, row = (line for line in text.splitlines() if line.startswith("|"))
     assert header == (
         "| network | runs | test error (%) | parameters (M) | multiply-adds (M) | training (min) |"
     )
     assert row == "| `mobilenext_0.35` | 2 | 44.00 ± 1.41 | 1.900 | 6.25 | 1.5 |"
     assert "cell" not in text and "2 of 2 runs are finished" in text
-    document = json.loads(write_results(claim, runs, collect(claim, runs))[0].read_text())
+    document = json.loads(write_results(experiment, runs, collect(experiment, runs))[0].read_text())
     assert document["rows"][0]["mean_error"] == pytest.approx(44)
 
 
-def test_networks_by_name_beside_cells(claim_and_runs, tmp_path):
+def test_networks_by_name_beside_cells(experiment_and_runs, tmp_path):
     """They have no size at the cells' full size."""
     more = "genotypes: [DARTS_V2]\n"
-    claim, runs = with_models(tmp_path, claim_and_runs[0], more)
-    text = markdown(claim, runs, collect(claim, runs))
+    experiment, runs = with_models(tmp_path, experiment_and_runs[0], more)
+    text = markdown(experiment, runs, collect(experiment, runs))
     cells = next(line for line in text.splitlines() if "mobilenext" in line).split(" | ")
     header = next(line for line in text.splitlines() if line.startswith("| cells")).split(" | ")
     assert cells[header.index("full size (M)")] == "-"

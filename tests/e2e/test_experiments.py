@@ -1,4 +1,4 @@
-"""One command from a claim to a table, whatever happens in between."""
+"""One command from an experiment to a table, whatever happens in between."""
 
 import json
 import signal
@@ -20,7 +20,7 @@ EPOCHS = 12
 @pytest.fixture
 def folder(tmp_path):
     """A search and two retrains, of seconds."""
-    (tmp_path / "claim.yaml").write_text(
+    (tmp_path / "experiment.yaml").write_text(
         f"title: Tiny\nsearch_config: search.yaml\nspaces: ['{SPACE}']\nsearch_seeds: [0]\n"
         "augment_config: augment.yaml\naugment_seeds: [0, 1]\n"
     )
@@ -36,11 +36,12 @@ def test_all_at_once_and_then_nothing_to_do(folder, capsys):
     assert main([str(folder), "--jobs", "2"]) == 0
     first = (folder / "results.md").read_bytes()
     stamps = {path: path.stat().st_mtime_ns for path in folder.glob("*/*/evaluation.json")}
-    assert len(stamps) == 2 and "Tiny" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert len(stamps) == 2 and "Tiny" in said.out and "finished" in said.err
     assert main([str(folder)]) == 0
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     assert (folder / "results.md").read_bytes() == first
-    assert "start" not in capsys.readouterr().out
+    assert "start" not in capsys.readouterr().err
 
 
 def test_a_failed_run_is_reported_and_repeated(folder, capsys):
@@ -67,7 +68,7 @@ def test_killed_and_continued(folder):
     assert second.returncode == 2 and "going on already" in second.stderr
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == INCOMPLETE and "it will be resumed" in out, err
+    assert process.returncode == INCOMPLETE and "it will be resumed" in err, out
     (search,) = folder.glob("search/*")
     assert list_checkpoints(search / "checkpoints") and not (search / "genotype.json").exists()
     lines = len((search / "metrics.jsonl").read_text().splitlines())
@@ -96,9 +97,9 @@ def test_bad_flags(folder, capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
-def test_no_claim(tmp_path, capsys):
+def test_no_experiment(tmp_path, capsys):
     assert main([str(tmp_path)]) == 2
-    assert "claim.yaml" in capsys.readouterr().err
+    assert "experiment.yaml" in capsys.readouterr().err
 
 
 def test_dry_run(folder, capsys):
@@ -107,18 +108,18 @@ def test_dry_run(folder, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and all(line.startswith("missing") for line in lines)
     assert {path.name for path in folder.iterdir()} == {
-        *("augment.yaml", "claim.yaml", "search.yaml")
+        *("augment.yaml", "experiment.yaml", "search.yaml")
     }
 
 
 def test_a_genotype_chooses_no_code(folder, tmp_path):
-    """The table of a claim imports no plug-in that only a genotype file names."""
+    """The table imports no plug-in that only a genotype file names."""
     plugin = tmp_path / "evil.py"
     plugin.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     document = json.loads(load_genotype("DARTS_V2").to_json())
     document["space"] = {"name": "x", "num_nodes": 4, "primitives": [], "plugins": [str(plugin)]}
     (tmp_path / "cell.json").write_text(json.dumps(document))
-    (folder / "claim.yaml").write_text(
+    (folder / "experiment.yaml").write_text(
         f"augment_config: augment.yaml\naugment_seeds: [0]\ngenotypes: ['{tmp_path}/cell.json']\n"
     )
     assert main([str(folder)]) == 0
@@ -129,7 +130,7 @@ def test_a_genotype_chooses_no_code(folder, tmp_path):
 
 
 def test_a_plugin_of_the_settings_is_used(folder):
-    """Searched, trained and counted, in a claim that was moved in between."""
+    """Searched, trained and counted, in an experiment that was moved in between."""
     (folder / "my_op.py").write_text(
         "from torch import nn\nfrom nas.operators import register_operator\n"
         "@register_operator('claimed_conv')\ndef build(channels, stride, *, affine):\n"
@@ -138,12 +139,12 @@ def test_a_plugin_of_the_settings_is_used(folder):
     for name in ("search", "augment"):
         with (folder / f"{name}.yaml").open("a") as stream:
             stream.write(f"plugins: ['{folder}/my_op.py']\n")
-    text = (folder / "claim.yaml").read_text().replace(f"'{SPACE}'", "claimed_conv")
-    (folder / "claim.yaml").write_text(text.replace("[0, 1]", "[0]"))
+    text = (folder / "experiment.yaml").read_text().replace(f"'{SPACE}'", "claimed_conv")
+    (folder / "experiment.yaml").write_text(text.replace("[0, 1]", "[0]"))
     before = dict(registry._REGISTRY)
     try:
         assert main([str(folder)]) == 0
-        moved = folder.with_name("moved")
+        moved = folder.with_name(f"{folder.name}-moved")
         folder.rename(moved)
         moved.joinpath("my_op.py").rename(folder.parent / "my_op.py")
         folder.mkdir()

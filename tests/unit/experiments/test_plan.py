@@ -1,0 +1,261 @@
+"""Experiments are read strictly, and planned as the product of what they name."""
+
+import pytest
+
+from nas.errors import ConfigError
+from nas.experiments.experiment import read_experiment
+from nas.experiments.plan import plan
+from nas.space import load_space
+
+GOOD = """
+title: An experiment
+caveat: None.
+search_config: search.yaml
+spaces: [s2, darts+sandglass]
+search_seeds: [0, 1]
+augment_config: augment.yaml
+genotypes: [DARTS_V2, "random:0"]
+augment_seeds: [4, 5, 6]
+paper: {s2: {error: 3.0}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "search.yaml").write_text("epochs: 3\ndataset: shapes\n")
+    (tmp_path / "augment.yaml").write_text("epochs: 7\ndataset: shapes\n")
+    (tmp_path / "experiment.yaml").write_text(GOOD)
+    return tmp_path
+
+
+def test_the_plan_is_the_product(folder):
+    """2 x 2 searches, each cell three times, each baseline three times; no name twice."""
+    runs = plan(read_experiment(folder))
+    searches = [run for run in runs if run.program == "search"]
+    assert len(searches) == 4 and len(runs) == 4 + 4 * 3 + 2 * 3
+    assert len({run.path for run in runs}) == len(runs)
+    assert {run.needs for run in runs} == {None, *(run.path for run in searches)}
+    for run in runs:
+        run.check()
+        assert run.state() == "missing"
+    (random,) = [run for run in runs if run.name == "random:0-retrain5"]
+    assert {"--genotype=random:0", "--seed=5"} <= {*random.flags} and ":" not in random.path.name
+
+
+def test_networks_by_name_need_no_search(folder):
+    """Each with each seed, and nothing else; beside cells they come last."""
+    alone = "augment_config: augment.yaml\nmodels: [mobilenext_0.35]\naugment_seeds: [4, 5]\n"
+    (folder / "experiment.yaml").write_text(alone)
+    runs = plan(read_experiment(folder))
+    assert [run.name for run in runs] == ["mobilenext_0.35-seed4", "mobilenext_0.35-seed5"]
+    for run, seed in zip(runs, (4, 5), strict=True):
+        assert (run.settings().model, run.settings().seed) == ("mobilenext_0.35", seed)
+        assert run.settings().epochs == 7 and run.needs is None and run.is_named
+        run.check()
+    (folder / "experiment.yaml").write_text(GOOD + "models: [mobilenext_0.35]\n")
+    *others, a, b, c = plan(read_experiment(folder))
+    assert {run.group for run in (a, b, c)} == {"mobilenext_0.35"}
+    assert not any(run.is_named for run in others)
+
+
+def test_states_are_what_is_on_disk(folder):
+    run = plan(read_experiment(folder))[0]
+    run.path.mkdir(parents=True)
+    (run.path / "config.yaml").write_text("space: s2\nepochs: 3\ndataset: shapes\nout: moved\n")
+    assert run.state() == "unfinished"
+    run.check()
+    (run.path / "genotype.json").write_text("{}")
+    assert run.state() == "finished"
+
+
+def test_a_run_with_other_settings_is_not_counted(folder):
+    """A table never mixes budgets."""
+    run = plan(read_experiment(folder))[0]
+    run.path.mkdir(parents=True)
+    (run.path / "config.yaml").write_text("space: s2\nepochs: 4\ndataset: shapes\n")
+    with pytest.raises(ConfigError, match="was run with epochs 4, but the settings now say 3"):
+        run.check()
+
+
+def test_two_runs_never_share_a_directory(folder):
+    """Names that are equal once their other characters are gone, or but for case."""
+    cells = ["a/b.json", "a_b.json", "A_b.json", "a:b.json", "long/" * 30 + "a", "long/" * 30 + "b"]
+    text = GOOD.replace('[DARTS_V2, "random:0"]', str(cells))
+    (folder / "experiment.yaml").write_text(text)
+    runs = plan(read_experiment(folder))
+    assert len({str(run.path).casefold() for run in runs}) == len(runs)
+    assert all(len(run.path.name) < 200 for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{s2: {error", "{s3: {error", "paper: 's3' is not a row; known: s2"),
+        ("{error: 3.0}", "{source: 5}", "paper: s2: source: expected text"),
+        ("{error: 3.0}", "{error: .nan}", "paper: s2: error: expected a number"),
+        ("title: An experiment", "titel: An experiment", "did you mean 'title'"),
+        ("[0, 1]", "[0, 0]", "search_seeds: expected a list of different whole numbers"),
+        ("[0, 1]", "[0.5]", "search_seeds: expected a list"),
+        ("[0, 1]", "[]", "a search needs"),
+        ("search.yaml", "serch.yaml", "there is no file 'serch.yaml'"),
+        ("augment_config: augment.yaml", "", "`augment_seeds` need `augment_config`"),
+        ("[4, 5, 6]", "[]", "`genotypes` are only trained"),
+        (
+            'genotypes: [DARTS_V2, "random:0"]\naugment_seeds: [4, 5, 6]',
+            "models: [a_1.0]",
+            "`models` are only trained",
+        ),
+        (
+            "genotypes:",
+            "models: [s2, s2]\ngenotypes:",
+            "models: expected a list of different names",
+        ),
+        ('"random:0"', '"$(rm -rf)"', "is not a name"),
+        ("{error: 3.0}", "{error: low}", "paper: s2: error: expected a number"),
+        ("{error: 3.0}", "{eror: 3}", "expected a mapping of error"),
+    ],
+)
+def test_bad_experiments(folder, old, new, message):
+    """The file and the key are named."""
+    assert old in GOOD
+    (folder / "experiment.yaml").write_text(GOOD.replace(old, new))
+    with pytest.raises(ConfigError, match=r"experiment\.yaml") as found:
+        read_experiment(folder)
+    assert message in str(found.value)
+
+
+def test_wrong_settings_are_found_before_anything_runs(folder):
+    (folder / "augment.yaml").write_text("epoch: 7\n")
+    with pytest.raises(ConfigError, match=r"augment\.yaml: unknown setting 'epoch'"):
+        for run in plan(read_experiment(folder)):
+            run.check()
+
+
+METHODS = """
+search_config: search.yaml
+spaces: [s2, darts]
+methods:
+  - darts
+  - {name: pc_darts, channel_fraction: 4, edges: true}
+  - pc_darts,channel_fraction=2
+search_seeds: [0, 1]
+augment_config: augment.yaml
+augment_seeds: [0]
+paper: {"pc_darts,channel_fraction=2 in s2": {error: 2.5}}
+"""
+
+
+def test_methods_are_compared(folder):
+    """Each space is searched with each method and seed; a row for each pair, names are safe."""
+    (folder / "experiment.yaml").write_text(METHODS)
+    experiment = read_experiment(folder)
+    assert experiment.methods == (
+        "darts",
+        "pc_darts,channel_fraction=4,edges=true",
+        "pc_darts,channel_fraction=2",
+    )
+    runs = plan(experiment)
+    searches = [run for run in runs if run.program == "search"]
+    assert len(searches) == 2 * 3 * 2 and len(runs) == 2 * len(searches)
+    assert len({run.path for run in runs}) == len(runs)
+    assert {run.group for run in runs} == set(experiment.rows)
+    assert searches[0].group == "darts in s2" and "--method=darts" in searches[0].flags
+    for run in runs:
+        assert not set(run.path.name) & set("=,/ "), run.path
+    for training in runs[len(searches) :]:
+        assert training.needs in {search.path for search in searches}
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("[1]", "methods[0]: expected a name"),
+        ("[{channel_fraction: 4}]", "methods[0]: expected a name"),
+        ("[{name: a, b: [1]}]", "methods[0]: b: expected text or a number"),
+        ("['a,b']", "expected NAME or NAME,SETTING=VALUE"),
+        ("[darts, darts]", "found one twice"),
+        ("[{name: a, b: 1}, 'a,b=1']", "found one twice"),
+        ("darts", "methods: expected a list"),
+    ],
+)
+def test_bad_methods(folder, entry, message):
+    """The file, the entry and what is allowed are named."""
+    (folder / "experiment.yaml").write_text(f"methods: {entry}\n{GOOD}")
+    with pytest.raises(ConfigError, match=r"experiment\.yaml: methods") as error:
+        read_experiment(folder)
+    assert message in str(error.value)
+
+
+def test_the_old_name_of_the_file_is_read(folder):
+    """Folders of earlier versions still work; with both files nobody knows which is meant."""
+    experiment = read_experiment(folder)
+    (folder / "experiment.yaml").rename(folder / "claim.yaml")
+    assert read_experiment(folder) == experiment
+    (folder / "experiment.yaml").write_text(GOOD)
+    with pytest.raises(ConfigError, match=r"has experiment\.yaml and claim\.yaml"):
+        read_experiment(folder)
+
+
+def test_files_in_the_folder_are_used(folder):
+    """Genotypes and spaces next to experiment.yaml, from whatever folder it is run."""
+    (folder / "my cell.json").write_text("{}")
+    (folder / "my.yaml").write_text("num_nodes: 2\nprimitives: [skip_connect, sep_conv_3x3]\n")
+    text = GOOD.replace("DARTS_V2", "my cell.json").replace("[s2,", "[s2, my.yaml, my.yaml+ir,")
+    (folder / "experiment.yaml").write_text(text)
+    flags = {flag for run in plan(read_experiment(folder)) for flag in run.flags}
+    assert f"--genotype={folder / 'my cell.json'}" in flags
+    assert {f"--space={folder / 'my.yaml'}", f"--space={folder / 'my.yaml'}+ir"} <= flags
+    assert {"--space=s2", "--genotype=random:0", "--space=darts+sandglass"} <= flags
+
+
+@pytest.fixture
+def finished(folder):
+    """A finished search in the space my.yaml."""
+    (folder / "my.yaml").write_text("num_nodes: 2\nprimitives: [skip_connect, sep_conv_3x3]\n")
+    (folder / "experiment.yaml").write_text(
+        GOOD.replace("[s2,", "[my.yaml,").replace("s2:", "my.yaml:")
+    )
+    run = plan(read_experiment(folder))[0]
+    run.path.mkdir(parents=True)
+    settings = f"space: {folder}/my.yaml\nepochs: 3\ndataset: shapes\nseed: 0\n"
+    (run.path / "config.yaml").write_text(settings)
+    (run.path / "space.yaml").write_text(load_space(str(folder / "my.yaml")).to_yaml())
+    (run.path / "genotype.json").write_text("{}")
+    run.check()
+    return run
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("search.yaml", "epochs: 3", "epochs: 4", "was run with epochs 3"),
+        ("search.yaml", "epochs: 3", "epochs: 3\nbatch_size: 32", "was run with batch_size 64"),
+        ("search.yaml", "shapes", "cifar10", "was run with dataset 'shapes'"),
+        ("my.yaml", "sep_conv_3x3", "max_pool_3x3", "searched another space"),
+        ("my.yaml", "num_nodes: 2", "num_nodes: 3", "searched another space"),
+    ],
+)
+def test_what_changed_since_a_run_is_noticed(folder, finished, file, old, new, message):
+    """The settings, the dataset, or the content of the space file."""
+    path = folder / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ConfigError, match=message):
+        finished.check()
+
+
+def test_a_space_file_that_moved_is_the_same_space(folder, finished):
+    """Where the experiment is says nothing about it."""
+    moved = folder.with_name("moved")
+    folder.rename(moved)
+    run = plan(read_experiment(moved))[0]
+    assert run.state() == "finished"
+    run.check()
+
+
+def test_a_result_without_settings_is_not_counted(finished):
+    """Nothing says what made it."""
+    (finished.path / "config.yaml").unlink()
+    assert finished.state() == "finished"
+    with pytest.raises(ConfigError, match=r"no config\.yaml"):
+        finished.check()
