@@ -27,7 +27,7 @@ from nas.deploy.candidates import build_candidates  # noqa: E402
 from nas.deploy.session import open_session, read_metadata  # noqa: E402
 from nas.deploy.source import Source  # noqa: E402
 
-CELL = "experiments/cifar10_small/search/darts+sandglass-seed0/genotype.json"
+CELL = Path(__file__).parents[1] / "cells" / "sandglass.json"
 NUM_TRAIN, NUM_TEST = 12, 6
 
 
@@ -76,7 +76,7 @@ def refused(capsys, argv):
 def test_what_a_checkpoint_says_is_in_the_file(run, exported):
     """The genotype, the classes, the data set and the normalisation that it was trained with."""
     metadata = read_metadata(open_session(exported), exported)
-    assert Genotype.from_json(metadata.model["genotype"], "the file") == load_genotype(CELL)
+    assert Genotype.from_json(metadata.model["genotype"], "the file") == load_genotype(str(CELL))
     assert {key: metadata.model[key] for key in ("init_channels", "num_cells", "num_classes")} == {
         "init_channels": 2,
         "num_cells": 3,
@@ -235,7 +235,7 @@ def test_an_operator_that_cannot_be_exported(tmp_path, capsys, suffix):
         "def build(channels, stride, *, affine):\n"
         "    return Moody(3, stride, padding=1)\n"
     )
-    document = json.loads(Path(CELL).read_text())
+    document = json.loads(CELL.read_text())
     document["normal"][0][0][0] = "moody"
     cell = tmp_path / "cell.json"
     cell.write_text(json.dumps(document))
