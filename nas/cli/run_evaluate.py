@@ -17,7 +17,6 @@ from nas.errors import CheckpointError, ConfigError
 from nas.genotype import Genotype
 from nas.models import choose_genotype, load_weights
 from nas.models.description import build_from, network_settings
-from nas.models.factory import check_name
 from nas.models.from_checkpoint import build_described, part_of, read_described
 from nas.records import Evaluation
 from nas.runtime.compute import select_compute
@@ -53,7 +52,7 @@ def run_evaluate(given: Arguments[AugmentConfig]) -> int:
     """Measure and print; `out` names a new directory for evaluation.json. Returns the exit code.
 
     Settings that are not given (dataset, image size, ...) are those that the checkpoint was trained
-    with. A checkpoint of other programs, such as the authors', needs `model`.
+    with. A checkpoint of other programs, such as the authors', needs `model` or `genotype`.
 
     Raises:
         CheckpointError: It cannot be read, or is of another architecture.
@@ -64,7 +63,7 @@ def run_evaluate(given: Arguments[AugmentConfig]) -> int:
         state, where = read_described(path)
     except CheckpointError:
         config = resolved(given.make())
-        if config.model is None or not path.is_file():
+        if (config.model is None and config.genotype is None) or not path.is_file():
             raise
         images, net, where, epoch = *_published(config, path), str(path), None
     else:
@@ -123,10 +122,10 @@ def _ours(
 
 
 def _published(config: AugmentConfig, path: Path) -> tuple[Images, nn.Module]:
-    """Return test images and the network that `model` names, with the weights of the file."""
-    check_name(config.model)
+    """Return test images and the network of the settings, with the weights of the file."""
+    genotype = choose_genotype(config)
     images = load_split(config, "test")
-    net = build_from(None, network_settings(None, config, images.info))
+    net = build_from(genotype, network_settings(genotype, config, images.info))
     load_weights(net, path, ema=config.ema_weights)
     return images, net
 

@@ -43,7 +43,7 @@ class AugmentConfig(ComputeConfig, RunConfig):
     model: str | None = setting(None, group="network")
     """A network by name, such as mobilenext_1.0, instead of a genotype."""
     weights: str | None = setting(None, group="network", is_path=True)
-    """Start from the weights of this checkpoint, such as the authors'; only with `model`."""
+    """Start from the weights of this checkpoint; a classifier for other classes is left out."""
     ema_weights: bool = setting(False, group="network")
     """Use the moving average of the weights that the checkpoint also holds."""
     identity_ratio: str | None = setting(None, group="network")
@@ -155,9 +155,8 @@ class AugmentConfig(ComputeConfig, RunConfig):
         if self.ema_weights and self.weights is None and self.evaluate is None:
             raise ConfigError("`ema_weights` has an effect only with `weights` or `evaluate`")
         if self.model is None:
-            for name in ("weights", "identity_ratio"):
-                if getattr(self, name) is not None:
-                    raise ConfigError(f"`{name}` has an effect only with `model`")
+            if self.identity_ratio is not None:
+                raise ConfigError("`identity_ratio` has an effect only with `model`")
             return
         if self.genotype is not None:
             raise ConfigError(

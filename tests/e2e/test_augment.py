@@ -12,8 +12,10 @@ from PIL import Image
 
 from nas.cli.augment import main
 from nas.cli.search import main as search
+from nas.data import EvalTransform, load_dataset
 from nas.data.shapes.dataset import NUM_IMAGES
 from nas.genotype import load_genotype
+from nas.models import build_network
 from nas.runtime.checkpoint import (
     list_checkpoints,
     load_checkpoint,
@@ -23,6 +25,7 @@ from nas.runtime.checkpoint import (
 from nas.runtime.run_directory import RunDirectory
 from nas.train import Trainer
 from tests.e2e.runs import flags as search_flags
+from tests.unit.models.darts_network import DartsNetwork
 
 CELL = (
     "Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1)], normal_concat=[2], "
@@ -330,6 +333,45 @@ def test_a_network_by_name(tmp_path, capsys):
     assert "does not fit" in capsys.readouterr().err and not (tmp_path / "no").exists()
 
 
+def test_fine_tuning_from_weights_for_other_classes(tmp_path, capsys):
+    """The body is kept, the new classifier is named; then best.pt of the run is a start too."""
+    small = ["--model=mobilenext_0.05", "--dataset=shapes", "--max_images=32", "--batch_size=16"]
+    short = [*small, "--epochs=1", "--learning_rate=1e-12", "--image_size=32"]
+    weights = build_network("mobilenext_0.05", num_classes=1000).state_dict()
+    torch.save(weights, tmp_path / "imagenet.pt")
+    start = f"--weights={tmp_path / 'imagenet.pt'}"
+    assert main([*short, start, "--val_fraction=0.25", f"--out={tmp_path / 'run'}"]) == 0
+    said = "has another number of classes, keeps its initial weights: classifier.1.weight"
+    assert said in capsys.readouterr().err
+    best = load_checkpoint(tmp_path / "run/checkpoints/best.pt")["measured_net"]
+    for name in ("features.0.0.weight", "features.5.conv.0.weight"):
+        assert torch.allclose(best[name], weights[name], atol=1e-6)
+    start = f"--weights={tmp_path / 'run/checkpoints/best.pt'}"
+    assert main([*short, start, f"--out={tmp_path / 'again'}"]) == 0
+    again = load_newest(tmp_path / "again" / "checkpoints")["net"]
+    assert torch.allclose(again["classifier.1.weight"], best["classifier.1.weight"], atol=1e-6)
+
+
+def test_weights_of_the_darts_code_for_a_genotype(tmp_path):
+    """Measured, and the start of a training; neither needs a checkpoint of this program."""
+    theirs = DartsNetwork(load_genotype("DARTS_V2"), 4, 3, 10, is_imagenet=False)
+    torch.save(theirs.state_dict(), tmp_path / "weights.pt")
+    network = ["--genotype=DARTS_V2", "--init_channels=4", "--num_cells=3", "--dataset=shapes"]
+    measured = [f"--evaluate={tmp_path / 'weights.pt'}", *network, f"--out={tmp_path / 'test'}"]
+    assert main(measured) == 0
+    images = load_dataset("shapes", split="test")
+    normalized = EvalTransform(images.info)(images.images[:100])
+    with torch.no_grad():
+        hits = (theirs.eval()(normalized).argmax(1) == images.labels[:100]).float().mean()
+    top1 = read(tmp_path / "test" / "evaluation.json")["top1"]
+    assert top1 == pytest.approx(100 * hits.item())
+    short = ["--max_images=32", "--batch_size=16", "--epochs=1", "--learning_rate=1e-12"]
+    start = [f"--weights={tmp_path / 'weights.pt'}", f"--out={tmp_path / 'run'}"]
+    assert main([*network, *short, *start]) == 0
+    after = load_newest(tmp_path / "run" / "checkpoints")["net"]["classifier.weight"]
+    assert torch.allclose(after, theirs.classifier.weight, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -341,7 +383,6 @@ def test_a_network_by_name(tmp_path, capsys):
             ["--model=mobilenext_1.0", "--genotype=DARTS_V2"],
             "--genotype and --model both name the network",
         ),
-        (["--genotype=DARTS_V2", "--weights=x"], "--weights has an effect only with --model"),
         (["--model=mobilenext_1.0", "--ema_weights"], "--ema_weights has an effect only with"),
         (["--model=mobilenext_1.0", "--image_size=24"], "32"),
         (["--model=mobilenext_1.0", "--weights=/nowhere.pt"], "/nowhere.pt"),

@@ -18,7 +18,7 @@ CPU = Compute(torch.device("cpu"))
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("photos")
     generator = numpy.random.default_rng(0)
-    for split in ("train", "test", "val"):
+    for split in ("train", "test"):
         for name, size in (("cat", (40, 31)), ("dog", (33, 70))):
             (root / split / name).mkdir(parents=True)
             pixels = generator.integers(0, 255, (*size, 3), dtype=numpy.uint8)
@@ -34,8 +34,7 @@ def test_files_are_prepared_as_in_an_evaluation(root, dataset):
     config = resolved(AugmentConfig(dataset=dataset, **settings))
     images = load_split(config, "test")
     expected, _ = next(iter(eval_loader(images, torch.arange(2), config, CPU)))
-    split = "val" if dataset == "imagenet" else "test"
-    paths = [root / split / name / "1.png" for name in ("cat", "dog")]
+    paths = [root / "test" / name / "1.png" for name in ("cat", "dog")]
     opened = [Image.open(path).convert("RGB") for path in paths]
     tensors = [torch.from_numpy(numpy.array(image)).permute(2, 0, 1) for image in opened]
     info = dataset_info(dataset, ("cat", "dog"), 32)

@@ -1,0 +1,221 @@
+"""A whole training run, from its settings to evaluation.json: build everything and run it."""
+
+import copy
+import dataclasses
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import CrossEntropyLoss
+
+from nas.config import AugmentConfig, plain_settings, resolved, run_settings
+from nas.distributed.launch import Share
+from nas.distributed.ranks import Ranks
+from nas.distributed.session import check_ranks, format_ranks, join_ranks, prepare_network
+from nas.errors import ConfigError, RunDirectoryError
+from nas.genotype import Genotype, load_genotype
+from nas.models import choose_genotype, load_weights
+from nas.models.description import build_from, describe_model, network_settings
+from nas.operators.contract import check_operators, network_sizes
+from nas.records import Cost, Evaluation
+from nas.runtime.complexity import measure_cost
+from nas.runtime.compute import Compute, describe_compute, select_compute
+from nas.runtime.environment import describe_environment
+from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
+from nas.runtime.step_memory import LONG_RUN_STEPS, StepMemory, estimate_memory
+from nas.runtime.tensorboard import RunLog
+from nas.strict_yaml import is_file
+from nas.train.data import load_split, load_train_data
+from nas.train.estimate import estimate
+from nas.train.recipe import num_slots
+from nas.train.trainer import Trainer
+
+_log = logging.getLogger(__name__)
+_SCALARS = (
+    "learning_rate",
+    "drop_path_prob",
+    "train_loss",
+    "train_accuracy",
+    "val_loss",
+    "val_accuracy",
+    "val_top5_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "test_top5_accuracy",
+)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training run ends with."""
+
+    path: Path
+    """The run directory."""
+    evaluation: Evaluation
+    """The result on the test images after the last epoch."""
+    genotype: Genotype | None
+    """The cells of the network; None for a network by name."""
+    cost: Cost
+    """Parameters and multiply-adds of the network."""
+
+
+def train(
+    config: AugmentConfig,
+    *,
+    announce: Callable[[str], None] = _log.info,
+    on_cost: Callable[[Cost], None] = lambda cost: None,
+) -> TrainResult:
+    """Train a network, measure it on the test images and write the run directory.
+
+    Args:
+        config: The settings; `out` must be set.
+        announce: Called with lines that say what is about to run.
+        on_cost: Called with the cost of the network before the run starts.
+
+    Raises:
+        NasError: The user can fix the cause; its message says how.
+        Stopped: A signal asked the run to stop; a checkpoint was written.
+    """
+    config = resolved(config)
+    genotype = choose_genotype(config)
+    compute = select_compute(config)
+    with join_ranks(compute.device) as ranks:
+        check_ranks(config, ranks, compute.device)
+        can_split = config.compile != "reduce-overhead"
+        memory = StepMemory(compute, config.batch_size, ranks.size, can_split)
+        with memory.explained():
+            return _train(config, genotype, compute, ranks, memory, announce, on_cost)
+
+
+def _train(
+    config: AugmentConfig,
+    genotype: Genotype | None,
+    compute: Compute,
+    ranks: Ranks,
+    memory: StepMemory,
+    announce: Callable[[str], None],
+    on_cost: Callable[[Cost], None],
+) -> TrainResult:
+    path = Path(str(config.out))
+    if not config.resume:
+        ranks.on_first(lambda: RunDirectory.check_free(path))
+    images = ranks.first_then_others(lambda: load_split(config, "train"))
+    info = images.info
+    data = load_train_data(config, images, compute, Share(ranks.rank, ranks.size))
+    if genotype is not None:
+        _check_operators(genotype, config, data.image_shape)
+    settings = network_settings(genotype, config, info)
+    torch.manual_seed(config.seed)
+    net = build_from(genotype, settings)
+    if config.weights is not None and not config.resume:
+        load_weights(net, config.weights, config.ema_weights, new_classifier=True)
+    _check_image_size(net, data.image_shape)
+    cost = measure_cost(net, data.image_shape)
+    inputs = (torch.empty((2, *data.image_shape), device="meta"),)
+    memory.estimate = lambda: estimate_memory(net, inputs, compute, num_slots(config))
+    net = compute.place(prepare_network(net, config, ranks))
+    open_run = partial(_open_run, config, genotype, cost, compute.device)
+    with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
+        log = ranks.on_first(lambda: RunLog(run, _SCALARS))
+        trainer = Trainer(
+            net,
+            config=config,
+            loss=CrossEntropyLoss(label_smoothing=config.label_smoothing),
+            data=data,
+            run=run,
+            description={
+                "model": describe_model(genotype, settings),
+                "classes": list(info.class_names),
+                "config": plain_settings(config),
+            },
+            callbacks=[log.on_epoch] if log else [],
+            compute=compute,
+            ranks=ranks,
+        )
+        if config.resume:
+            trainer.resume()
+            if trainer.epoch < trainer.epochs:
+                run.remove("evaluation.json")
+        on_cost(cost)
+        announce(
+            f"{info.name}: {data.num_train} training, {data.num_test} test, {data.num_val} "
+            f"held-out images of {data.image_shape}; {describe_compute(compute)}"
+            f"{format_ranks(config, ranks)}; run {path}"
+        )
+        _announce_duration(trainer, memory, announce)
+        if log:
+            log.start(trainer.epoch)
+        try:
+            evaluation = trainer.train()
+        finally:
+            if log:
+                log.close()
+        evaluation = dataclasses.replace(
+            evaluation, epoch=trainer.epochs - 1, classes=info.class_names
+        )
+        run.write("evaluation.json", evaluation.to_json())
+    return TrainResult(path, evaluation, genotype, cost)
+
+
+def _check_operators(
+    genotype: Genotype, config: AugmentConfig, image_shape: tuple[int, int, int]
+) -> None:
+    assert config.init_channels and config.num_cells and config.stem  # filled in by `resolved`
+    sizes = network_sizes(image_shape, config.init_channels, config.num_cells, config.stem)
+    check_operators(genotype.primitives, sizes, affine=True)
+
+
+def _check_image_size(net: nn.Module, image_shape: tuple[int, int, int]) -> None:
+    """Run two images through the network in training mode, on the meta device."""
+    shadow = copy.deepcopy(net).to("meta").train()
+    try:
+        shadow(torch.empty((2, *image_shape), device="meta"))
+    except (RuntimeError, ValueError) as cause:
+        raise ConfigError(
+            f"image_size: the network cannot take images of {image_shape} "
+            f"({' '.join(str(cause).split())[:120]}); use larger ones, or leave out the auxiliary "
+            "head with `auxiliary_weight` 0"
+        ) from cause
+
+
+def _announce_duration(
+    trainer: Trainer, memory: StepMemory, announce: Callable[[str], None]
+) -> None:
+    """Say how long a long run will take, before it begins."""
+    epochs_left = trainer.epochs - trainer.epoch
+    if epochs_left * len(trainer.train_loader) < LONG_RUN_STEPS:
+        return
+    announce(memory.describe())
+    cost = estimate(trainer)
+    announce(
+        f"estimate: {cost.step_time_s:.3f} s per step, {cost.epoch_time_s:.0f} s per epoch, "
+        f"{cost.epoch_time_s * epochs_left / 3600:.2f} h of training steps to the end; peak memory "
+        f"{cost.peak_memory_mib:.0f} MiB"
+    )
+
+
+def _open_run(
+    config: AugmentConfig, genotype: Genotype | None, cost: Cost, device: torch.device
+) -> RunDirectory:
+    path = Path(str(config.out))
+    if config.resume:
+        own = path / "genotype.json"
+        if genotype is not None and is_file(own) and load_genotype(path) != genotype:
+            raise RunDirectoryError(
+                f"resume: the genotype {config.genotype!r} is no longer the one of this run "
+                f"({own}); restore it or start another run"
+            )
+        run = RunDirectory.open(path)
+        run.write_config(run_settings(config))
+    else:
+        run = RunDirectory.create(path, run_settings(config))
+    if genotype is not None:
+        run.write_missing("genotype.json", genotype.to_json)
+    run.write_missing("env.json", lambda: json.dumps(describe_environment(device), indent=1) + "\n")
+    run.write_missing("cost.json", cost.to_json)
+    return run
