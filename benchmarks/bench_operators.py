@@ -18,9 +18,9 @@ from collections.abc import Callable
 import torch
 
 from benchmarks.paired import describe_machine, write_results
-from benchmarks.plain import make_plain
 from nas.operators import build_operator, list_operators
 from nas.runtime.complexity import count_madds
+from tests.plain import make_plain
 
 BATCH_SIZE, IMAGE_SIZE = 64, 32
 

@@ -14,7 +14,6 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
-from benchmarks.plain import make_plain
 from nas.genotype import load_genotype
 from nas.models import GenotypeNetwork
 from nas.operators import resolve
@@ -22,6 +21,7 @@ from nas.runtime.compute import Compute
 from nas.search import Architect
 from nas.space import load_space
 from nas.supernet import Alphas, Supernet
+from tests.plain import make_plain
 
 FORMS = ("plain", "ours")
 Step = Callable[[], None]

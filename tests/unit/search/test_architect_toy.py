@@ -106,12 +106,18 @@ def test_second_order_is_the_closed_form(problem, order, buffer_scale, xi):
     torch.testing.assert_close(flat(gradient), expected, rtol=1e-8, atol=1e-8)
 
 
-def test_the_famous_fault_would_be_seen(problem):
-    """(p - n) / 2 * eps in place of / (2 * eps) is far from the closed form."""
+@pytest.mark.parametrize("epsilon", [1e-3, 0.1, 3.0])
+def test_the_finite_difference_does_not_depend_on_its_step(problem, epsilon):
+    """Exact on a quadratic at any epsilon.
+
+    The famous fault, (p - n) / 2 * eps in place of / (2 * eps), changes the Hessian term by a
+    factor of eps ** 2, which this problem makes visible: the term is above 0.1.
+    """
     buffer = torch.zeros(NUM_WEIGHTS, dtype=torch.float64)
-    right = problem.closed_form(LR, buffer)
-    faulty = right - (right - problem.closed_form(0, buffer)) * (1 - 1e-4)
-    assert (right - faulty).abs().max() > 0.1
+    gradient = flat(problem.architect("second_order", epsilon=epsilon).gradient(*batches()))
+    torch.testing.assert_close(gradient, problem.closed_form(LR, buffer), rtol=1e-8, atol=1e-8)
+    virtual = problem.architect("second_order", xi=0.0).gradient(*batches())
+    assert (gradient - flat(virtual)).abs().max() > 0.1
 
 
 def test_second_order_at_a_stationary_point(problem):

@@ -5,13 +5,13 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from benchmarks.plain import make_plain
 from nas.errors import SearchSpaceError
 from nas.operators import get_operator, register_operator, registry, resolve
 from nas.search import Architect
 from nas.space import CELL_TYPES, load_space
 from nas.supernet import Alphas, Supernet
 from nas.supernet.mixed import MixedEdge
+from tests.plain import make_plain
 
 SPACES = ["darts+sandglass", "darts+ir", "darts+ir+sandglass+conv_3x3", "s2", "s3", "mixed_edges"]
 

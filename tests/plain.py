@@ -24,7 +24,7 @@ _PLAIN = {
 
 
 def make_plain(net: nn.Module) -> nn.Module:
-    """Give every layer that has a form of ours the class that it stands for; returns the network.
+    """Give every layer that has a form of ours torch's class; returns the network.
 
     Weights, names and settings stay. A supernet must also be built with `by_source=False`.
     """
