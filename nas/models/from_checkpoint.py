@@ -1,4 +1,4 @@
-"""The network that a checkpoint describes, built anew from nothing but the file."""
+"""Build the network of a checkpoint from nothing but the file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +14,14 @@ from nas.models.weights import fit_weights
 from nas.operators import resolve_genotype
 from nas.runtime.checkpoint import load_checkpoint, load_newest
 
+_ADVICE = "give a checkpoint of a training run"
+
 
 def read_described(path: Path) -> tuple[dict[str, Any], str]:
-    """Read a checkpoint, or the newest one of a run directory; returns what it holds, by name.
+    """Read a checkpoint, or the newest one of a run directory.
+
+    Returns:
+        What it holds, by name, and the path of the file or folder.
 
     Raises:
         CheckpointError: It cannot be read, or does not describe its network.
@@ -26,30 +31,30 @@ def read_described(path: Path) -> tuple[dict[str, Any], str]:
     state = load_newest(path) if path.is_dir() else load_checkpoint(path)
     described = state.get("description")
     if not isinstance(described, dict):
-        raise CheckpointError(
-            f"{path}: does not say which network it is of; give a checkpoint of augment.py"
-        )
+        is_search = "alphas" in state
+        advice = "it is of a search; train its cells first" if is_search else _ADVICE
+        raise CheckpointError(f"{path}: does not say which network it is of; {advice}")
     return {**state, **described}, str(path)
 
 
 def part_of(state: dict[str, Any], key: str, where: str, kind: type = dict) -> Any:
-    """Return one part of what `read_described` returned.
+    """Return an entry of what `read_described` returned.
 
     Raises:
-        CheckpointError: It is not there, or of another type.
+        CheckpointError: It is missing, or has another type.
     """
     if not isinstance(state.get(key), kind):
-        raise CheckpointError(f"{where}: without {key!r}; give a checkpoint of augment.py")
+        raise CheckpointError(f"{where}: has no {key!r}; {_ADVICE}")
     return state[key]
 
 
 def build_described(state: dict[str, Any], where: str, plugins: Sequence[str] = ()) -> nn.Module:
-    """Build the network of a checkpoint, with the weights that its results are of.
+    """Build the network of a checkpoint, with the weights that were measured.
 
     Args:
-        state: What `read_described` returned.
-        where: Likewise.
-        plugins: What the user names; nothing is imported because a checkpoint names it.
+        state: First result of `read_described`.
+        where: Second result of `read_described`.
+        plugins: Plug-ins that the user names; those that a checkpoint names are not imported.
 
     Raises:
         CheckpointError: The description or the weights cannot be used.
@@ -59,8 +64,7 @@ def build_described(state: dict[str, Any], where: str, plugins: Sequence[str] = 
     model = part_of(state, "model", where)
     if "genotype" not in model and "model" not in model:
         raise CheckpointError(
-            f"{where}: holds neither a genotype nor the name of a network, so that nothing can be "
-            "built from it; give a checkpoint of augment.py"
+            f"{where}: holds neither a genotype nor the name of a network; {_ADVICE}"
         )
     if "genotype" in model:
         resolve_genotype(Genotype.from_json(str(model["genotype"]), where), plugins)
@@ -68,7 +72,7 @@ def build_described(state: dict[str, Any], where: str, plugins: Sequence[str] = 
         net = build_model(model)
     except NasError:
         raise
-    except Exception as cause:  # whatever the settings of a damaged description lead to
+    except Exception as cause:  # a damaged description can fail in many ways
         raise CheckpointError(
             f"{where}: its description of the network cannot be used: {str(cause).splitlines()[0]}"
         ) from cause
@@ -77,7 +81,7 @@ def build_described(state: dict[str, Any], where: str, plugins: Sequence[str] = 
 
 
 def _weights(state: dict[str, Any], where: str) -> dict[str, torch.Tensor]:
-    """Return the weights that results are of: the moving average where there is one."""
+    """Return the weights that were measured: the moving average if there is one."""
     key = "measured_net" if "measured_net" in state else "ema" if state.get("ema") else "net"
     weights = part_of(state, key, where)
     if key == "ema":
