@@ -5,12 +5,8 @@
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from nas.train.inference import load_trained as load
-
-__all__ = ["__version__", "load"]
 __version__ = "0.1.0"
 
 
