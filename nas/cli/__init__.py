@@ -1,1 +1,1 @@
-"""The programs: they read the command line, build the parts, hand them to each other and run."""
+"""The programs: `nas search`, `nas train` and the others, one module each. Nothing imports them."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from nas.config.compute import ComputeConfig
+from nas.config.evaluate import EvaluateConfig
 from nas.config.fields import check_ranges, check_skip_corrupt, setting
 from nas.config.old_keys import REMOVED, Removed
 from nas.config.run import RunConfig
@@ -30,7 +30,7 @@ _STEM_DEFAULTS = {
 
 
 @dataclass(frozen=True)
-class AugmentConfig(ComputeConfig, RunConfig):
+class AugmentConfig(EvaluateConfig, RunConfig):
     """Settings of training, or of measuring a trained network."""
 
     removed: ClassVar[Mapping[str, Removed]] = {
@@ -38,36 +38,13 @@ class AugmentConfig(ComputeConfig, RunConfig):
         "list_models": Removed(None, "it is a flag that is not saved"),
     }
 
-    genotype: str | None = setting(None, group="network", is_path=True)
-    """Published name, genotype.json, run directory of a search, text, or random:SEED."""
-    model: str | None = setting(None, group="network")
-    """A network by name, such as mobilenext_1.0, instead of a genotype."""
     weights: str | None = setting(None, group="network", is_path=True)
     """Start from the weights of this checkpoint; a classifier for other classes is left out."""
-    ema_weights: bool = setting(False, group="network")
-    """Use the moving average of the weights that the checkpoint also holds."""
-    identity_ratio: str | None = setting(None, group="network")
-    """Identity tensor multiplier, such as 1/2; only with `model` mobilenext_..."""
-    space: str | None = setting(None, group="network", is_path=True)
-    """Space of random:SEED (null is darts); for another genotype, the space it must come from."""
-    plugins: tuple[str, ...] = setting((), group="network", is_path=True)
-    """Modules or .py files that register more operators."""
-    evaluate: str | None = setting(None, group="run", is_path=True)
-    """Measure this checkpoint, or the newest one of this run directory, and train nothing."""
-    dataset: str = setting("cifar10", group="data")
-    """cifar10, cifar100, imagenet, imagefolder or shapes (drawn by the program; needs no files)."""
-    data: str = setting("data", group="data", is_path=True)
-    """Folder of the dataset."""
-    image_size: int | None = setting(None, minimum=8, maximum=1024, group="data")
-    """Height and width in pixels; null uses the size of the dataset, 224 for imagenet."""
     max_images: int | None = setting(None, minimum=2, group="data")
     """Use at most N training images, in equal shares of every class; null uses all."""
     val_fraction: float = setting(0.0, minimum=0, below=1, group="data")
     """Fraction of the training images that is held out to choose the best epoch; 0 holds out
     none."""
-    skip_corrupt: bool = setting(False, group="data")
-    """Leave out images that cannot be read, and list them. By default one is an error. Only for
-    images in files."""
     out: str | None = setting(None, group="run", is_path=True)
     """Run directory; null is runs/augment-GENOTYPE-DATASET-seedSEED."""
     resume: bool = setting(False, group="run")
@@ -91,8 +68,6 @@ class AugmentConfig(ComputeConfig, RunConfig):
     """Passes over the training images."""
     batch_size: int = setting(96, minimum=2, group="budget")
     """Images per step, over all processes."""
-    eval_batch_size: int = setting(250, minimum=1, group="arithmetic")
-    """Images per batch when measuring; changes memory and speed, not results."""
     eval_interval: int = setting(1, minimum=1, group="budget")
     """Epochs between measurements on the test images; the last epoch is always measured."""
     seed: int = setting(0, minimum=0, maximum=2**31 - 1, group="budget")

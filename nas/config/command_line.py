@@ -1,7 +1,7 @@
 """The words of a command line as values by name; types and ranges are checked elsewhere."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_origin, get_type_hints
@@ -21,7 +21,10 @@ class CommandLine:
 
 
 def read_command_line(
-    settings: type, argv: Sequence[str], describe: Callable[[str], str]
+    settings: type,
+    argv: Sequence[str],
+    describe: Callable[[str], str],
+    positional: Iterable[str] = (),
 ) -> CommandLine:
     """Read `--name value`, `--name=value`, `--switch` and arguments without a flag.
 
@@ -29,6 +32,8 @@ def read_command_line(
         settings: The settings record.
         argv: The words.
         describe: Says in words what a field expects.
+        positional: Fields that words without a flag go to, in order; a list takes all that are
+            left.
 
     Raises:
         ConfigError: A flag is unknown or has no value, or a word belongs to no flag.
@@ -37,8 +42,7 @@ def read_command_line(
     renamed = getattr(settings, "renamed", {})
     removed = getattr(settings, "removed", {})
     fields = dataclasses.fields(settings)
-    positional = [f.name for f in fields if f.metadata.get("positional")]
-    known = [f"--{f.name}" for f in fields if f.name not in positional]
+    known = [f"--{f.name}" for f in fields]
     known += ["--config", *(f"--{name}" for name in SWITCHES)]
     line = CommandLine()
     words = ["--help" if word == "-h" else word for word in argv]
@@ -73,7 +77,7 @@ def read_command_line(
             line.configs.append(Path(value).expanduser())
         else:
             line.values[name] = _listed(value) if is_list(hints[name]) else value
-    _assign(loose, positional, hints, line, settings)
+    _assign(loose, positional, hints, line)
     return line
 
 
@@ -94,10 +98,9 @@ def _listed(value: str) -> list[str]:
 
 def _assign(
     loose: list[str],
-    positional: list[str],
+    positional: Iterable[str],
     hints: dict[str, object],
     line: CommandLine,
-    settings: type,
 ) -> None:
     """Give the words without a flag to the fields that have none."""
     rest = list(loose)
@@ -111,9 +114,3 @@ def _assign(
         raise ConfigError(
             f"found {shown(rest[0])} where a flag is expected; flags are --NAME VALUE"
         )
-    if line.switches:
-        return
-    for f in dataclasses.fields(settings):
-        if f.default is dataclasses.MISSING and f.name not in line.values and not line.configs:
-            what = f.name.upper() if f.name in positional else f"--{f.name}"
-            raise ConfigError(f"{what} is missing; see --help")

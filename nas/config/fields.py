@@ -1,4 +1,4 @@
-"""Fields of a settings record: their range, their group in the help, and whether they are paths."""
+"""Fields of a settings record: their range, their group in the help, whether they are paths."""
 
 import dataclasses
 import math
@@ -19,7 +19,7 @@ GROUPS = {
     "durability": "durability",
     "arithmetic": "arithmetic",
     "processes": "several processes",
-    "other": "other settings",
+    "other": "settings",
 }
 """Groups of settings and their titles, in the order in which --help shows them."""
 
@@ -33,7 +33,6 @@ def setting(
     above: float | None = None,
     below: float | None = None,
     is_path: bool = False,
-    positional: str | None = None,
 ) -> Any:
     """Declare a field of a settings record.
 
@@ -46,12 +45,11 @@ def setting(
         below: A value that must not be reached.
         is_path: Whether it is, or may be, a path: `~` is expanded, and a path in the settings of
             a run is relative to the folder in which the run was started.
-        positional: The help of an argument that has no flag; a list takes all that are left.
     """
     if group not in GROUPS:
         raise ValueError(f"group: found {group!r}, expected one of {', '.join(GROUPS)}")
     limits = {"minimum": minimum, "maximum": maximum, "above": above, "below": below}
-    metadata = {"group": group, "limits": limits, "is_path": is_path, "positional": positional}
+    metadata = {"group": group, "limits": limits, "is_path": is_path}
     return dataclasses.field(default=default, metadata=metadata)
 
 

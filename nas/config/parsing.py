@@ -11,8 +11,9 @@ import re
 import sys
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
@@ -24,6 +25,7 @@ from nas.config.settings_file import read_settings_file
 from nas.errors import ConfigError, shown
 
 Settings = TypeVar("Settings")
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
@@ -44,6 +46,7 @@ class Arguments(Generic[Settings]):
     settings: type[Settings]
     layers: tuple[Layer, ...]
     print_config: bool = False
+    positional: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, name: str) -> Any:
         """Return the text that is given for a setting; None if there is none."""
@@ -60,18 +63,21 @@ class Arguments(Generic[Settings]):
             ConfigError: A value has a wrong type or is out of range.
         """
         layers = (*_base_layers(self.settings, base), *self.layers)
-        parser = ArgumentParser(exit_on_error=False)
-        parser.add_class_arguments(self.settings, as_group=False)
+        parser = _parser(self.settings)
         merged: dict[str, Any] = {}
         for layer in layers:
             values = _expanded(self.settings, layer.values)
             _check_types(parser, self.settings, layer.where, values)
             merged |= values
+        for f in dataclasses.fields(self.settings):
+            if f.default is dataclasses.MISSING and f.name not in merged:
+                name = self.positional.get(f.name, f"--{f.name}")
+                raise ConfigError(f"{name} is missing; see --help")
         parsed = parser.parse_object(merged)
         if self.print_config:
             print(parser.dump(parsed), end="")
             raise SystemExit(0)
-        names = [field.name for field in dataclasses.fields(self.settings)]
+        names = [f.name for f in dataclasses.fields(self.settings)]
         try:
             return self.settings(**{name: parsed[name] for name in names})
         except ConfigError as error:
@@ -84,10 +90,11 @@ def parse_settings(
     description: str,
     argv: Sequence[str] | None = None,
     base: Layer | Path | None = None,
+    positional: Mapping[str, str] = _NONE,
 ) -> Settings:
     """Read a record of settings from flags and from the files that `--config` names.
 
-    Every field is a flag of the same name, or an argument without a flag where it says so.
+    Every field is a flag of the same name.
     `--help` and `--print_config` print and exit.
 
     Args:
@@ -96,22 +103,28 @@ def parse_settings(
         description: What it does, for the help.
         argv: The arguments; None takes those of the process.
         base: Values, or a file of them, that everything on the command line wins over.
+        positional: Fields that may be given without their flag, in this order, and their names in
+            the help, as in {"runs": "RUN"}; a list takes all words that are left.
 
     Raises:
         ConfigError: An unknown flag or key, a wrong type, or a value out of range.
     """
-    return read_arguments(settings, prog, description, argv).make(base)
+    return read_arguments(settings, prog, description, argv, positional).make(base)
 
 
 def read_arguments(
-    settings: type[Settings], prog: str, description: str, argv: Sequence[str] | None = None
+    settings: type[Settings],
+    prog: str,
+    description: str,
+    argv: Sequence[str] | None = None,
+    positional: Mapping[str, str] = _NONE,
 ) -> Arguments[Settings]:
     """Read the command line and its files; `--help` prints and exits. See `parse_settings`."""
     hints = get_type_hints(settings)
     words = sys.argv[1:] if argv is None else argv
-    line = read_command_line(settings, words, lambda name: _expected(name, hints))
+    line = read_command_line(settings, words, lambda name: _expected(name, hints), positional)
     if "help" in line.switches:
-        _help_parser(settings, prog, description).print_help()
+        _help_parser(settings, prog, description, positional).print_help()
         raise SystemExit(0)
     layers = [
         Layer(str(path), values)
@@ -119,7 +132,16 @@ def read_arguments(
         for path, values in read_settings_file(config, settings)
     ]
     layers.append(Layer("", line.values))
-    return Arguments(settings, tuple(layers), "print_config" in line.switches)
+    return Arguments(settings, tuple(layers), "print_config" in line.switches, positional)
+
+
+def _parser(settings: type) -> ArgumentParser:
+    """Build the parser that converts values; missing ones are checked for all layers together."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(settings, as_group=False)
+    for action in parser._actions:
+        action.required = False
+    return parser
 
 
 def _base_layers(settings: type, base: Layer | Path | None) -> list[Layer]:
@@ -197,28 +219,29 @@ def _describe(hint: Any) -> str:
     return plain.get(hint, "null")
 
 
-def _help_parser(settings: type, prog: str, description: str) -> ArgumentParser:
+def _help_parser(
+    settings: type, prog: str, description: str, positional: Mapping[str, str]
+) -> ArgumentParser:
     """Build the parser whose help shows the settings by group, the important ones first."""
     fields = dataclasses.fields(settings)
-    words = [f.name.upper() for f in fields if f.metadata.get("positional")]
+    names = {field.name for field in fields}
     parser = ArgumentParser(
         prog=prog,
         description=description,
-        usage=" ".join(["%(prog)s", *words, "[--NAME VALUE ...] [--config FILE]"]),
+        usage=" ".join(["%(prog)s", *positional.values(), "[--NAME VALUE ...] [--config FILE]"]),
         add_help=False,
     )
-    names = {field.name for field in fields}
+    if positional:
+        helps = {action.dest: action.help for action in _parser(settings)._actions}
+        group = parser.add_argument_group("what to work on")
+        for name, metavar in positional.items():
+            group.add_argument(name, metavar=metavar, help=helps[name])
     for key, title in GROUPS.items():
         members = {f.name for f in fields if f.metadata.get("group", "other") == key}
-        named = [f for f in fields if f.name in members and f.metadata.get("positional")]
-        if not members:
-            continue
-        group = parser.add_argument_group(title)
-        for field in named:
-            group.add_argument(field.name, help=field.metadata["positional"])
-        flags = members - {field.name for field in named}
-        if flags:
-            group.add_class_arguments(settings, as_group=False, skip=names - flags)
+        members = members.difference(positional)
+        if members:
+            group = parser.add_argument_group(title)
+            group.add_class_arguments(settings, as_group=False, skip=names - members)
     group = parser.add_argument_group("this program")
     group.add_argument("--config", help="A YAML file of settings; a flag wins over it.")
     group.add_argument("--print_config", action="store_true", help="Print the settings and exit.")

@@ -20,10 +20,6 @@ DEFAULT_PERCENTILE = 99.99
 ENGINES = ("eager", "compiled", "onnx_fp32", "onnx_int8")
 """PyTorch eager; PyTorch compiled (torch.compile); ONNX Runtime in fp32 and in int8."""
 
-_MODEL = (
-    "a checkpoint, a run directory of a training, or the name of a network, such as "
-    "mobilenext_1.0,identity_ratio=1/2 or DARTS_V2,num_cells=20"
-)
 Calibration = Literal["best", "minmax", "percentile", "entropy"]
 Engine = Literal["eager", "compiled", "onnx_fp32", "onnx_int8"]
 
@@ -32,7 +28,7 @@ Engine = Literal["eager", "compiled", "onnx_fp32", "onnx_int8"]
 class ExportSettings:
     """Write a network as .onnx or .pt2 and check its logits against PyTorch's."""
 
-    model: str = setting(is_path=True, positional=_MODEL)
+    model: str = setting(is_path=True)
     """A checkpoint, a run directory of a training, or the name of a network with settings:
     mobilenext_1.0,identity_ratio=1/2 or DARTS_V2,num_cells=20."""
     out: str = setting(is_path=True)
@@ -65,7 +61,7 @@ class QuantizeSettings:
     test images, file size and latency are printed before and after.
     """
 
-    model: str = setting(is_path=True, positional="the .onnx file that export wrote")
+    model: str = setting(is_path=True)
     """The .onnx file that `export` wrote."""
     data: str | None = setting(None, is_path=True)
     """Folder of the dataset that the network was trained on; leave it out for `shapes`."""
@@ -123,7 +119,7 @@ _ACTIVATIONS = ("uint8", "int8")
 class BenchmarkSettings:
     """Measure latency at batch 1 and throughput of networks in several engines, in one run."""
 
-    models: tuple[str, ...] = setting(is_path=True, positional=f"{_MODEL}, or an .onnx file")
+    models: tuple[str, ...] = setting(is_path=True)
     """Checkpoints, run directories, names of networks with settings, or .onnx files, which are
     timed as they are."""
     engines: tuple[Engine, ...] = ENGINES

@@ -61,9 +61,7 @@ class ExperimentSettings(ExecutorSettings):
     What is finished is skipped; what was stopped is resumed.
     """
 
-    folder: str = setting(
-        is_path=True, positional="the folder with experiment.yaml and the settings it names"
-    )
+    folder: str = setting(is_path=True)
     """The folder with experiment.yaml and the settings it names."""
     dry_run: bool = setting(False)
     """Only list the runs and how far each is."""

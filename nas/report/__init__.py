@@ -1,4 +1,4 @@
 """Pictures of what a search found, made from files alone (no torch).
 
-Nothing is imported here, so that `python -m nas.report.cells.diagram` runs its module once.
+Nothing is imported here, so that `python -m nas.report` runs its module once.
 """

@@ -53,6 +53,7 @@ def run_installed(folder, python, borrowing):
     )
     said = run(python, "-c", code % "darts+sandglass")
     assert str(folder) in said and "sandglass_3x3" in said
+    assert "  evaluate  " in run(str(python.parent / "nas"), "--help")
     script = str(python.parent / "nas-search")
     assert "--space" in run(script, "--help")
     said = run(script, *flags(out="run", epochs=1))

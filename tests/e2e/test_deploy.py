@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from nas.cli.augment import main as augment
+from nas.cli.main import main
 from nas.data.imagefolder import IMAGENET_MEAN, IMAGENET_STD
-from nas.deploy.__main__ import main
 from nas.deploy.options import PACKAGES
 from nas.genotype import Genotype, load_genotype
 from nas.operators import registry
@@ -69,7 +69,7 @@ def refused(capsys, argv):
     stderr = capsys.readouterr().err
     lines = [line for line in stderr.splitlines() if line.strip()]
     assert code == 2 and len(lines) == 1, stderr
-    assert lines[0].startswith("python -m nas.deploy: error: ")
+    assert lines[0].startswith(f"nas {argv[0]}: error: ")
     return lines[0]
 
 
@@ -119,16 +119,7 @@ def test_a_large_loss_is_named(exported, folder, tmp_path, capsys, monkeypatch):
 def test_benchmark(exported, tmp_path, capsys):
     """A row for each network and engine, in the table, the JSON and the picture."""
     tiny = "DARTS_V2,init_channels=2,num_cells=3"
-    flags = [
-        "--engines",
-        "eager",
-        "onnx_int8",
-        "--calls=5",
-        "--batch_size=3",
-        "--threads",
-        "1",
-        "2",
-    ]
+    flags = ["--engines=eager,onnx_int8", "--calls=5", "--batch_size=3", "--threads", "1,2"]
     out = tmp_path / "results"
     assert main(["benchmark", tiny, str(exported), *flags, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
@@ -206,7 +197,7 @@ EXPORT_CASES = {
         "--image_size: expected a number of at least 8 and of at most 1024",
     ),
     "no place": (["DARTS_V2", "--out=x.tflite"], "ends in .onnx or .pt2"),
-    "flag": (["DARTS_V2", "--sizes=1"], "unrecognized arguments: --sizes=1"),
+    "flag": (["DARTS_V2", "--sizes=1"], "unknown flag '--sizes'"),
 }
 
 
@@ -269,7 +260,7 @@ QUANTIZE_CASES = {
     "none": (None, "--data: the network was trained on imagefolder, but no folder is given"),
     "calibration": (
         ["--calibration=kl"],
-        "--calibration: expected best, minmax, percentile, entropy, found 'kl'",
+        "--calibration: expected 'best' or 'minmax' or",
     ),
     "no effect": (
         ["--calibration=minmax", "--percentile=99"],
@@ -310,7 +301,7 @@ def test_what_cannot_be_quantized(exported, folder, tmp_path, capsys, monkeypatc
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["DARTS_V2", "--engines", "tflite"], "--engines: 'tflite' is unknown; known: eager"),
+        (["DARTS_V2", "--engines", "tflite"], "--engines: expected a list of 'eager' or"),
         (["DARTS_V2", "DARTS_V2"], "named twice"),
         (["a.onnx", "--engines", "eager"], "--engines: has no effect on .onnx files"),
         (["a.onnx", "--plugins", "a.py"], "--plugins: has no effect on .onnx files"),

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from nas.experiments.__main__ import INCOMPLETE, main
+from nas.cli.experiment import INCOMPLETE, main
 from nas.genotype import load_genotype
 from nas.operators import registry
 from nas.runtime.checkpoint import list_checkpoints

@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from nas.cli.search import main as search
+from nas.cli.sweep import INCOMPLETE, main
 from nas.errors import ConfigError
 from nas.experiments.options import SweepSettings
 from nas.experiments.run import plan_sweep
 from nas.experiments.slurm import RunJob, SlurmExecutor
-from nas.experiments.sweep import INCOMPLETE, main
 from tests.e2e.runs import TINY, flags
 
 

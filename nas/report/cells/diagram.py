@@ -1,31 +1,24 @@
 """Draw the two cells of a genotype, as the figures of NAS papers do.
 
 From left to right: the inputs c_{k-2} and c_{k-1}, the operators as coloured labels, the
-intermediate nodes numbered from 0, and the output c_{k}. The command line::
-
-    python -m nas.report.cells.diagram --genotype DARTS_V2 --out figures --formats png,svg
+intermediate nodes numbered from 0, and the output c_{k}.
 
 Source: DARTS (arXiv:1806.09055), Fig. 4 and 5, for the form of the figure.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import graphviz
 
-from nas.config import parse_settings
-from nas.errors import ConfigError, close_matches
 from nas.files import write_files
-from nas.genotype import Genotype, load_genotype
+from nas.genotype import Genotype
 from nas.primitives import FAMILIES, Primitive
-from nas.program import run_program
-from nas.report.cells.graphviz import FORMATS, render
+from nas.report.cells.graphviz import render
 from nas.report.cells.labels import describe, escaped
 from nas.report.figures.palette import known_family, style_of
 from nas.space import CELL_TYPES, NUM_INPUTS
 
-_PROG = "python -m nas.report.cells.diagram"
 _TITLES = {"normal": "normal cell", "reduce": "reduction cell"}
 _INPUTS = ("c_{k-2}", "c_{k-1}")
 _OUTPUT = "c_{k}"
@@ -167,42 +160,3 @@ def _legend(families: list[str]) -> str:
 
 def _state(index: int) -> str:
     return f"state_{index}"
-
-
-@dataclass(frozen=True)
-class DiagramSettings:
-    """The settings of the command line."""
-
-    genotype: str
-    """A published name (DARTS_V2), a genotype.json, a run directory, or the text itself."""
-    out: str
-    """The folder for cell_normal and cell_reduce; it is made when it is missing."""
-    formats: tuple[str, ...] = ("png", "svg")
-    """Of png, svg and pdf, with commas between; pdf needs the `dot` of Graphviz."""
-
-    def __post_init__(self):
-        if not self.formats:
-            raise ConfigError(f"--formats: expected at least one of {', '.join(FORMATS)}")
-        for picture_format in self.formats:
-            if picture_format not in FORMATS:
-                raise ConfigError(
-                    f"--formats: unknown format {picture_format!r}; "
-                    f"{close_matches(picture_format, FORMATS)}"
-                )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw the cells that the command line asks for, and print the paths; return the exit code."""
-
-    def body() -> None:
-        description = "Draw the normal and the reduction cell of a genotype."
-        settings = parse_settings(DiagramSettings, _PROG, description, argv)
-        genotype = load_genotype(settings.genotype)
-        for path in draw_cells(genotype, settings.out, settings.formats):
-            print(path)
-
-    return run_program(_PROG, body)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

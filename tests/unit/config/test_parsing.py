@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas.config import AugmentConfig, SearchConfig, parse_settings, plain_settings
-from nas.config.fields import GROUPS, setting
+from nas.config.fields import GROUPS
 from nas.config.old_keys import _say_ignored
 from nas.errors import ConfigError, NasError
 from nas.program import as_flags
@@ -503,9 +503,12 @@ def test_every_setting_is_in_a_group_of_the_help(capsys):
 class Words:
     """Arguments without flags."""
 
-    first: str = setting(positional="The first.")
-    others: tuple[str, ...] = setting((), positional="All others.")
+    first: str
+    others: tuple[str, ...] = ()
     size: int = 3
+
+
+WORDS_OF = {"first": "FIRST", "others": "OTHER"}
 
 
 @pytest.mark.parametrize(
@@ -515,15 +518,16 @@ class Words:
         (["a", "b", "c"], Words("a", ("b", "c"))),
         (["--size", "4", "a", "b"], Words("a", ("b",), 4)),
         (["a", "--size=4", "b"], Words("a", ("b",), 4)),
+        (["--first=a"], Words("a")),
         (["1e5", "[a]"], Words("1e5", ("[a]",))),
     ],
 )
 def test_arguments_without_flags(argv, expected):
     """The words that belong to no flag go to the fields without one, in order."""
-    assert parse_settings(Words, "prog", "", argv) == expected
+    assert parse_settings(Words, "p", "", argv, positional=WORDS_OF) == expected
 
 
 def test_a_missing_argument_is_named():
     """It is shown as in the usage line."""
     with pytest.raises(ConfigError, match=r"^FIRST is missing; see --help$"):
-        parse_settings(Words, "prog", "", [])
+        parse_settings(Words, "prog", "", [], positional=WORDS_OF)

@@ -5,9 +5,9 @@ import json
 import pytest
 from PIL import Image
 
+from nas.cli.report import main
 from nas.errors import ReportError
 from nas.genotype import load_genotype
-from nas.report.__main__ import main
 from nas.report.cells.animation import cell_changes, write_gif
 from nas.report.run import read_run
 

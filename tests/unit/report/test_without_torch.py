@@ -12,7 +12,7 @@ import numpy as np
 from nas.genotype import load_genotype
 from nas.report.figures.alphas import alpha_heat_map
 from nas.report.cells import diagram
-from nas.report.__main__ import main
+from nas.cli.report import main
 from nas.report.html import write_report
 out = sys.argv[1]
 diagram.draw_cells(load_genotype("DARTS_V2"), out, ("svg",))

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from nas.cli.genotype import main
 from nas.genotype import load_genotype, published_genotypes
-from nas.genotype.__main__ import main
 
 
 @pytest.mark.parametrize("form", ["json", "darts", "pt.darts"])
@@ -30,7 +30,7 @@ def test_files_are_never_overwritten(tmp_path, capsys):
     assert load_genotype(path) == load_genotype("DARTS_V1")
     before = path.read_bytes()
     assert main(["DARTS_V2", f"--out={path}"]) == 2
-    assert path.read_bytes() == before and "is there already" in capsys.readouterr().err
+    assert path.read_bytes() == before and "already exists" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("argument", ["DARTS_V9", "Genotype(normal=exec('1'))", "/nowhere"])
@@ -39,8 +39,8 @@ def test_bad_input_is_one_line(capsys, argument):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_it_answers_without_torch():
-    code = "import sys; from nas.genotype.__main__ import main; main(['--list']); "
+def test_the_list_needs_no_torch():
+    code = "import sys; from nas.cli.genotype import main; main(['--list']); "
     code += "sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0 and "PC_DARTS_CIFAR" in done.stdout

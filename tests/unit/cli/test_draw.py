@@ -1,4 +1,4 @@
-"""The command line of the diagrams, run as a user runs it."""
+"""`nas draw`, run as a user runs it."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ REPO = Path(__file__).parents[3]
 
 def run(*arguments, cwd=REPO) -> subprocess.CompletedProcess:
     environment = {**os.environ, "PYTHONPATH": str(REPO), "PYTHONWARNINGS": "error"}
-    command = [sys.executable, "-m", "nas.report.cells.diagram", *map(str, arguments)]
+    command = [sys.executable, "-m", "nas", "draw", *map(str, arguments)]
     return subprocess.run(
         command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
@@ -45,9 +45,12 @@ def test_run_directory_text_and_file_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "genotype"),
+        ((), "GENOTYPE is missing"),
         (("--genotype", "DARTS_V9", "--out", "{out}"), "did you mean 'DARTS_V2'"),
-        (("--genotype", "DARTS_V2", "--out", "{out}", "--formats", "gif"), "known: png, svg, pdf"),
+        (
+            ("--genotype", "DARTS_V2", "--out", "{out}", "--formats", "gif"),
+            "'png' or 'svg' or 'pdf', found ['gif']",
+        ),
         (("--genotype", "DARTS_V2", "--out", "{out}", "--formats", "[]"), "at least one of png"),
         (("--genotype", "DARTS_V2", "--out", "{file}"), "cannot be written"),
         (("--genotype", "DARTS_V2", "--out", "{file}/figures"), "cannot be written"),
@@ -66,13 +69,13 @@ def test_run_directory_text_and_file_are_read(tmp_path):
     ],
 )
 def test_error_is_one_line_and_exit_code_2(arguments, said, tmp_path):
-    """What the user can mend is one line on stderr, exit code 2, and no file."""
+    """An error of the user is one line on stderr, exit code 2, and no file."""
     file = tmp_path / "file"
     file.write_text("{")
     done = run(*(part.format(out=tmp_path / "out", file=file) for part in arguments))
     assert done.returncode == 2
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("python -m nas.report.cells.diagram: error: ")
+    assert done.stderr.startswith("nas draw: error: ")
     assert said in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

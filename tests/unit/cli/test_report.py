@@ -1,4 +1,4 @@
-"""`python -m nas.report`, called as its main and once as a user runs it."""
+"""`nas report`, called as its main and once as a user runs it, under its older name."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.report.__main__ import main
+from nas.cli.report import main
 
 REPO = Path(__file__).parents[3]
 
@@ -44,18 +44,18 @@ def test_several_runs_are_compared(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "the following arguments are required: RUN"),
+        ([], "RUN is missing"),
         (["{none}"], "there is no such directory"),
         (["{empty}"], "neither the run of a search"),
         (["{run}", "{none}"], "there is no such directory"),
         (["{run}", "{run}/."], "named twice"),
         (["{run}", "--out", "c.html"], "--out has an effect only with several runs"),
         (["{run}", "{broken}", "--out", "c.html"], "metrics.jsonl: line 1: not a JSON object"),
-        (["{run}", "--ou", "c.html"], "unrecognized arguments: --ou"),
+        (["{run}", "--ou", "c.html"], "unknown flag '--ou'; did you mean '--out'"),
     ],
 )
 def test_error_is_one_line_and_exit_code_2(arguments, said, make_retrain_dir, tmp_path, capsys):
-    """What the user can mend is one line on stderr, exit code 2, and no report."""
+    """An error of the user is one line on stderr, exit code 2, and no report."""
     places = {"none": tmp_path / "none", "empty": tmp_path / "empty"}
     places |= {"run": make_retrain_dir(1), "broken": make_retrain_dir(1, "broken")}
     places["empty"].mkdir()
@@ -64,7 +64,7 @@ def test_error_is_one_line_and_exit_code_2(arguments, said, make_retrain_dir, tm
     printed = capsys.readouterr()
     assert printed.out == ""
     (line,) = printed.err.splitlines()
-    assert line.startswith("python -m nas.report: error: ") and said in line
+    assert line.startswith("nas report: error: ") and said in line
     assert not (places["run"] / "report.html").exists()
 
 

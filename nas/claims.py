@@ -1,0 +1,6 @@
+"""`python -m nas.claims`: the older name of `nas experiment`."""
+
+from nas.cli.experiment import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

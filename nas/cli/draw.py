@@ -1,0 +1,42 @@
+"""`nas draw`: the two cells of a genotype as pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from nas.cli.command import run_command
+from nas.config.fields import setting
+from nas.errors import ConfigError
+from nas.genotype import load_genotype
+
+
+@dataclass(frozen=True)
+class DrawSettings:
+    """Draw the normal and the reduction cell of a genotype."""
+
+    genotype: str = setting(is_path=True)
+    """A published name (DARTS_V2), a genotype.json, a run directory, or text."""
+    out: str = setting(is_path=True)
+    """The folder for cell_normal and cell_reduce; it is created if it does not exist."""
+    formats: tuple[Literal["png", "svg", "pdf"], ...] = ("png", "svg")
+    """File formats, separated by commas: png, svg and pdf; pdf needs Graphviz's program `dot`."""
+
+    def __post_init__(self):
+        if not self.formats:
+            raise ConfigError("formats: expected at least one of png, svg, pdf")
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "nas draw") -> int:
+    """Run the command; returns its exit code."""
+    return run_command(
+        DrawSettings, draw, prog=prog, argv=argv, positional={"genotype": "GENOTYPE"}
+    )
+
+
+def draw(settings: DrawSettings) -> None:
+    """Draw the cells and print the paths of the pictures."""
+    from nas.report.cells.diagram import draw_cells
+
+    genotype = load_genotype(settings.genotype)
+    for path in draw_cells(genotype, settings.out, settings.formats):
+        print(path)

@@ -1,0 +1,39 @@
+"""The settings that measuring a trained network needs; training has them too."""
+
+from dataclasses import dataclass
+
+from nas.config.compute import ComputeConfig
+from nas.config.fields import setting
+
+
+@dataclass(frozen=True)
+class EvaluateConfig(ComputeConfig):
+    """Settings of measuring a trained network on the test images of a dataset."""
+
+    evaluate: str | None = setting(None, group="run", is_path=True)
+    """Measure this checkpoint, or the newest one of this run directory, and train nothing."""
+    genotype: str | None = setting(None, group="network", is_path=True)
+    """Published name, genotype.json, run directory of a search, text, or random:SEED."""
+    model: str | None = setting(None, group="network")
+    """A network by name, such as mobilenext_1.0, instead of a genotype."""
+    ema_weights: bool = setting(False, group="network")
+    """Use the moving average of the weights that the checkpoint also holds."""
+    identity_ratio: str | None = setting(None, group="network")
+    """Identity tensor multiplier, such as 1/2; only with `model` mobilenext_..."""
+    space: str | None = setting(None, group="network", is_path=True)
+    """Space of random:SEED (null is darts); for another genotype, the space it must come from."""
+    plugins: tuple[str, ...] = setting((), group="network", is_path=True)
+    """Modules or .py files that register more operators."""
+    dataset: str = setting("cifar10", group="data")
+    """cifar10, cifar100, imagenet, imagefolder or shapes (drawn by the program; needs no files)."""
+    data: str = setting("data", group="data", is_path=True)
+    """Folder of the dataset."""
+    image_size: int | None = setting(None, minimum=8, maximum=1024, group="data")
+    """Height and width in pixels; null uses the size of the dataset, 224 for imagenet."""
+    skip_corrupt: bool = setting(False, group="data")
+    """Leave out images that cannot be read, and list them. By default one is an error. Only for
+    images in files."""
+    out: str | None = setting(None, group="run", is_path=True)
+    """Folder to write to."""
+    eval_batch_size: int = setting(250, minimum=1, group="arithmetic")
+    """Images per batch when measuring; changes memory and speed, not results."""
