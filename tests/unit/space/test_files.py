@@ -132,7 +132,7 @@ def test_edges_alone_make_a_space(write):
         ("primitives: 3", ["primitives: expected a list, found 3"]),
         ("primitives: [a, 3]", ["primitives[1]: 3 is not the name", "letters, digits and _"]),
         ("primitives: [a, null]", ["primitives[1]: None is not the name of a primitive"]),
-        ("primitives: [yes]", ["primitives[0]: True is not the name of a primitive"]),
+        ("primitives: [true]", ["primitives[0]: True is not the name of a primitive"]),
         ("primitives: [[a]]", ["primitives[0]: ['a'] is not the name of a primitive"]),
         ("primitives: ['a b']", ["primitives[0]: 'a b' is not the name of a primitive"]),
         ('primitives: ["a\\n"]', ["primitives[0]: 'a\\n' is not the name of a primitive"]),
@@ -162,7 +162,7 @@ def test_edges_alone_make_a_space(write):
         ("primitives: &p [a]\nedges: {normal: {0->2: *p}}", ["line 2", "aliases", "write the"]),
         (
             "num_nodes: 4\nprimitives: [a]\nnum_nodes: 5",
-            ["line 3", "'num_nodes' stands here twice"],
+            ["line 3", "'num_nodes' is there twice"],
         ),
         ("1: a", ["line 1", "keys must be plain words, found 1"]),
         (b"primitives: [\xe4]", ["cannot be read: is not UTF-8 text"]),
