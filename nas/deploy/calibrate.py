@@ -52,9 +52,9 @@ def collect(model: onnx.ModelProto, chunks: Chunks) -> dict[str, Histogram]:
             largest = max(-ranges[name][0], ranges[name][1])
             # histc counts in float32, which is exact up to 2 ** 24 values in one bin.
             for part in values.flatten().split(2**24):
-                found = torch.histc(part, 2 * NUM_BINS, -largest, largest) if largest else None
-                if found is not None:
-                    counts[name] += found.numpy().astype(np.int64)
+                if largest:
+                    bins = torch.histc(part, 2 * NUM_BINS, -largest, largest)
+                    counts[name] += bins.numpy().astype(np.int64)
     return {name: Histogram(*ranges[name], counts[name]) for name in ranges}
 
 

@@ -54,7 +54,7 @@ def build_candidates(
         image_size = read_metadata(session, source).image_size
         size = source.stat().st_size
         return [Candidate(str(source), "onnx", size, image_size, OnnxNetwork(session))]
-    found = []
+    candidates = []
     for engine in engines:
         net, size = _in_torch(source.net), None
         if engine == "compiled":
@@ -62,8 +62,8 @@ def build_candidates(
         elif engine != "eager":
             path = _write(engine, source, stem)
             net, size = OnnxNetwork(open_session(path, num_threads)), path.stat().st_size
-        found.append(Candidate(source.name, engine, size, source.metadata.image_size, net))
-    return found
+        candidates.append(Candidate(source.name, engine, size, source.metadata.image_size, net))
+    return candidates
 
 
 def _in_torch(net: nn.Module) -> nn.Module:

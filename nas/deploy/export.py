@@ -111,9 +111,9 @@ def _write_onnx(net: nn.Module, metadata: Metadata, images: Tensor, path: Path, 
             "torch.onnx can translate"
         ) from cause
     model = program.model_proto
-    found = next(entry.version for entry in model.opset_import if entry.domain == "")
-    if found != opset:
-        raise DeployError(f"opset: asked for {opset}, but torch.onnx wrote {found}; ask for that")
+    written = next(entry.version for entry in model.opset_import if entry.domain == "")
+    if written != opset:
+        raise DeployError(f"opset: asked for {opset}, but torch.onnx wrote {written}; ask for that")
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {KEY: metadata.to_json()})
     onnx.checker.check_model(model, full_check=True)
@@ -159,7 +159,7 @@ def _parity(net: nn.Module, loaded: nn.Module, images: Tensor) -> tuple[float, f
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hide what exporter and quantiser say to their own developers, and advice of no use here."""
+    """Hide messages for the developers of exporter and quantizer, and advice of no use here."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

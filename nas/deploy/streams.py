@@ -91,7 +91,7 @@ class StreamBlock(nn.Module):
         super().__init__()
         layers = [layer for layer in block.conv if not isinstance(layer, nn.Identity)]
         reduce, expand = (i for i, layer in enumerate(layers) if _is_dense(layer))
-        assert expand == reduce + 1, "nothing stands between the two pointwise convolutions"
+        assert expand == reduce + 1, "nothing may be between the two pointwise convolutions"
         self.before = _each(layers[:reduce], _slices(cut_in))
         self.reduce = _columns(layers[reduce], cut_in)
         self.after = _each(layers[expand:], _slices(cut_out))

@@ -33,7 +33,7 @@ class Histogram:
 
 
 Range = tuple[float, float]
-"""The real numbers that the lowest and the highest integer stand for; it holds 0."""
+"""The real values of the lowest and the highest integer; 0 is between them."""
 
 
 def minmax_range(histogram: Histogram) -> Range:
@@ -55,7 +55,7 @@ def percentile_range(histogram: Histogram, percentile: float = 99.99) -> Range:
 
 
 def entropy_range(histogram: Histogram, num_levels: int = SIGNED_LEVELS) -> Range:
-    """Cut |x| where the quantised values tell least apart from the real ones (KL divergence).
+    """Cut |x| where the quantized values differ least from the real ones (KL divergence).
 
     For every i from L to B, P is the histogram of |x| with all beyond bin i put into bin i, Q that
     of the first i bins after their division into L levels, each level's values spread evenly over
@@ -123,8 +123,8 @@ def _divergences(
     norm = before[sizes] + added
     with np.errstate(divide="ignore", invalid="ignore"):
         log_q = np.log(values / spread / norm[:, None])
-    found = first_sum - np.where(mass > 0, mass * log_q, 0.0).sum(axis=1)
-    return np.where(before[sizes] > 0, found, np.inf)
+    divergences = first_sum - np.where(mass > 0, mass * log_q, 0.0).sum(axis=1)
+    return np.where(before[sizes] > 0, divergences, np.inf)
 
 
 def _xlogx(p: NDArray[np.float64]) -> NDArray[np.float64]:

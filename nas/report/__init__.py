@@ -1,4 +1,4 @@
-"""Pictures of what a search found, made from files alone (no torch).
+"""Reports, comparisons and pictures of runs, made from files alone (no torch).
 
 Nothing is imported here, so that `python -m nas.report` runs its module once.
 """

@@ -51,7 +51,7 @@ def read_epochs(path: Path, check: Check) -> list[Record]:
     except OSError as cause:
         raise ReportError(
             f"{path}: cannot be read: {cause.strerror or cause}; is {str(path.parent)!r} the run "
-            "directory of a search or a training?"
+            "directory of a search or a training run?"
         ) from cause
     *lines, rest = content.split(b"\n")
     records: list[Record] = []
@@ -105,8 +105,8 @@ def check_search_record(record: Record, where: str) -> Record:
     return _check_measures(record, where)
 
 
-def check_retrain_record(record: Record, where: str) -> Record:
-    """Return a record of a training that has everything its figures need.
+def check_training_record(record: Record, where: str) -> Record:
+    """Return a record of a training run that has everything its figures need.
 
     Losses are nats, accuracies percent. The three `test_...` values, and the three `val_...`
     ones, are there together or, where a split was not measured after an epoch, not at all. Only
@@ -119,7 +119,7 @@ def check_retrain_record(record: Record, where: str) -> Record:
     for keys in _MEASURED.values():
         if any(key in record for key in keys):
             needed.extend(keys)
-    _check_numbers(record, needed, where, "training")
+    _check_numbers(record, needed, where, "training run")
     return _check_measures(record, where)
 
 
@@ -157,7 +157,9 @@ def _check_measures(record: Record, where: str) -> Record:
 
 def _with_epoch(record: Record, where: str) -> Record:
     if "epoch" not in record:
-        raise ReportError(f"{where}: without 'epoch'; was it written by a search or a training?")
+        raise ReportError(
+            f"{where}: without 'epoch'; was it written by a search or a training run?"
+        )
     if not is_count(record["epoch"]) or record["epoch"] > _MAX_EPOCH:
         raise ReportError(f"{where}: epoch: expected a whole number, found {record['epoch']!r}")
     return record

@@ -16,24 +16,24 @@ from nas.report.templating import count, duration, percent, render_page
 
 _BLANK = "\N{EN DASH}"
 _NOT_COMPARED = {"out", "resume"}
-"""Settings that say where a run lies, not what it is."""
+"""Settings that say where a run is, not what it is."""
 
 
 def write_comparison(run_dirs: Sequence[str | Path], out: str | Path) -> Path:
-    """Write one self-contained HTML file that compares runs of one kind or of both.
+    """Write one self-contained HTML file that compares runs.
 
     Args:
         run_dirs: At least two different run directories, finished or not.
-        out: The file to write; its folder is made when it is missing.
+        out: The file to write; its folder is created if it does not exist.
 
     Returns:
         The path of the file.
 
     Raises:
-        ReportError: There are fewer than two runs, one of them is no run directory, a file of
-            one is broken, or the file cannot be written.
-        GenotypeError: A genotype.json is broken.
-        SearchSpaceError: A space.yaml is broken.
+        ReportError: There are fewer than two runs, one of them is not a run directory, a file in
+            one is damaged, or the file cannot be written.
+        GenotypeError: A genotype.json is damaged.
+        SearchSpaceError: A space.yaml is damaged.
     """
     runs = [read_run(path) for path in run_dirs]
     places = [run.path.resolve() for run in runs]
@@ -65,10 +65,10 @@ def comparison_page(runs: Sequence[Run]) -> bytes:
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:
-    """Return for each path as few of its last parts as tell all of them apart."""
-    parts = [path.resolve().parts for path in paths]
-    for depth in range(1, max(map(len, parts)) + 1):
-        names = ["/".join(part[-depth:]) for part in parts]
+    """Return the shortest tails of the paths, of equal depth, that are all different."""
+    folders = [path.resolve().parts for path in paths]
+    for depth in range(1, max(map(len, folders)) + 1):
+        names = ["/".join(names[-depth:]) for names in folders]
         if len(set(names)) == len(names):
             break
     return names
@@ -79,8 +79,8 @@ def different_settings(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     written = [dict(settings_of(run.config)) for run in runs]
     rows = []
     for key in dict.fromkeys(key for one in written for key in one):
-        found = {one[key] for one in written if key in one}
-        if len(found) > 1 and key not in _NOT_COMPARED:
+        values = {one[key] for one in written if key in one}
+        if len(values) > 1 and key not in _NOT_COMPARED:
             rows.append((key, [one.get(key, _BLANK) for one in written]))
     return rows
 
@@ -105,7 +105,7 @@ def _row(run: Run, facts: Facts) -> dict[str, str]:
 
 
 def _without_cells(run: Run) -> list[str]:
-    """Say why a retrain has no cells; of a search `missing` says it."""
+    """Explain why a training run has no cells; `missing` does so for a search."""
     if run.genotype or run.kind == "search":
         return []
     return ["it has no genotype.json, so no cells are drawn"]
@@ -116,24 +116,24 @@ def _or_blank(value: Any, written: Any) -> str:
 
 
 def _notes(runs: Sequence[Run]) -> list[str]:
-    """Say what the columns mean for the kinds that are there, and what is left blank."""
+    """Explain the columns for the kinds of run that are there."""
     kinds = {run.kind for run in runs}
     notes = []
     if "search" in kinds:
         notes.append(
-            "A search has no test accuracy: it never reads the test split. Its val accuracy is "
-            "the supernet's, not that of the cell it finds; its parameters and multiply-adds are "
+            "A search has no test accuracy: it never reads the test images. Its val accuracy is "
+            "that of the supernet, not of the cells it finds; its parameters and multiply-adds are "
             "those of the evaluation network with 36 channels and 20 cells."
         )
-    if "retrain" in kinds:
+    if "training" in kinds:
         notes.append(
-            "The test accuracy of a retrain is top-1 after the last epoch; it has a val accuracy "
-            "only where a part of train was held out. Parameters and multiply-adds are those of "
-            "the network that was trained, without its auxiliary head."
+            "The test accuracy of a training run is top-1 after the last epoch; there is a val "
+            "accuracy only where some training images were held out. Parameters and multiply-adds "
+            "are those of the trained network without its auxiliary head."
         )
     if len(kinds) == 2:
-        notes.append("Runs of different kinds share few columns: a dash stands where one has none.")
-    notes.append("One run a setting says nothing about the spread between seeds.")
+        notes.append("Runs of different kinds share few columns; a dash marks a missing value.")
+    notes.append("One run per setting says nothing about the spread between seeds.")
     return notes
 
 

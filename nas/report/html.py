@@ -1,7 +1,6 @@
 """Write the report of a run: one HTML file that opens from disk and needs no network.
 
-All texts are escaped, pictures are part of the file, and the page forbids itself to load
-anything.
+All text is escaped, pictures are inside the file, and the page may not load anything.
 """
 
 import dataclasses
@@ -16,8 +15,8 @@ from nas.png import png_bytes
 from nas.report.figures.alphas import alphas_figure
 from nas.report.figures.confusion import MAX_NAMED, confusion_figure
 from nas.report.figures.operator_counts import count_operators, operators_figure
-from nas.report.figures.retrain_curves import retrain_figure
 from nas.report.figures.search_curves import curves_figure
+from nas.report.figures.training_curves import training_figure
 from nas.report.html_images import cell_svg, data_uri
 from nas.report.run import Run, read_run
 from nas.report.summary import Facts, command_of, facts_of, model_of, repeat_command, settings_of
@@ -27,11 +26,11 @@ from nas.space import CELL_TYPES
 REPORT = "report.html"
 
 _CURVES_NOTES = {
-    "search": "Losses in nats, accuracies top-1. They are those of the supernet, which are not "
-    "those of the cell it finds. The size is that of the evaluation network of the cells as they "
-    "would be decoded after each epoch, with 36 channels and 20 cells.",
-    "retrain": "Losses in nats. The train curves are measured on the fly, with augmentation and "
-    "drop path; the others after an epoch, on all images of their split.",
+    "search": "Losses in nats, accuracies top-1. They are those of the supernet, not "
+    "of the cells it finds. The size is that of the evaluation network of the cells decoded after "
+    "each epoch, with 36 channels and 20 cells.",
+    "training": "Losses in nats. The train curves are measured during the epoch, with augmentation "
+    "and drop path; the others after it, on all images of their split.",
 }
 _MISTAKES = 6
 
@@ -39,18 +38,18 @@ _MISTAKES = 6
 def write_report(run_dir: str | Path) -> Path:
     """Write report.html and curves.png of a run, and alphas.png of a search.
 
-    What a run in progress does not have yet is left out, and the report says so.
+    The report says what a run in progress does not have yet.
 
     Args:
-        run_dir: Of a search or a retrain, finished or not.
+        run_dir: The directory of a search or a training run, finished or not.
 
     Returns:
         The path of report.html.
 
     Raises:
-        ReportError: It is no run directory, a file of it is broken, or it cannot be written.
-        GenotypeError: genotype.json is broken.
-        SearchSpaceError: space.yaml is broken.
+        ReportError: It is not a run directory, a file in it is damaged, or it cannot be written.
+        GenotypeError: genotype.json is damaged.
+        SearchSpaceError: space.yaml is damaged.
     """
     run = read_run(run_dir)
     pictures = draw_pictures(run)
@@ -60,12 +59,12 @@ def write_report(run_dir: str | Path) -> Path:
 
 
 def draw_pictures(run: Run) -> dict[str, bytes]:
-    """Draw the PNGs that stand beside the report: `curves`, and `alphas` of a search."""
+    """Draw the PNGs next to the report: `curves`, and for a search `alphas`."""
     if not run.metrics:
         return {}
-    if run.kind == "retrain":
+    if run.kind == "training":
         model = model_of(run) or "a network"
-        return {"curves": png_bytes(retrain_figure(run.metrics, model))}
+        return {"curves": png_bytes(training_figure(run.metrics, model))}
     if run.space is None:  # without it nobody knows what a column of the alphas is
         return {}
     return {
@@ -119,7 +118,7 @@ def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
         context["mistakes"] = frequent_mistakes(evaluation.confusion, evaluation.classes)
     return render_page(
         "report.html.j2",
-        title=f"{run.name}: report of a {run.kind}",
+        title=f"{run.name}: report of a {run.noun}",
         max_width=1060,
         run=run,
         subtitle=_subtitle(facts),
@@ -162,7 +161,7 @@ def _subtitle(facts: Facts) -> str:
 
 
 def _tiles(run: Run, facts: Facts) -> list[dict[str, str | None]]:
-    """Return what stands at the top: name, value and note."""
+    """Return the figures at the top: name, value and note."""
     tiles: list[tuple[str, str | None, str | None]] = []
     if facts.test_top1 is not None:
         late = None if facts.test_epoch is None else f"after epoch {facts.test_epoch}"
@@ -188,10 +187,10 @@ def _tiles(run: Run, facts: Facts) -> list[dict[str, str | None]]:
 def _cells_note(run: Run) -> str:
     if run.kind == "search" and not (run.path / "genotype.json").is_file() and run.metrics:
         epoch = run.metrics[-1]["epoch"]
-        return f"The search goes on: these are the cells as decoded after epoch {epoch}."
+        return f"The search is not finished: these are the cells decoded after epoch {epoch}."
     return (
-        "From left to right: the outputs of the two cells before, the operators, the intermediate "
-        "nodes, and the output, which concatenates the nodes that grey arrows leave."
+        "From left to right: the outputs of the two preceding cells, the operators, the "
+        "intermediate nodes, and the output, which concatenates the nodes that gray arrows leave."
     )
 
 
@@ -206,6 +205,6 @@ def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
         ("cost", "Cost", context["cost"] or context["search_cost"]),
         ("configuration", "Configuration", context["configuration"]),
         ("environment", "Environment", context["environment"]),
-        ("repeat", "To repeat it", context["again"] or context["started"]),
+        ("repeat", "Repeat this run", context["again"] or context["started"]),
     )
     return [(anchor, name) for anchor, name, there in sections if there]

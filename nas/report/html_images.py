@@ -11,7 +11,7 @@ from nas.report.cells.diagram import cell_source
 from nas.report.cells.graphviz import render
 
 _SVG = "{http://www.w3.org/2000/svg}"
-# What a drawing needs: no scripts, no links, no styles, and no tooltips with names of graphviz.
+# All that a drawing needs: no scripts, links, styles or tooltips.
 _TAGS = {"svg", "g", "path", "polygon", "polyline", "ellipse", "text"}
 _ATTRIBUTES = {
     *("viewBox", "transform", "points", "d", "x", "y", "cx", "cy", "rx", "ry"),
@@ -26,9 +26,9 @@ def data_uri(png: bytes) -> str:
 
 
 def cell_svg(genotype: Genotype, cell_type: str) -> Markup:
-    """Draw a cell as an `<svg>` element that can stand within HTML, several on one page.
+    """Draw a cell as an `<svg>` element for HTML, several of which fit on one page.
 
-    It is drawn anew from the genotype; a picture in a run directory could hold anything.
+    It is drawn from the genotype, because a picture in a run directory could contain anything.
 
     Raises:
         GenotypeError: A primitive is unknown.

@@ -1,6 +1,6 @@
-"""Read a run directory, of a search or of a retrain, into one frozen record.
+"""Read a run directory, of a search or of a training run, into one frozen record.
 
-A file that is not there yet is said to be missing; one that is there and broken is an error.
+A file that is not there yet is reported as missing; a damaged one is an error.
 """
 
 import dataclasses
@@ -16,15 +16,15 @@ from nas.records import Cost, Evaluation, read_cost, read_evaluation, read_objec
 from nas.report.checks import (
     METRICS,
     TIMING,
-    check_retrain_record,
     check_search_record,
     check_timing,
+    check_training_record,
     read_epochs,
 )
 from nas.space import SearchSpace, load_space
 from nas.strict_yaml import is_directory, read_yaml
 
-Kind = Literal["search", "retrain"]
+Kind = Literal["search", "training"]
 
 _CELL_KEYS = {"normal", "normal_concat", "reduce", "reduce_concat"}
 _WRITTEN = {
@@ -34,28 +34,28 @@ _WRITTEN = {
     METRICS: "the curves; it gets a line after each epoch",
     TIMING: "the times; it gets a line after each epoch",
     "genotype.json": "the final cells; a search writes it at its end",
-    "cost.json": "parameters and multiply-adds; a retrain writes it at the beginning",
-    "evaluation.json": "the test accuracy and the confusion matrix; a retrain writes it at its end",
+    "cost.json": "parameters and multiply-adds; a training run writes it at the beginning",
+    "evaluation.json": "test accuracy and confusion matrix; a training run writes it at its end",
 }
 _EXPECTED: dict[Kind, tuple[str, ...]] = {
     "search": ("config.yaml", "env.json", "space.yaml", METRICS, TIMING, "genotype.json"),
-    "retrain": (*("config.yaml", "env.json", "cost.json", METRICS, TIMING, "evaluation.json"),),
+    "training": (*("config.yaml", "env.json", "cost.json", METRICS, TIMING, "evaluation.json"),),
 }
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run directory holds; None and empty stand for what is not there yet."""
+    """The contents of a run directory; what is not there yet is None or empty."""
 
     path: Path
     kind: Kind
     config: Mapping[str, Any] = field(default_factory=dict)
     """The settings, by name."""
     environment: Mapping[str, Any] = field(default_factory=dict)
-    """What env.json says."""
+    """The contents of env.json."""
     space: SearchSpace | None = None
     genotype: Genotype | None = None
-    """Of a search in progress: the cells as they were decoded after its last epoch."""
+    """In a search in progress, the cells decoded after its last epoch."""
     metrics: tuple[Mapping[str, Any], ...] = ()
     """One record an epoch, checked as `nas.report.checks` does."""
     timing: tuple[Mapping[str, Any], ...] = ()
@@ -63,7 +63,12 @@ class Run:
     cost: Cost | None = None
     evaluation: Evaluation | None = None
     missing: tuple[str, ...] = ()
-    """What is not there yet, a line each."""
+    """A line for each file that is not there yet."""
+
+    @property
+    def noun(self) -> str:
+        """What it is, in words."""
+        return "search" if self.kind == "search" else "training run"
 
     @property
     def name(self) -> str:
@@ -75,19 +80,19 @@ def read_run(run_dir: str | Path) -> Run:
     """Read a run directory.
 
     Args:
-        run_dir: Of a search or a retrain, finished or not.
+        run_dir: The directory of a search or a training run, finished or not.
 
     Raises:
-        ReportError: It is no run directory, or a file of it is broken.
-        GenotypeError: genotype.json is broken.
-        SearchSpaceError: space.yaml is broken.
+        ReportError: It is not a run directory, or a file in it is damaged.
+        GenotypeError: genotype.json is damaged.
+        SearchSpaceError: space.yaml is damaged.
     """
     path = Path(run_dir)
     if not is_directory(path):
-        raise ReportError(f"{path}: there is no such directory; name the run directory of a run")
+        raise ReportError(f"{path}: this directory does not exist; name the directory of a run")
     config = _read(path / "config.yaml", _read_config) or {}
     kind = _kind_of(path, config)
-    check = check_search_record if kind == "search" else check_retrain_record
+    check = check_search_record if kind == "search" else check_training_record
     metrics = _read(path / METRICS, lambda file: read_epochs(file, check)) or []
     genotype = _read(path / "genotype.json", load_genotype)
     if genotype is None and kind == "search" and metrics:
@@ -115,7 +120,7 @@ def read_run(run_dir: str | Path) -> Run:
 
 
 def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
-    """Return what the reader makes of a file, None where there is no such file."""
+    """Read a file that may not exist; None where it does not."""
     return reader(path) if path.is_file() else None
 
 
@@ -127,28 +132,28 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _kind_of(path: Path, config: Mapping[str, Any]) -> Kind:
-    """Say what a directory is the run of: by its settings, without them by its files."""
+    """Return the kind of a run, from its settings or else from its files."""
     if {"genotype", "model"} & config.keys():
-        return "retrain"
+        return "training"
     if "space" in config or (path / "space.yaml").is_file():
         return "search"
     if any((path / name).is_file() for name in ("cost.json", "evaluation.json")):
-        return "retrain"
+        return "training"
     raise ReportError(
-        f"{path}: neither the run of a search (config.yaml with `space`, space.yaml) nor of a "
-        "retrain (config.yaml with `genotype` or `model`, cost.json, evaluation.json)"
+        f"{path}: neither a search (config.yaml with `space`, space.yaml) nor a "
+        "training run (config.yaml with `genotype` or `model`, cost.json, evaluation.json)"
     )
 
 
 def cells_of_record(record: Mapping[str, Any], path: Path) -> Genotype | None:
-    """Return the cells in a record of a search as decoded then, None where it has none.
+    """Return the cells that a record of a search holds; None where there are none.
 
     Args:
         record: One that `check_search_record` has checked.
         path: The file it is from, for messages.
 
     Raises:
-        ReportError: They are no cells.
+        ReportError: The record holds something else.
     """
     cells = record.get("genotype")
     if not cells:
@@ -165,7 +170,7 @@ def cells_of_record(record: Mapping[str, Any], path: Path) -> Genotype | None:
 
 
 def _with_labels(genotype: Genotype) -> Genotype:
-    """Let an operator that nothing describes be shown under its name."""
+    """Show an operator without a description under its name."""
     unknown = {
         name: {"label": name, "family": "other"}
         for name in genotype.primitives

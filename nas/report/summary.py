@@ -1,4 +1,4 @@
-"""What a run comes to, as the few values that a report and a comparison show first."""
+"""The few values of a run that a report and a comparison show first."""
 
 import json
 import shlex
@@ -10,7 +10,7 @@ from nas.report.cells.labels import printable
 from nas.report.run import Run
 
 _MAX_VALUE = 2000
-"""Characters of a setting that are shown."""
+"""Longest shown value of a setting, in characters."""
 
 
 @dataclass(frozen=True)
@@ -19,22 +19,22 @@ class Facts:
 
     dataset: str | None
     model: str | None
-    """Of a search its space, of a retrain its genotype or model."""
+    """Of a search its space, of a training run its genotype or model."""
     seed: str | None
     epochs: str
-    """Those done, and of how many."""
+    """Number of finished and of planned epochs."""
     test_top1: float | None
-    """Percent, of the last measurement."""
+    """Percent, in the last measurement."""
     test_epoch: int | None
-    """The epoch after which that was, where it is not the last one of the run."""
+    """The epoch of that measurement, where it is not the last one of the run."""
     val_accuracy: float | None
-    """Percent; of a search the supernet's, measured on the half that updates the alphas."""
+    """Percent; in a search the supernet's, on the images that update the alphas."""
     num_parameters: int | None
-    """Auxiliary head left out; of a search, of the evaluation network of its cells."""
+    """Without the auxiliary head; for a search, of the evaluation network of its cells."""
     madds: int | None
-    """Multiply-adds of one image, of the same network."""
+    """Multiply-adds of the same network for one image."""
     time_s: float | None
-    """Of all epochs together."""
+    """Sum over all epochs."""
     peak_memory_mib: float | None
 
 
@@ -61,7 +61,7 @@ def facts_of(run: Run) -> Facts:
 
 
 def model_of(run: Run) -> str | None:
-    """Say what a run is about: the space of a search, the genotype or model of a retrain."""
+    """Say what a run is about: the space of a search, the genotype or model of a training run."""
     if run.kind == "search":
         return run.space.name if run.space else _text(run.config.get("space"))
     return _text(run.config.get("genotype") or run.config.get("model"))

@@ -1,4 +1,4 @@
-"""HTML documents from templates: escaped, self-contained, numbers written alike everywhere."""
+"""HTML documents from templates: escaped, self-contained, with one form for every number."""
 
 from collections.abc import Sequence
 from functools import cache

@@ -16,7 +16,7 @@ from nas.report.run import Run, cells_of_record, read_run
 from nas.space import CELL_TYPES
 
 _MAX_WIDTH = 1000
-"""Pixels; a diagram is drawn for print and is wider."""
+"""Pixels; diagrams are drawn for print and are wider."""
 _FRAME_MS = 900
 _LAST_FRAME_MS = 3000
 
@@ -31,18 +31,18 @@ def write_gif(run_dir: str | Path) -> Path:
         The path of cells.gif.
 
     Raises:
-        ReportError: It is not the run of a search, its cells never changed, a file of it is
-            broken, or the picture cannot be drawn or written.
-        GenotypeError: genotype.json is broken.
-        SearchSpaceError: space.yaml is broken.
+        ReportError: It is not a search, its cells never changed, a file in it is
+            damaged, or the picture cannot be drawn or written.
+        GenotypeError: genotype.json is damaged.
+        SearchSpaceError: space.yaml is damaged.
     """
     run = read_run(run_dir)
     if run.kind != "search":
-        raise ReportError(f"{run.path}: --gif: the cells of a {run.kind} do not change")
+        raise ReportError(f"{run.path}: the cells of a {run.noun} do not change")
     changes = cell_changes(run)
     if len(changes) < 2:
         raise ReportError(
-            f"{run.path}: --gif: the cells did not change in {len(run.metrics)} epochs, so there "
+            f"{run.path}: the cells did not change in {len(run.metrics)} epochs, so there "
             "is nothing to animate"
         )
     frames = _same_size([_draw(run, epoch, genotype) for epoch, genotype in changes])
@@ -95,7 +95,7 @@ def _stack(cells: list[Image.Image]) -> Image.Image:
 
 
 def _same_size(frames: list[Image.Image]) -> list[Image.Image]:
-    """Centre the frames on one size, scale them alike, and give them 64 colours each."""
+    """Center the frames on one size, scale them equally, and give each 64 colors."""
     width, height = (max(frame.size[axis] for frame in frames) for axis in (0, 1))
     scale = min(1.0, _MAX_WIDTH / width)
     size = (round(width * scale), round(height * scale))

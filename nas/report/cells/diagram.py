@@ -1,6 +1,6 @@
 """Draw the two cells of a genotype, as the figures of NAS papers do.
 
-From left to right: the inputs c_{k-2} and c_{k-1}, the operators as coloured labels, the
+From left to right: the inputs c_{k-2} and c_{k-1}, the operators as colored labels, the
 intermediate nodes numbered from 0, and the output c_{k}.
 
 Source: DARTS (arXiv:1806.09055), Fig. 4 and 5, for the form of the figure.
@@ -15,16 +15,15 @@ from nas.files import write_files
 from nas.genotype import Genotype
 from nas.primitives import FAMILIES, Primitive
 from nas.report.cells.graphviz import render
-from nas.report.cells.labels import describe, escaped
-from nas.report.figures.palette import known_family, style_of
+from nas.report.cells.labels import describe, distinct, escaped
+from nas.report.figures.style import TITLES, known_family, style_of
 from nas.space import CELL_TYPES, NUM_INPUTS
 
-_TITLES = {"normal": "normal cell", "reduce": "reduction cell"}
 _INPUTS = ("c_{k-2}", "c_{k-1}")
 _OUTPUT = "c_{k}"
 _INK = "#333333"
 _FAINT = "#999999"
-# Helvetica is measured alike everywhere: graphviz maps it to Arial or its free twins.
+# Graphviz maps Helvetica to Arial or a free equivalent, which all have the same widths.
 _FONT = "Helvetica"
 
 
@@ -41,8 +40,8 @@ def cell_source(genotype: Genotype, cell_type: str) -> graphviz.Digraph:
     """
     nodes = getattr(genotype, cell_type)
     concat = getattr(genotype, f"{cell_type}_concat")
-    described = {name: describe(genotype, name) for node in nodes for name, _ in node}
-    families = {known_family(primitive.family) for primitive in described.values()}
+    operators = _operators(genotype, cell_type)
+    families = {known_family(primitive.family) for primitive in operators.values()}
     graph = graphviz.Digraph(f"{cell_type}_cell")
     graph.attr(rankdir="LR", nodesep="0.22", ranksep="0.4", pad="0.2", bgcolor="white")
     graph.attr(labelloc="t", fontname=_FONT, label=_header(genotype, cell_type, families))
@@ -51,7 +50,7 @@ def cell_source(genotype: Genotype, cell_type: str) -> graphviz.Digraph:
     _add_states(graph, len(nodes), concat)
     for target, node in enumerate(nodes, start=NUM_INPUTS):
         for position, (name, source) in enumerate(node):
-            _add_operator(graph, described[name], f"op_{target}_{position}", source, target)
+            _add_operator(graph, operators[name], f"op_{target}_{position}", source, target)
     for source in concat:
         graph.edge(_state(source), "output", color=_FAINT, headport="w", weight="2")
     return graph
@@ -64,8 +63,8 @@ def draw_cells(
 
     Args:
         genotype: What to draw.
-        out_dir: The folder; it is made when it is missing.
-        formats: Of "png", "svg" and "pdf"; pdf needs the system's `dot`.
+        out_dir: The folder; it is created if it does not exist.
+        formats: Some of "png", "svg" and "pdf"; pdf needs the system's `dot`.
 
     Returns:
         The paths written.
@@ -82,6 +81,17 @@ def draw_cells(
             for picture_format in formats
         }
     )
+
+
+def _operators(genotype: Genotype, cell_type: str) -> dict[str, Primitive]:
+    """Return the operators of a cell by name, with labels that can be told apart."""
+    nodes = getattr(genotype, cell_type)
+    operators = {name: describe(genotype, name) for node in nodes for name, _ in node}
+    labels = distinct([p.label if p.label.strip() else p.name for p in operators.values()])
+    return {
+        name: Primitive(name, label, primitive.family)
+        for (name, primitive), label in zip(operators.items(), labels, strict=True)
+    }
 
 
 def _add_states(graph: graphviz.Digraph, num_nodes: int, concat: Sequence[int]) -> None:
@@ -107,11 +117,11 @@ def _add_states(graph: graphviz.Digraph, num_nodes: int, concat: Sequence[int]) 
 def _add_operator(
     graph: graphviz.Digraph, primitive: Primitive, name: str, source: int, target: int
 ) -> None:
-    """Add an operator as a label of its own, so that no label can be taken for another edge's."""
+    """Add an operator as a node on its edge, so that its label belongs to no other edge."""
     style = style_of(primitive.family)
     graph.node(
         name,
-        style.mark + (escaped(primitive.label) or escaped(primitive.name)),
+        style.mark + escaped(primitive.label, len(primitive.label)),
         shape="box",
         style="rounded,filled",
         fillcolor=style.fill,
@@ -130,7 +140,7 @@ def _add_operator(
 
 def _header(genotype: Genotype, cell_type: str, families: set[str]) -> str:
     """Write the title, the caption and the legend as one HTML-like label."""
-    title = f'<FONT POINT-SIZE="20"><B>{_TITLES[cell_type]}</B></FONT>'
+    title = f'<FONT POINT-SIZE="20"><B>{TITLES[cell_type]}</B></FONT>'
     space = genotype.space.get("name")
     if isinstance(space, str) and space.strip():
         title += f'<FONT POINT-SIZE="16">  in the space {escaped(space, 60)}</FONT>'
@@ -144,8 +154,8 @@ def _header(genotype: Genotype, cell_type: str, families: set[str]) -> str:
 
 
 def _legend(families: list[str]) -> str:
-    """Write each family on its own colour."""
-    # Of fixed width (points, about 8 a letter), or graphviz would stretch it to that of the title.
+    """Write each family on its color."""
+    # A fixed width in points, about 8 a letter; else graphviz stretches it to that of the title.
     width = sum(8 * len(family) + 20 for family in families)
     cells = []
     for family in families:

@@ -34,15 +34,15 @@ class Engine:
 
 
 def find_engine() -> Engine:
-    """Find the system's `dot`, else graphviz-pure beside this Python or on PATH.
+    """Find the system's `dot`, else graphviz-pure next to this Python or on PATH.
 
     Raises:
         ReportError: Neither is there.
     """
     if system := shutil.which("dot"):
         return Engine(system, FORMATS)
-    beside = shutil.which("graphviz-pure", path=str(Path(sys.executable).parent))
-    if pure := beside or shutil.which("graphviz-pure"):
+    local = shutil.which("graphviz-pure", path=str(Path(sys.executable).parent))
+    if pure := local or shutil.which("graphviz-pure"):
         return Engine(pure, ("png", "svg"))
     raise ReportError(
         "no graphviz engine found: neither `dot` nor `graphviz-pure` is on PATH; "

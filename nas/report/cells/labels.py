@@ -1,10 +1,11 @@
-"""What a picture calls an operator, and how untrusted text gets into a picture.
+"""What a picture calls an operator, and how untrusted text is put into a picture.
 
-A genotype file may come from anywhere. Its labels are shown, never interpreted: they are cut to
+A genotype may come from anywhere. Its labels are shown, never interpreted: they are cut to
 one short printable line and escaped for graphviz.
 """
 
 import html
+from collections.abc import Sequence
 
 from nas.errors import GenotypeError, close_matches
 from nas.genotype import Genotype
@@ -41,6 +42,35 @@ def printable(text: str, max_length: int = MAX_LENGTH) -> str:
     """
     line = "".join(character if character.isprintable() else "?" for character in text.strip())
     return line if len(line) <= max_length else f"{line[: max_length - 3]}..."
+
+
+def distinct(texts: Sequence[str], max_length: int = MAX_LENGTH) -> list[str]:
+    """Return printable texts of which different ones stay different when they are cut.
+
+    Where two would be cut to the same text, they keep their beginning and their end; where that
+    is not enough, each gets its number in the list.
+    """
+    lines = [printable(text, max_length) for text in texts]
+
+    def middle(index: int) -> str:
+        line = printable(texts[index], len(texts[index]) + 1)
+        tail = (max_length - 3) // 2
+        return (
+            line if len(line) <= max_length else f"{line[: max_length - 3 - tail]}...{line[-tail:]}"
+        )
+
+    def numbered(index: int) -> str:
+        mark = f" ({index})"
+        return f"{printable(texts[index], max_length - len(mark))}{mark}"
+
+    for shortened in (middle, numbered):
+        meanings: dict[str, set[str]] = {}
+        for text, line in zip(texts, lines, strict=True):
+            meanings.setdefault(line, set()).add(text)
+        for index, line in enumerate(lines):
+            if len(meanings[line]) > 1:
+                lines[index] = shortened(index)
+    return lines
 
 
 def escaped(text: str, max_length: int = MAX_LENGTH) -> str:

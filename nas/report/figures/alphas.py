@@ -3,7 +3,7 @@
 Shapes: E edges, P primitives, T epochs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,8 @@ from matplotlib.ticker import MaxNLocator
 from nas.errors import ReportError
 from nas.primitives import BUILT_IN
 from nas.report.cells.labels import printable
-from nas.report.figures.palette import style_of
-from nas.space import CELL_TYPES, NUM_INPUTS, SearchSpace, edge_name
+from nas.report.figures.style import TITLES, style_of
+from nas.space import NUM_INPUTS, SearchSpace, edge_name
 
 _DASHES = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 4)))
 """For the primitives of one family, in their order; a seventh would begin again."""
@@ -26,40 +26,45 @@ _DASHES = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 4)))
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Turn logits (..., P) into weights: w_p = exp(a_p) / sum_q exp(a_q).
 
-    NaN stands for a pair that the space does not have: it gets no weight and stays NaN.
+    NaN marks a pair that the space does not have: it gets no weight and stays NaN.
     """
-    # Less the largest logit, which changes no weight and keeps exp finite.
+    # Subtracting the largest logit changes no weight and keeps exp finite.
     raised = np.exp(logits - np.nanmax(logits, axis=-1, keepdims=True))
     return raised / np.nansum(raised, axis=-1, keepdims=True)
 
 
 def weights_over_epochs(
-    records: Sequence[dict[str, Any]], space: SearchSpace, cell_type: str
+    records: Sequence[Mapping[str, Any]], space: SearchSpace, group: str
 ) -> np.ndarray:
-    """Return the softmax weights of a cell, (T, E, P), NaN where the space has no such pair.
+    """Return the architecture weights of a group of edges, (T, E, P), NaN for missing pairs.
+
+    They are the `arch_weights` of the records. Records of older versions have none; for these,
+    the weights are the softmax of the alphas, which was the only method then.
 
     Raises:
-        ReportError: The alphas of an epoch do not fit the space.
+        ReportError: The weights of an epoch do not fit the space.
     """
-    mask = np.array(space.mask(cell_type))
+    mask = np.array(space.mask(group))
     tables = []
     for record in records:
+        key = "arch_weights" if "arch_weights" in record else "alphas"
         try:
-            table = np.array(record["alphas"][cell_type], dtype=float)
+            table = np.array(record[key][group], dtype=float)
         except ValueError:  # rows of different lengths
             table = np.empty(0)
         if table.shape != mask.shape or np.any(~np.isfinite(table) & mask):
             raise ReportError(
-                f"metrics of epoch {record['epoch']}: alphas.{cell_type}: expected "
-                f"{mask.shape[0]} edges of {mask.shape[1]} primitives, null only where the space "
-                f"{space.name!r} has no such pair; does space.yaml belong to this run?"
+                f"metrics of epoch {record['epoch']}: {key}.{group}: expected {mask.shape[0]} "
+                f"edges of {mask.shape[1]} primitives, null only where the space {space.name!r} "
+                "has no such pair; does space.yaml belong to this run?"
             )
-        tables.append(np.where(mask, table, np.nan))
-    return softmax(np.stack(tables))
+        table = np.where(mask, table, np.nan)
+        tables.append(softmax(table) if key == "alphas" else table)
+    return np.stack(tables)
 
 
-def alphas_figure(records: Sequence[dict[str, Any]], space: SearchSpace) -> Figure:
-    """Draw the softmax weights over the epochs, a panel an edge, for both cells.
+def alphas_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> Figure:
+    """Draw the architecture weights over the epochs, with a panel for each edge of each group.
 
     A row of panels holds the edges into one node, a column those out of one node.
 
@@ -76,19 +81,19 @@ def alphas_figure(records: Sequence[dict[str, Any]], space: SearchSpace) -> Figu
     """
     sources = NUM_INPUTS + space.num_nodes - 1
     height = 1.7 * space.num_nodes + 1.2  # of one cell, in inches
-    figure = Figure(figsize=(2.3 * max(sources, 4) + 0.5, 2 * height), dpi=110)
-    weights = {kind: weights_over_epochs(records, space, kind) for kind in CELL_TYPES}
+    groups = list(records[0]["alphas"])
+    figure = Figure(figsize=(2.3 * max(sources, 4) + 0.5, len(groups) * height), dpi=110)
+    weights = {group: weights_over_epochs(records, space, group) for group in groups}
     epochs = [record["epoch"] for record in records]
     looks = _line_looks(space.primitives)
-    for part, cell_type, name in zip(
-        figure.subfigures(2, 1), CELL_TYPES, ("normal cell", "reduction cell"), strict=True
-    ):
-        part.suptitle(name, fontsize=14, fontweight="bold")
-        # One scale for all panels of a cell, and no wider than the weights are: after a short
-        # search they lie close together.
-        low, high = float(np.nanmin(weights[cell_type])), float(np.nanmax(weights[cell_type]))
+    subfigures = np.ravel(figure.subfigures(len(groups), 1))
+    for subfigure, group in zip(subfigures, groups, strict=True):
+        subfigure.suptitle(TITLES.get(group, group), fontsize=14, fontweight="bold")
+        # One scale for all panels of a group, no wider than the weights are: after a short
+        # search they are close together.
+        low, high = float(np.nanmin(weights[group])), float(np.nanmax(weights[group]))
         margin = 0.05 * (high - low) or 0.05
-        grid = part.add_gridspec(
+        grid = subfigure.add_gridspec(
             space.num_nodes,
             max(sources, 4),
             left=0.09,
@@ -99,12 +104,12 @@ def alphas_figure(records: Sequence[dict[str, Any]], space: SearchSpace) -> Figu
             hspace=0.5,
         )
         for edge_index, (source, target) in enumerate(space.edges):
-            axes = part.add_subplot(
+            axes = subfigure.add_subplot(
                 grid[target - NUM_INPUTS, source],
-                label=f"{cell_type} {edge_name((source, target))}",
+                label=f"{group} {edge_name((source, target))}",
             )
             for index, primitive in enumerate(space.primitives):
-                values = weights[cell_type][:, edge_index, index]
+                values = weights[group][:, edge_index, index]
                 if not np.isnan(values).all():
                     marker = "o" if len(epochs) == 1 else None
                     axes.plot(epochs, values, label=primitive, marker=marker, **looks[primitive])
@@ -117,8 +122,8 @@ def alphas_figure(records: Sequence[dict[str, Any]], space: SearchSpace) -> Figu
             axes.grid(alpha=0.3)
             axes.set_xlabel("epoch" if target == space.edges[-1][1] else "", fontsize=9)
             axes.set_ylabel("weight" if source == 0 else "", fontsize=9)
-        # The panels form a triangle; the empty corner beside the first node takes the legend.
-        part.legend(
+        # The panels form a triangle; the empty corner next to the first node has the legend.
+        subfigure.legend(
             handles=[Line2D([], [], label=name, **looks[name]) for name in space.primitives],
             loc="upper right",
             bbox_to_anchor=(0.985, 1 - 0.6 / height),
@@ -141,7 +146,7 @@ def alpha_heat_map(
         weights: (E, P), after softmax; NaN, drawn hatched, where the space has no such pair.
         primitives: The P names of the columns.
         edges: The E (source, target) pairs of the rows.
-        title: What stands above.
+        title: The title.
 
     Returns:
         (H, W, 3), uint8.
@@ -178,7 +183,7 @@ def alpha_heat_map(
 
 
 def _line_looks(primitives: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Give each primitive the colour of its family and, within the family, its own dashes."""
+    """Give each primitive the color of its family, and different dashes within the family."""
     looks: dict[str, dict[str, Any]] = {}
     counts: dict[str, int] = {}
     for name in primitives:

@@ -1,4 +1,4 @@
-"""The curves of several runs, laid over each other: a row of panels a kind of run."""
+"""The curves of several runs over each other, with a row of panels for each kind of run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from nas.report.cells.labels import printable
-from nas.report.figures.panels import label_panel, plot_key
+from nas.report.cells.labels import distinct
+from nas.report.figures.axes import label_panel, plot_key
 from nas.report.run import Run
 
-# Tol's "bright" scheme without its grey; the dashes part the runs that come after the sixth.
+# Tol's "bright" scheme without its gray; dashes distinguish the runs after the sixth.
 _COLORS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377")
 _DASHES = ("-", "--", ":", "-.")
 _MARKERS = ("o", "s", "^", "v", "D", "P")
@@ -22,7 +22,7 @@ _PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("val_loss", "val loss of the supernet", "nats"),
         ("val_accuracy", "val accuracy of the supernet", "%"),
     ),
-    "retrain": (
+    "training": (
         ("train_loss", "train loss", "nats"),
         ("test_loss", "test loss", "nats"),
         ("test_accuracy", "test accuracy, top-1", "%"),
@@ -31,21 +31,21 @@ _PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
 
 
 def comparison_figure(runs: Sequence[Run], names: Sequence[str]) -> Figure | None:
-    """Draw the curves of runs over each other.
+    """Draw the curves of several runs over each other.
 
     Args:
-        runs: Of one kind or of both; a kind has a row of three panels.
-        names: What the legend calls them; untrusted text.
+        runs: Searches, trainings or both; each kind has a row of three panels.
+        names: Their names in the legend; untrusted text.
 
     Returns:
-        The figure, whose lines are labelled with the names; None where no run has an epoch.
+        The figure, whose lines are labeled with the names; None where no run has an epoch.
     """
     looks = [_look(index) for index in range(len(runs))]
     drawn = [place for place, run in enumerate(runs) if run.metrics]
     kinds = [kind for kind in _PANELS if any(runs[place].kind == kind for place in drawn)]
     if not kinds:
         return None
-    shown = [printable(name, 48) for name in names]
+    shown = distinct(names, 48)
     num_lines = (len(drawn) + 2) // 3
     figure = Figure(
         figsize=(13, 3.6 * len(kinds) + 0.3 * num_lines + 0.2), dpi=130, layout="constrained"
@@ -83,7 +83,7 @@ def _look(index: int) -> Mapping[str, Any]:
 
 
 def _show_epochs(axes: Axes, epochs: Sequence[int]) -> None:
-    """Let all panels of a kind have the same epochs, whatever was measured after them."""
+    """Give all panels of a kind the same range of epochs."""
     margin = 0.03 * (max(epochs) - min(epochs)) or 0.5
     axes.set_xlim(min(epochs) - margin, max(epochs) + margin)
     if not axes.lines:

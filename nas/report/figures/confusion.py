@@ -5,16 +5,18 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from nas.report.cells.labels import printable
+from nas.report.cells.labels import distinct
 
 _MAX_NUMBERED = 20
-"""Up to so many classes the counts are written into the matrix."""
+"""The counts are written into the matrix up to this number of classes."""
 MAX_NAMED = 50
-"""Up to so many classes their names stand at the axes, else their numbers."""
+"""The axes have the names of the classes up to this number of them, else their numbers."""
+_MAX_LABEL = 24
+"""Characters of a name at an axis."""
 
 
 def confusion_figure(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> Figure:
-    """Draw a confusion matrix: colour is the share of the true class, numbers are images.
+    """Draw a confusion matrix: color is the share of the true class, numbers are images.
 
     Args:
         confusion: (K, K) images by true class (row) and predicted class (column).
@@ -28,18 +30,28 @@ def confusion_figure(confusion: Sequence[Sequence[int]], classes: Sequence[str])
     totals = counts.sum(axis=1, keepdims=True)
     shares = 100 * np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
     num_classes = len(classes)
-    side = min(2.4 + 0.38 * num_classes, 7 if num_classes > MAX_NAMED else 10)
-    figure = Figure(figsize=(side + 0.8, side), dpi=150, layout="constrained")
+    names = distinct(classes, _MAX_LABEL) if num_classes <= MAX_NAMED else []
+    fontsize = 9 if num_classes <= _MAX_NUMBERED else 7
+    # Inches: the matrix, and the names next to it and, at 45 degrees, under it.
+    side = max(1.6, min(0.38 * num_classes, 7))
+    label = max(map(len, names), default=3) * fontsize * 0.009
+    size = (side + label + 1.9, side + 0.75 * label + 0.9)
+    figure = Figure(figsize=size, dpi=150, layout="constrained")
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
     figure.colorbar(image, label="share of the true class (%)", shrink=0.8)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
-    if num_classes <= MAX_NAMED:
-        names = [printable(name, 16) for name in classes]
-        size = 9 if num_classes <= _MAX_NUMBERED else 7
-        axes.set_xticks(range(num_classes), names, rotation=45, ha="right", fontsize=size)
-        axes.set_yticks(range(num_classes), names, fontsize=size)
+    if names:
+        axes.set_xticks(
+            range(num_classes),
+            names,
+            rotation=45,
+            ha="right",
+            rotation_mode="anchor",
+            fontsize=fontsize,
+        )
+        axes.set_yticks(range(num_classes), names, fontsize=fontsize)
         for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
             label.set_parse_math(False)
     if num_classes <= _MAX_NUMBERED:
@@ -47,7 +59,7 @@ def confusion_figure(confusion: Sequence[Sequence[int]], classes: Sequence[str])
             color = "white" if share > 55 else "#222222" if share else "#AAAAAA"
             text = f"{confusion[row][column]}"
             axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
-        # White lines between the cells, so that pale neighbours stay apart.
+        # White lines between the cells, so that pale neighbors are told apart.
         axes.set_xticks(np.arange(num_classes - 1) + 0.5, minor=True)
         axes.set_yticks(np.arange(num_classes - 1) + 0.5, minor=True)
         axes.grid(which="minor", color="white", linewidth=1)

@@ -1,4 +1,4 @@
-"""How often each operator stands in the two cells of a genotype, counted and as a picture."""
+"""How often the two cells of a genotype have each operator, counted and as a picture."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,11 +9,10 @@ from matplotlib.ticker import MaxNLocator
 
 from nas.genotype import Genotype
 from nas.primitives import BUILT_IN
-from nas.report.cells.labels import describe, printable
-from nas.report.figures.palette import style_of
+from nas.report.cells.labels import describe, distinct
+from nas.report.figures.style import TITLES, style_of
 from nas.space import CELL_TYPES
 
-_TITLES = {"normal": "normal cell", "reduce": "reduction cell"}
 _HATCHES = (None, "/////")
 
 
@@ -24,8 +23,7 @@ def count_operators(
 
     Args:
         genotype: The cells.
-        primitives: The space's; those that are not used count 0. `none` never stands in a cell
-            and is left out.
+        primitives: Those of the space; unused ones count 0. `none`, which no cell has, is left out.
 
     Returns:
         (primitive, entries in the normal cell, entries in the reduction cell), in the order of
@@ -41,7 +39,7 @@ def count_operators(
 
 
 def operators_figure(genotype: Genotype, primitives: Sequence[str] = ()) -> Figure:
-    """Draw the counts of `count_operators` as bars in the colours of the diagrams.
+    """Draw the counts of `count_operators` as bars in the colors of the diagrams.
 
     Raises:
         GenotypeError: A primitive of the genotype is unknown.
@@ -53,15 +51,15 @@ def operators_figure(genotype: Genotype, primitives: Sequence[str] = ()) -> Figu
     for place, (name, *numbers) in enumerate(rows):
         used = name in genotype.primitives
         known = describe(genotype, name) if used else BUILT_IN.get(name)
-        labels.append(printable(known.label if known and known.label.strip() else name))
+        labels.append(known.label if known and known.label.strip() else name)
         style = style_of(known.family if known else "other")
-        # Solid and hatched tell the cells apart, so that the colour is left for the family.
+        # Solid and hatched distinguish the cells, so that color can show the family.
         for number, offset, fill, hatch in zip(
             numbers, (-0.2, 0.2), (style.fill, "white"), _HATCHES, strict=True
         ):
             axes.barh(place + offset, number, 0.36, color=fill, edgecolor=style.line, hatch=hatch)
             axes.text(number + 0.06, place + offset, str(number), va="center", fontsize=8)
-    axes.set_yticks(range(len(rows)), labels)
+    axes.set_yticks(range(len(rows)), distinct(labels))
     for label in axes.get_yticklabels():
         label.set_parse_math(False)
     axes.invert_yaxis()
@@ -70,7 +68,7 @@ def operators_figure(genotype: Genotype, primitives: Sequence[str] = ()) -> Figu
     axes.set_xlabel("entries in the cell")
     axes.spines[["top", "right"]].set_visible(False)
     handles = [
-        Patch(label=_TITLES[kind], facecolor=fill, edgecolor="#555555", hatch=hatch)
+        Patch(label=TITLES[kind], facecolor=fill, edgecolor="#555555", hatch=hatch)
         for kind, fill, hatch in zip(CELL_TYPES, ("#BBBBBB", "white"), _HATCHES, strict=True)
     ]
     figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False, fontsize=9)

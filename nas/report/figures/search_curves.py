@@ -1,52 +1,55 @@
 """The curves of a search over its epochs: losses, accuracies, entropy, skips, size, rate."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nas.report.cells.labels import printable
-from nas.report.figures.panels import (
-    FIRST,
-    REFERENCE,
-    SECOND,
+from nas.report.figures.axes import (
     count_epochs,
     from_zero,
     label_panel,
+    measures_of,
     plot_epochs,
+    plot_measures,
 )
+from nas.report.figures.style import FIRST, REFERENCE, SECOND, THIRD
 from nas.space import CELL_TYPES, SearchSpace
 
 
-def curves_figure(records: Sequence[dict[str, Any]], space: SearchSpace) -> Figure:
-    """Draw the curves of a search as a figure of two rows of three.
+def curves_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> Figure:
+    """Draw the curves of a search: two rows of three, and a panel for each further measure.
 
     Args:
         records: The metrics of the search.
         space: The space of the search; it gives the entropy of uniform weights.
 
     Returns:
-        The figure; its axes in order: loss, accuracy, entropy, skip connections, size (with a
-        second axis for the multiply-adds, which comes last), learning rate.
+        The figure; its axes in order: loss, accuracy, entropy, skip connections, size, learning
+        rate, the measures in the order of the records, and last the multiply-adds, which share
+        the panel of the size.
     """
-    figure = Figure(figsize=(13, 7), dpi=130, layout="constrained")
+    measures = measures_of(records)
+    num_rows = 2 + -(-len(measures) // 3)
+    figure = Figure(figsize=(13, 3.5 * num_rows), dpi=130, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
     title = f"search in the space {printable(space.name, 60)}: {count_epochs(len(records))}"
     figure.suptitle(title, fontsize=14, parse_math=False)
-    loss, accuracy, entropy, skips, size, rate = figure.subplots(2, 3).flat
+    panels = [figure.add_subplot(num_rows, 3, 1 + place) for place in range(6 + len(measures))]
+    loss, accuracy, entropy, skips, size, rate, *others = panels
     epochs = [record["epoch"] for record in records]
 
     for axes, name, unit in ((loss, "loss", "nats"), (accuracy, "accuracy", "%")):
-        for part, look in (("train", FIRST), ("val", SECOND)):
-            plot_epochs(axes, epochs, [record[f"{part}_{name}"] for record in records], part, look)
+        for half, look in (("train", FIRST), ("val", SECOND)):
+            plot_epochs(axes, epochs, [record[f"{half}_{name}"] for record in records], half, look)
         label_panel(axes, name, f"{name} ({unit})")
     for axes, key in ((entropy, "entropy"), (skips, "num_skips")):
-        for cell_type, look in zip(CELL_TYPES, (FIRST, SECOND), strict=True):
-            plot_epochs(
-                axes, epochs, [record[key][cell_type] for record in records], cell_type, look
-            )
+        for group, look in zip(records[0][key], cycle((FIRST, SECOND, THIRD))):
+            plot_epochs(axes, epochs, [record[key][group] for record in records], group, look)
     for index, value in enumerate(_uniform_entropies(space)):
         entropy.axhline(value, label="uniform" if index == 0 else None, **REFERENCE)
     label_panel(entropy, "entropy of the architecture weights", "mean over edges (nats)")
@@ -55,22 +58,23 @@ def curves_figure(records: Sequence[dict[str, Any]], space: SearchSpace) -> Figu
     skips.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     from_zero(skips)
 
+    plot_epochs(rate, epochs, [record["learning_rate"] for record in records], None, FIRST)
+    label_panel(rate, "learning rate of the weights", "learning rate", legend=False)
+    from_zero(rate)
+    plot_measures(others, records, measures)
     plot_epochs(size, epochs, [record["num_parameters"] / 1e6 for record in records], None, FIRST)
     madds = size.twinx()
     plot_epochs(madds, epochs, [record["madds"] / 1e6 for record in records], None, SECOND)
     madds.spines["top"].set_visible(False)
-    # The axes name their lines: a legend would lie on the lines of the other axis.
+    # The axes name their lines: a legend would cover the lines of the other axis.
     label_panel(size, "size of the current network", "parameters (millions), solid", legend=False)
     madds.set_ylabel("multiply-adds (millions), dashed", color=SECOND["color"])
     size.yaxis.label.set_color(FIRST["color"])
-    plot_epochs(rate, epochs, [record["learning_rate"] for record in records], None, FIRST)
-    label_panel(rate, "learning rate of the weights", "learning rate", legend=False)
-    from_zero(rate)
     return figure
 
 
 def _uniform_entropies(space: SearchSpace) -> list[float]:
-    """Return ln(primitives on an edge), mean over edges, once where both cells agree."""
+    """Return ln(primitives on an edge), mean over edges, once where all groups agree."""
     return sorted(
         {
             sum(math.log(len(on_edge)) for on_edge in getattr(space, cell_type)) / space.num_edges

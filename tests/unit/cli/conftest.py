@@ -2,9 +2,9 @@
 
 from tests.unit.report.conftest import (
     blank_pictures,
-    make_retrain_dir,
     make_run_dir,
     make_search_dir,
+    make_training_dir,
 )
 
-__all__ = ["blank_pictures", "make_retrain_dir", "make_run_dir", "make_search_dir"]
+__all__ = ["blank_pictures", "make_run_dir", "make_search_dir", "make_training_dir"]

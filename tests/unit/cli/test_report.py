@@ -12,9 +12,9 @@ from nas.cli.report import main
 REPO = Path(__file__).parents[3]
 
 
-def test_one_run_is_reported(make_retrain_dir):
+def test_one_run_is_reported(make_training_dir):
     """The program prints the path it wrote, and nothing on stderr."""
-    run_dir = make_retrain_dir(1)
+    run_dir = make_training_dir(1)
     environment = {**os.environ, "PYTHONPATH": str(REPO), "PYTHONWARNINGS": "error"}
     done = subprocess.run(
         [sys.executable, "-m", "nas.report", str(run_dir)],
@@ -28,10 +28,10 @@ def test_one_run_is_reported(make_retrain_dir):
 
 @pytest.mark.usefixtures("blank_pictures")
 def test_several_runs_are_compared(
-    make_retrain_dir, make_search_dir, capsys, monkeypatch, tmp_path
+    make_training_dir, make_search_dir, capsys, monkeypatch, tmp_path
 ):
     """Each run gets its report, and the comparison goes here."""
-    runs = [str(make_retrain_dir(1)), str(make_search_dir(1))]
+    runs = [str(make_training_dir(1)), str(make_search_dir(1))]
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
@@ -45,19 +45,19 @@ def test_several_runs_are_compared(
     ("arguments", "said"),
     [
         ([], "RUN is missing"),
-        (["{none}"], "there is no such directory"),
-        (["{empty}"], "neither the run of a search"),
-        (["{run}", "{none}"], "there is no such directory"),
+        (["{none}"], "this directory does not exist"),
+        (["{empty}"], "neither a search"),
+        (["{run}", "{none}"], "this directory does not exist"),
         (["{run}", "{run}/."], "named twice"),
         (["{run}", "--out", "c.html"], "--out has an effect only with several runs"),
         (["{run}", "{broken}", "--out", "c.html"], "metrics.jsonl: line 1: not a JSON object"),
         (["{run}", "--ou", "c.html"], "unknown flag '--ou'; did you mean '--out'"),
     ],
 )
-def test_error_is_one_line_and_exit_code_2(arguments, said, make_retrain_dir, tmp_path, capsys):
+def test_error_is_one_line_and_exit_code_2(arguments, said, make_training_dir, tmp_path, capsys):
     """An error of the user is one line on stderr, exit code 2, and no report."""
     places = {"none": tmp_path / "none", "empty": tmp_path / "empty"}
-    places |= {"run": make_retrain_dir(1), "broken": make_retrain_dir(1, "broken")}
+    places |= {"run": make_training_dir(1), "broken": make_training_dir(1, "broken")}
     places["empty"].mkdir()
     (places["broken"] / "metrics.jsonl").write_text("<script>\n")
     assert main([argument.format(**places) for argument in arguments]) == 2
@@ -69,9 +69,9 @@ def test_error_is_one_line_and_exit_code_2(arguments, said, make_retrain_dir, tm
 
 
 @pytest.mark.usefixtures("blank_pictures")
-def test_comparison_goes_to_out(make_retrain_dir, tmp_path, capsys):
+def test_comparison_goes_to_out(make_training_dir, tmp_path, capsys):
     """--out names the file, in a folder that is made; below a file it is exit code 2."""
-    runs = [make_retrain_dir(1, "a"), make_retrain_dir(1, "b")]
+    runs = [make_training_dir(1, "a"), make_training_dir(1, "b")]
     (tmp_path / "file").write_text("")
     assert main([*map(str, runs), "--out", str(tmp_path / "file" / "c.html")]) == 2
     assert "cannot be written" in capsys.readouterr().err

@@ -58,8 +58,8 @@ def make_run_dir(tmp_path) -> Callable[..., Path]:
     return make
 
 
-def make_retrain_record(epoch: int, num_epochs: int, with_test: bool, with_val: bool) -> dict:
-    """Make the record of one epoch of a retrain; no two curves share a value."""
+def make_training_record(epoch: int, num_epochs: int, with_test: bool, with_val: bool) -> dict:
+    """Make the record of one epoch of a training run; no two curves share a value."""
     progress = epoch / num_epochs
     record = {
         "epoch": epoch,
@@ -124,11 +124,11 @@ ENVIRONMENT = {
 
 
 @pytest.fixture
-def make_retrain_dir(tmp_path) -> Callable[..., Path]:
-    """Return a function that makes the finished run directory of a retrain."""
+def make_training_dir(tmp_path) -> Callable[..., Path]:
+    """Return a function that makes the finished run directory of a training run."""
 
     def make(
-        num_epochs: int = 4, name: str = "retrain", eval_interval: int = 2, **settings
+        num_epochs: int = 4, name: str = "training", eval_interval: int = 2, **settings
     ) -> Path:
         run_dir = tmp_path / name
         run_dir.mkdir()
@@ -141,7 +141,7 @@ def make_retrain_dir(tmp_path) -> Callable[..., Path]:
         evaluation = make_evaluation(max(num_epochs - 1, 0), ["ant", "bee", "cow"])
         (run_dir / "evaluation.json").write_text(json.dumps(evaluation))
         records = [
-            make_retrain_record(epoch, num_epochs, (epoch + 1) % eval_interval == 0, True)
+            make_training_record(epoch, num_epochs, (epoch + 1) % eval_interval == 0, True)
             for epoch in range(num_epochs)
         ]
         times = [

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from nas.errors import ReportError
-from nas.report.checks import METRICS, check_retrain_record, check_search_record, read_epochs
+from nas.report.checks import METRICS, check_search_record, check_training_record, read_epochs
 
 
 def read_metrics(run_dir):
@@ -11,9 +11,9 @@ def read_metrics(run_dir):
     return read_epochs(run_dir / METRICS, check_search_record)
 
 
-def read_retrain_metrics(run_dir):
-    """Read the metrics of a training."""
-    return read_epochs(run_dir / METRICS, check_retrain_record)
+def read_training_metrics(run_dir):
+    """Read the metrics of a training run."""
+    return read_epochs(run_dir / METRICS, check_training_record)
 
 
 def _change(run_dir, line: int, change) -> None:
@@ -125,20 +125,20 @@ def test_record_of_another_form_is_named(make_run_dir, change, said):
     assert said in str(error.value)
 
 
-def test_retrain_records_come_back_as_written(make_retrain_dir):
+def test_training_records_come_back_as_written(make_training_dir):
     """Each line is one record; epochs that were not measured on test lack its keys."""
-    run_dir = make_retrain_dir(4)
-    records = read_retrain_metrics(run_dir)
+    run_dir = make_training_dir(4)
+    records = read_training_metrics(run_dir)
     lines = (run_dir / "metrics.jsonl").read_text().splitlines()
     assert records == [json.loads(line) for line in lines]
     assert ["test_loss" in record for record in records] == [False, True, False, True]
 
 
-def test_last_line_of_a_retrain_cut_short_is_left_out(make_retrain_dir):
+def test_last_line_of_a_training_cut_short_is_left_out(make_training_dir):
     """A last line that a killed run left half written is left out."""
-    path = make_retrain_dir(3) / "metrics.jsonl"
+    path = make_training_dir(3) / "metrics.jsonl"
     path.write_bytes(path.read_bytes()[:-20])
-    assert [record["epoch"] for record in read_retrain_metrics(path.parent)] == [0, 1]
+    assert [record["epoch"] for record in read_training_metrics(path.parent)] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -155,15 +155,15 @@ def test_last_line_of_a_retrain_cut_short_is_left_out(make_retrain_dir):
         (lambda record: record.update(test_loss=float("inf")), "test_loss: expected a number"),
     ],
 )
-def test_retrain_record_of_another_form_is_named(make_retrain_dir, change, said):
+def test_training_record_of_another_form_is_named(make_training_dir, change, said):
     """A record that lacks a key or has a wrong value is an error with its line and key."""
-    path = make_retrain_dir(4) / "metrics.jsonl"
+    path = make_training_dir(4) / "metrics.jsonl"
     lines = path.read_text().splitlines()
     record = json.loads(lines[1])
     change(record)
     lines[1] = json.dumps(record)
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(ReportError) as error:
-        read_retrain_metrics(path.parent)
+        read_training_metrics(path.parent)
     assert "metrics.jsonl: line 2: " in str(error.value)
     assert said in str(error.value)

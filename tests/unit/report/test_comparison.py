@@ -12,10 +12,10 @@ from tests.unit.report.pages import Page
 
 
 @pytest.fixture
-def retrains(make_retrain_dir):
-    """Two finished retrains that differ in their seed, and one in progress."""
-    dirs = [make_retrain_dir(4, f"seed{seed}", seed=seed) for seed in (0, 1)]
-    dirs.append(make_retrain_dir(3, "going on", epochs=9, eval_interval=3))
+def trainings(make_training_dir):
+    """Two finished training runs that differ in their seed, and one in progress."""
+    dirs = [make_training_dir(4, f"seed{seed}", seed=seed) for seed in (0, 1)]
+    dirs.append(make_training_dir(3, "going on", epochs=9, eval_interval=3))
     (dirs[2] / "evaluation.json").unlink()
     return dirs
 
@@ -26,10 +26,10 @@ def _rows(page: Page) -> dict[str, list[str]]:
     return {texts[place]: texts[place + 1 : place + 11] for place in range(0, 33, 11)}
 
 
-def test_runs_stand_side_by_side(retrains, make_search_dir, tmp_path):
+def test_runs_stand_side_by_side(trainings, make_search_dir, tmp_path):
     """A row a run with its facts; what a kind does not have is blank, and that is said."""
     search = make_search_dir(3)
-    out = write_comparison([retrains[0], search, retrains[2]], tmp_path / "new" / "compared.html")
+    out = write_comparison([trainings[0], search, trainings[2]], tmp_path / "new" / "compared.html")
     assert out == tmp_path / "new" / "compared.html"
     page = Page(out)
     page.check_is_self_contained()
@@ -40,7 +40,7 @@ def test_runs_stand_side_by_side(retrains, make_search_dir, tmp_path):
     }
     assert rows == {
         "seed0": [
-            *("retrain", "cifar10", "DARTS_V2", "0", "4 of 4", "83.00 %", "56.00 %"),
+            *("training", "cifar10", "DARTS_V2", "0", "4 of 4", "83.00 %", "56.00 %"),
             *("3,331", "1,054,768", "6 min 42 s"),
         ],
         "run": [
@@ -48,26 +48,26 @@ def test_runs_stand_side_by_side(retrains, make_search_dir, tmp_path):
             *("3,351,342", "528,159,040", "30.0 s"),
         ],
         "going on": [
-            *("retrain", "cifar10", "DARTS_V2", "0", "3 of 9", "52.00 % (epoch 2)", "51.00 %"),
+            *("training", "cifar10", "DARTS_V2", "0", "3 of 9", "52.00 % (epoch 2)", "51.00 %"),
             *("3,331", "1,054,768", "5 min 02 s"),
         ],
     }
-    assert "a dash stands where one has none" in page.text
-    assert "it never reads the test split" in page.text
+    assert "a dash marks a missing value" in page.text
+    assert "it never reads the test images" in page.text
     assert "evaluation.json is not there yet" in page.text
 
 
 @pytest.mark.usefixtures("blank_pictures")
-def test_equal_cells_are_drawn_once(retrains, tmp_path):
+def test_equal_cells_are_drawn_once(trainings, tmp_path):
     """Runs of one genotype share a drawing, under all their names."""
-    page = Page(write_comparison(retrains, tmp_path / "c.html"))
+    page = Page(write_comparison(trainings, tmp_path / "c.html"))
     assert [name for name, _ in page.tags].count("svg") == 2
     assert "seed0, seed1, going on" in page.texts
 
 
-def test_curves_lie_over_each_other(retrains, make_search_dir):
+def test_curves_lie_over_each_other(trainings, make_search_dir):
     """A row of panels a kind, a line a run, with the numbers of its metrics."""
-    runs = [read_run(path) for path in (*retrains, make_search_dir(3))]
+    runs = [read_run(path) for path in (*trainings, make_search_dir(3))]
     figure = comparison_figure(runs, ["a", "b", "c", "d"])
     panels = {axes.get_title(): axes for axes in figure.axes}
     assert len(panels) == 6
@@ -85,13 +85,13 @@ def test_curves_lie_over_each_other(retrains, make_search_dir):
 
 def test_runs_without_an_epoch_have_no_curves(tmp_path):
     """Where no run has begun there is no figure; a run that has is drawn alone."""
-    begun = Run(tmp_path, "retrain")
+    begun = Run(tmp_path, "training")
     assert comparison_figure([begun, begun], ["a", "b"]) is None
 
 
-def test_settings_that_differ_are_listed(retrains, make_search_dir):
+def test_settings_that_differ_are_listed(trainings, make_search_dir):
     """Only settings in which runs that have them differ; never where a run lies."""
-    runs = [read_run(path) for path in retrains]
+    runs = [read_run(path) for path in trainings]
     assert different_settings(runs) == [("seed", ["0", "1", "0"]), ("epochs", ["4", "4", "9"])]
     keys = [key for key, _ in different_settings([runs[0], read_run(make_search_dir())])]
     assert keys == ["space", "dataset", "seed", "epochs"]
@@ -104,19 +104,19 @@ def test_names_tell_runs_apart():
     assert distinct_names([Path("/a/s0"), Path("/b/s0"), Path("/b/s1")]) == ["a/s0", "b/s0", "b/s1"]
 
 
-def test_text_of_files_is_escaped(make_retrain_dir, tmp_path):
+def test_text_of_files_is_escaped(make_training_dir, tmp_path):
     """Markup in names and settings is only text."""
     evil = "<script>x</script>"
-    runs = [make_retrain_dir(1, "<b onclick=x>", genotype=evil), make_retrain_dir(1, "$\\frac{")]
+    runs = [make_training_dir(1, "<b onclick=x>", genotype=evil), make_training_dir(1, "$\\frac{")]
     page = Page(write_comparison(runs, tmp_path / "c.html"))
     page.check_is_self_contained()
     assert evil in page.texts and "<b onclick=x>" in page.texts
 
 
 @pytest.mark.usefixtures("blank_pictures")
-def test_a_model_without_cells_is_compared(make_retrain_dir, tmp_path):
+def test_a_model_without_cells_is_compared(make_training_dir, tmp_path):
     """A run that trained no genotype stands in the table, and a line says that it has no cells."""
-    runs = [make_retrain_dir(1, "a"), make_retrain_dir(1, "b", genotype=None, model="mobilenext")]
+    runs = [make_training_dir(1, "a"), make_training_dir(1, "b", genotype=None, model="mobilenext")]
     (runs[1] / "genotype.json").unlink()
     page = Page(write_comparison(runs, tmp_path / "c.html"))
     assert "mobilenext" in page.texts
@@ -124,9 +124,9 @@ def test_a_model_without_cells_is_compared(make_retrain_dir, tmp_path):
     assert [name for name, _ in page.tags].count("svg") == 2
 
 
-def test_one_run_twice_is_no_comparison(retrains, tmp_path):
+def test_one_run_twice_is_no_comparison(trainings, tmp_path):
     """A single run, or one that is named twice, is an error, and nothing is written."""
-    for paths in (retrains[:1], [retrains[0], retrains[0] / ".." / "seed0"]):
+    for paths in (trainings[:1], [trainings[0], trainings[0] / ".." / "seed0"]):
         with pytest.raises(ReportError, match="at least two run directories"):
             write_comparison(paths, tmp_path / "c.html")
     assert not (tmp_path / "c.html").exists()

@@ -14,9 +14,9 @@ SECTIONS = ["cells", "operators", "curves", "alphas", "classes", "cost"]
 ALWAYS = ["configuration", "environment", "repeat"]
 
 
-def test_report_of_a_retrain(make_retrain_dir):
+def test_report_of_a_training(make_training_dir):
     """Every part is there, with the numbers of the files, and curves.png beside it."""
-    run_dir = make_retrain_dir(4)
+    run_dir = make_training_dir(4)
     before = {path.name: path.read_bytes() for path in run_dir.iterdir()}
     path = write_report(run_dir)
     assert path == run_dir / "report.html"
@@ -50,9 +50,9 @@ def test_report_of_a_search(make_search_dir):
     assert "test accuracy" not in page.text
 
 
-def test_report_is_the_same_every_time(make_retrain_dir):
+def test_report_is_the_same_every_time(make_training_dir):
     """Two reports of one run agree on every byte: no dates, no random names."""
-    run_dir = make_retrain_dir(2)
+    run_dir = make_training_dir(2)
     first = write_report(run_dir).read_bytes()
     assert write_report(run_dir).read_bytes() == first
 
@@ -68,9 +68,9 @@ def test_report_is_the_same_every_time(make_retrain_dir):
     ],
 )
 @pytest.mark.usefixtures("blank_pictures")
-def test_what_is_missing_is_left_out_and_said(make_retrain_dir, name, sections):
+def test_what_is_missing_is_left_out_and_said(make_training_dir, name, sections):
     """Without a file its section is gone, a line says so, and the rest is there."""
-    run_dir = make_retrain_dir(2)
+    run_dir = make_training_dir(2)
     (run_dir / name).unlink()
     page = Page(write_report(run_dir))
     page.check_is_self_contained()
@@ -80,9 +80,9 @@ def test_what_is_missing_is_left_out_and_said(make_retrain_dir, name, sections):
 
 
 @pytest.mark.usefixtures("blank_pictures")
-def test_a_run_without_genotype_and_a_search_just_begun(make_retrain_dir, make_search_dir):
+def test_a_run_without_genotype_and_a_search_just_begun(make_training_dir, make_search_dir):
     """A model has no cells to show; a search without an epoch shows its settings alone."""
-    run_dir = make_retrain_dir(2, model="mobilenext")
+    run_dir = make_training_dir(2, model="mobilenext")
     (run_dir / "genotype.json").unlink()
     page = Page(write_report(run_dir))
     assert "cells" not in page.headings and "is not there yet" not in page.text
@@ -98,9 +98,9 @@ def test_a_run_without_genotype_and_a_search_just_begun(make_retrain_dir, make_s
 EVIL = "<script>alert('x')</script>"
 
 
-def test_text_of_files_is_escaped(make_retrain_dir, tmp_path):
+def test_text_of_files_is_escaped(make_training_dir, tmp_path):
     """Markup in class names, settings, the environment, layers and the folder is only text."""
-    run_dir = make_retrain_dir(2, name="<img src=x onerror=alert(1)>", dataset=EVIL)
+    run_dir = make_training_dir(2, name="<img src=x onerror=alert(1)>", dataset=EVIL)
     evaluation = json.loads((run_dir / "evaluation.json").read_text())
     evaluation |= {"classes": [EVIL, '"><b onclick="x">', "{{ 7 * 7 }}"], "split": EVIL}
     (run_dir / "evaluation.json").write_text(json.dumps(evaluation))
@@ -117,9 +117,9 @@ def test_text_of_files_is_escaped(make_retrain_dir, tmp_path):
 
 
 @pytest.mark.usefixtures("blank_pictures")
-def test_labels_of_a_genotype_are_escaped(make_retrain_dir):
+def test_labels_of_a_genotype_are_escaped(make_training_dir):
     """Labels of operators in genotype.json are text in the inline drawing too."""
-    run_dir = make_retrain_dir(1)
+    run_dir = make_training_dir(1)
     document = json.loads((run_dir / "genotype.json").read_text())
     names = {name for cell in ("normal", "reduce") for node in document[cell] for name, _ in node}
     document["operators"] = {name: {"label": EVIL, "family": EVIL} for name in names}
@@ -131,22 +131,22 @@ def test_labels_of_a_genotype_are_escaped(make_retrain_dir):
 
 
 @pytest.mark.usefixtures("blank_pictures")
-def test_without_an_engine_all_but_the_cells_is_shown(make_retrain_dir, monkeypatch):
+def test_without_an_engine_all_but_the_cells_is_shown(make_training_dir, monkeypatch):
     """Where no graphviz engine is installed the report says so, and is written all the same."""
 
     def fail(*_):
         raise ReportError("no graphviz engine found")
 
     monkeypatch.setattr(html, "cell_svg", fail)
-    page = Page(write_report(make_retrain_dir(1)))
+    page = Page(write_report(make_training_dir(1)))
     assert "the cells are not drawn: no graphviz engine found." in page.texts
     assert "curves" in page.headings and "operators" in page.headings
 
 
 @pytest.mark.usefixtures("blank_pictures")
-def test_broken_files_leave_the_old_report(make_retrain_dir):
+def test_broken_files_leave_the_old_report(make_training_dir):
     """A broken file is an error, and a report that was there stays as it was."""
-    run_dir = make_retrain_dir(1)
+    run_dir = make_training_dir(1)
     old = write_report(run_dir).read_bytes()
     (run_dir / "metrics.jsonl").write_text("{\n")
     with pytest.raises(ReportError, match=r"metrics\.jsonl: line 1"):
@@ -162,9 +162,9 @@ def test_frequent_mistakes():
 
 @pytest.mark.parametrize(("num_classes", "has_matrix"), [(60, True), (120, False)])
 @pytest.mark.usefixtures("blank_pictures")
-def test_many_classes_are_numbered_and_folded(make_retrain_dir, num_classes, has_matrix):
+def test_many_classes_are_numbered_and_folded(make_training_dir, num_classes, has_matrix):
     """Over 50 classes the table has the numbers of the matrix; over 100 it stands alone."""
-    run_dir = make_retrain_dir(1)
+    run_dir = make_training_dir(1)
     evaluation = json.loads((run_dir / "evaluation.json").read_text())
     evaluation["classes"] = [f"class {number}" for number in range(num_classes)]
     evaluation["per_class_accuracy"] = [number / 2 for number in range(num_classes)]
@@ -175,4 +175,6 @@ def test_many_classes_are_numbered_and_folded(make_retrain_dir, num_classes, has
     place = page.texts.index("class 59", page.texts.index("Accuracy of each class"))
     assert page.texts[place - 1 : place + 2] == ["59", "class 59", "29.50 %"]
     assert {"open"} & {key for name, a in page.tags if name == "details" for key in a} == set()
-    assert ("No confusion matrix: it is kept for up to 100 classes." in page.texts) != has_matrix
+    assert (
+        "No confusion matrix: it is only kept for up to 100 classes." in page.texts
+    ) != has_matrix

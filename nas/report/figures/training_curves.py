@@ -1,42 +1,47 @@
-"""The curves of a retrain over its epochs: losses, accuracies, learning rate, drop path."""
+"""The curves of a training run over its epochs: losses, accuracies, learning rate, drop path."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from nas.report.cells.labels import printable
-from nas.report.figures.panels import (
-    FIRST,
-    SECOND,
-    THIRD,
+from nas.report.figures.axes import (
     count_epochs,
     from_zero,
     label_panel,
+    measures_of,
     plot_epochs,
     plot_key,
+    plot_measures,
 )
+from nas.report.figures.style import FIRST, SECOND, THIRD
 
 _LOOKS = {"train": FIRST, "val": SECOND, "test": THIRD}
 
 
-def retrain_figure(records: Sequence[dict[str, Any]], model: str) -> Figure:
-    """Draw the curves of a retrain as a figure of two rows of two.
+def training_figure(records: Sequence[Mapping[str, Any]], model: str) -> Figure:
+    """Draw the curves of a training run: two rows of two, and a panel for each further measure.
 
     Args:
         records: The metrics of the training.
-        model: What is trained, for the title; untrusted text.
+        model: The name of what is trained, for the title; untrusted text.
 
     Returns:
-        The figure; its axes in order: loss, top-1 accuracy, top-5 accuracy, learning rate (with
-        a second axis for the drop path probability, which comes last, where there is one). A line
-        has a point for each epoch after which its split was measured.
+        The figure; its axes in order: loss, top-1 accuracy, top-5 accuracy, learning rate, the
+        measures in the order of the records, and last, where there is one, the drop path
+        probability, which shares the panel of the learning rate. A line has a point for each
+        epoch after which its split was measured.
     """
-    figure = Figure(figsize=(11, 7), dpi=130, layout="constrained")
+    measures = measures_of(records)
+    num_rows = 2 + -(-len(measures) // 2)
+    figure = Figure(figsize=(11, 3.5 * num_rows), dpi=130, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
-    title = f"retrain of {printable(model, 60)}: {count_epochs(len(records))}"
+    title = f"training of {printable(model, 60)}: {count_epochs(len(records))}"
     figure.suptitle(title, fontsize=14, parse_math=False)
-    loss, top1, top5, rate = figure.subplots(2, 2).flat
+    panels = [figure.add_subplot(num_rows, 2, 1 + place) for place in range(4 + len(measures))]
+    loss, top1, top5, rate, *others = panels
+    plot_measures(others, records, measures)
     for axes, what, name, unit in (
         (loss, "loss", "loss", "nats"),
         (top1, "accuracy", "top-1 accuracy", "%"),
@@ -47,14 +52,14 @@ def retrain_figure(records: Sequence[dict[str, Any]], model: str) -> Figure:
         label_panel(axes, name, f"{name} ({unit})", legend=bool(axes.lines))
         if not axes.lines:
             axes.text(0.5, 0.5, "not measured yet", ha="center", transform=axes.transAxes)
-    top5.set_xlim(loss.get_xlim())  # a split that was measured once would have an axis of its own
+    top5.set_xlim(loss.get_xlim())  # also where a split was measured once
     epochs = [record["epoch"] for record in records]
     plot_epochs(rate, epochs, [record["learning_rate"] for record in records], None, FIRST)
     from_zero(rate)
     if not all("drop_path_prob" in record for record in records):
         label_panel(rate, "learning rate", "learning rate", legend=False)
         return figure
-    # The axes name their lines: a legend would lie on the lines of the other axis.
+    # The axes name their lines: a legend would cover the lines of the other axis.
     label_panel(rate, "learning rate and drop path", "learning rate, solid", legend=False)
     drop_path = rate.twinx()
     plot_epochs(drop_path, epochs, [record["drop_path_prob"] for record in records], None, SECOND)

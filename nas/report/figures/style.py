@@ -1,13 +1,14 @@
-"""One colour for each family of operators, the same in diagrams and in plots.
+"""How all figures look: colors of the operator families, lines, titles.
 
-The colours stay apart for readers with a colour vision deficiency, and no picture relies on them
+Readers with a color vision deficiency can tell the colors apart, and no picture relies on them
 alone: a diagram writes every operator's label, a plot gives each line of a family its own dashes.
 
-Source: P. Tol, "Colour schemes" (SRON technical note), the "light" scheme for fills under black
+Source: P. Tol, "Colour schemes" (SRON technical note): the "light" scheme for fills under black
 text and the "vibrant" one for lines, with the two blues moved further apart in lightness.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from nas.primitives import FAMILIES
 
@@ -23,7 +24,7 @@ class FamilyStyle:
     text: str = "#000000"
     """The label on `fill`."""
     width: float = 1.5
-    """Of an edge or a line, in points."""
+    """Width of an edge or a line, in points."""
     bold: bool = False
     mark: str = ""
     """Numeric character references put before the label in a diagram."""
@@ -49,14 +50,30 @@ _STYLES = {
     "none": FamilyStyle(fill="#FFFFFF", line="#BBBBBB"),
     "other": FamilyStyle(fill="#FFBBCC", line="#EE3377"),
 }
-assert tuple(_STYLES) == FAMILIES, "every family of nas.primitives has its colours here"
+assert tuple(_STYLES) == FAMILIES, "every family of nas.primitives has its colors here"
 
 
 def known_family(family: str) -> str:
-    """Return the family itself, or 'other' for one that has no colours here."""
+    """Return the family itself, or 'other' for one that has no colors here."""
     return family if family in _STYLES else "other"
 
 
 def style_of(family: str) -> FamilyStyle:
-    """Return the style of a family; one that is not known looks like 'other'."""
+    """Return the style of a family; an unknown one looks like 'other'."""
     return _STYLES[known_family(family)]
+
+
+# Tol's "vibrant" colors, which every reader can tell apart; dashes and markers repeat the
+# difference for print in gray.
+FIRST: dict[str, Any] = {"color": "#0077BB", "linestyle": "-", "marker": "o"}
+SECOND: dict[str, Any] = {
+    "color": "#EE7733",
+    "linestyle": "--",
+    "marker": "s",
+    "markerfacecolor": "none",
+}
+THIRD: dict[str, Any] = {"color": "#009988", "linestyle": "-.", "marker": "^"}
+REFERENCE: dict[str, Any] = {"color": "#777777", "linestyle": ":", "linewidth": 1.0}
+
+TITLES = {"normal": "normal cell", "reduce": "reduction cell"}
+"""Names of the groups of edges that are cells; another group goes by its own name."""

@@ -9,7 +9,7 @@ from nas.genotype import Genotype, load_genotype, published_genotypes
 from nas.primitives import BUILT_IN
 from nas.report.cells.diagram import cell_source, draw_cells
 from nas.report.cells.graphviz import render
-from nas.report.figures.palette import style_of
+from nas.report.figures.style import style_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -48,11 +48,11 @@ def test_a_frame_for_every_change(make_changing_dir, capsys):
     assert times[0] == times[1] < times[2]
 
 
-def test_nothing_to_animate_is_an_error(make_changing_dir, make_retrain_dir):
-    """Cells that never changed, and the run of a retrain, are errors that say so."""
+def test_nothing_to_animate_is_an_error(make_changing_dir, make_training_dir):
+    """Cells that never changed, and the run of a training run, are errors that say so."""
     run_dir = make_changing_dir("DARTS_V1", "DARTS_V1")
     with pytest.raises(ReportError, match="the cells did not change in 2 epochs"):
         write_gif(run_dir)
-    with pytest.raises(ReportError, match="the cells of a retrain do not change"):
-        write_gif(make_retrain_dir(1))
+    with pytest.raises(ReportError, match="the cells of a training run do not change"):
+        write_gif(make_training_dir(1))
     assert not (run_dir / "cells.gif").exists()

@@ -8,18 +8,12 @@ from PIL import Image
 
 from nas.errors import ReportError, SearchSpaceError
 from nas.report.figures.alphas import alpha_heat_map, alphas_figure, weights_over_epochs
-from nas.report.figures.palette import style_of
-from nas.report.figures.search_curves import curves_figure
+from nas.report.figures.style import style_of
 from nas.report.html import write_report
 from nas.report.run import read_run
 from nas.space import load_space
 
 PANELS = ("loss", "accuracy", "entropy", "num_skips", "size", "learning_rate", "madds")
-
-
-def _curves(run_dir) -> dict:
-    figure = curves_figure(read_run(run_dir).metrics, load_space(run_dir / "space.yaml"))
-    return dict(zip(PANELS, figure.axes, strict=True))
 
 
 @pytest.mark.parametrize("num_epochs", [1, 50])
@@ -35,50 +29,6 @@ def test_pictures_of_a_run_are_written(make_run_dir, num_epochs):
             assert len(picture.convert("RGB").getcolors(1 << 20)) > 50
     names = {"space.yaml", "metrics.jsonl", "curves.png", "alphas.png", "report.html"}
     assert {path.name for path in run_dir.iterdir()} == names
-
-
-def test_curves_show_the_numbers_of_the_metrics(make_run_dir):
-    """Every line of curves.png holds the numbers of metrics.jsonl over their epochs."""
-    run_dir = make_run_dir(50)
-    records = read_run(run_dir).metrics
-    panels = _curves(run_dir)
-    expected = {
-        ("loss", 0): [record["train_loss"] for record in records],
-        ("loss", 1): [record["val_loss"] for record in records],
-        ("accuracy", 0): [record["train_accuracy"] for record in records],
-        ("accuracy", 1): [record["val_accuracy"] for record in records],
-        ("entropy", 0): [record["entropy"]["normal"] for record in records],
-        ("entropy", 1): [record["entropy"]["reduce"] for record in records],
-        ("num_skips", 0): [record["num_skips"]["normal"] for record in records],
-        ("num_skips", 1): [record["num_skips"]["reduce"] for record in records],
-        ("size", 0): [record["num_parameters"] / 1e6 for record in records],
-        ("madds", 0): [record["madds"] / 1e6 for record in records],
-        ("learning_rate", 0): [record["learning_rate"] for record in records],
-    }
-    for (panel, index), values in expected.items():
-        line = panels[panel].lines[index]
-        assert list(line.get_xdata()) == list(range(50))
-        assert list(line.get_ydata()) == values
-        low, high = panels[panel].get_ylim()
-        assert low < min(values) and max(values) < high
-    assert [line.get_label() for line in panels["loss"].lines] == ["train", "val"]
-    assert [line.get_label() for line in panels["num_skips"].lines] == ["normal", "reduce"]
-
-
-def test_entropy_of_uniform_weights_is_marked(make_run_dir):
-    """The entropy panel marks ln(P), which uniform weights over P primitives have."""
-    uniform = _curves(make_run_dir(2, "darts"))["entropy"].lines[2]
-    assert uniform.get_label() == "uniform"
-    assert list(uniform.get_ydata()) == pytest.approx([math.log(8)] * 2)
-
-
-def test_one_epoch_is_visible(make_run_dir):
-    """A single epoch is drawn as a marker over one whole number of the axis."""
-    for axes in _curves(make_run_dir(1)).values():
-        assert axes.lines[0].get_marker() not in (None, "None", "")
-        assert axes.get_xlim() == (-0.5, 0.5)
-        inside = [tick for tick in axes.get_xticks() if -0.5 <= tick <= 0.5]
-        assert inside == [0]
 
 
 @pytest.mark.parametrize("space_name", ["darts+sandglass", "mixed_edges", "s2"])
@@ -159,15 +109,6 @@ def test_broken_files_are_errors(make_run_dir):
     assert {path.name for path in run_dir.iterdir()} == {"space.yaml", "metrics.jsonl"}
 
 
-def test_text_of_a_space_is_not_read_as_mathematics(make_run_dir):
-    """A space whose name has dollar signs is drawn all the same."""
-    run_dir = make_run_dir(1, "s2")
-    path = run_dir / "space.yaml"
-    path.write_text(path.read_text().replace("name: s2", 'name: "$\\\\frac{$ $"'))
-    assert "frac" in load_space(path).name
-    assert write_report(run_dir).is_file()
-
-
 def test_heat_map_is_an_image():
     """The heat map is an RGB image of a readable size, taller for more edges."""
     space = load_space("darts+sandglass")
@@ -204,3 +145,18 @@ def test_heat_map_of_another_shape_is_an_error():
     """Weights that do not fit the edges and primitives are an error that states both shapes."""
     with pytest.raises(ReportError, match=r"shape \(3, 2\); expected \(1, 2\)"):
         alpha_heat_map(np.ones((3, 2)), ("a", "b"), ((0, 2),), "t")
+
+
+def test_stored_weights_are_drawn_as_they_are():
+    """A method's weights need no softmax; records without them are those of DARTS."""
+    space = load_space("s2")
+    logits = [[0.0, math.log(3)]] * space.num_edges
+    stored = [[0.9, 0.8]] * space.num_edges  # of sigmoids: they do not sum to one
+    old = {"epoch": 0, "alphas": {"normal": logits, "reduce": logits}}
+    new = {**old, "epoch": 1, "arch_weights": {"normal": stored, "reduce": stored}}
+    weights = weights_over_epochs([old, new], space, "normal")
+    assert weights[0] == pytest.approx(np.tile([0.25, 0.75], (space.num_edges, 1)))
+    assert weights[1] == pytest.approx(np.tile([0.9, 0.8], (space.num_edges, 1)))
+    new["arch_weights"]["normal"] = stored[1:]
+    with pytest.raises(ReportError, match=r"epoch 1: arch_weights\.normal: expected 14 edges"):
+        weights_over_epochs([old, new], space, "normal")

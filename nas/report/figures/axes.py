@@ -1,17 +1,13 @@
-"""What the panels of all curves have in common: looks of lines, labels, ranges."""
+"""Panels over epochs: their lines, labels and ranges."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-# Tol's "vibrant" colours: a set that every reader can tell apart; the dashes and the markers say
-# the same once more, for print in grey.
-FIRST = {"color": "#0077BB", "linestyle": "-", "marker": "o"}
-SECOND = {"color": "#EE7733", "linestyle": "--", "marker": "s", "markerfacecolor": "none"}
-THIRD = {"color": "#009988", "linestyle": "-.", "marker": "^"}
-REFERENCE = {"color": "#777777", "linestyle": ":", "linewidth": 1.0}
+from nas.report.cells.labels import distinct
+from nas.report.figures.style import FIRST, SECOND
 
 _MAX_MARKERS = 15
 
@@ -21,7 +17,7 @@ def plot_epochs(
     epochs: Sequence[int],
     values: Sequence[float],
     label: str | None,
-    look: dict[str, Any],
+    look: Mapping[str, Any],
 ) -> None:
     """Plot values over epochs; markers only where they do not merge into a band."""
     marker = look["marker"] if len(epochs) <= _MAX_MARKERS else None  # one epoch needs one
@@ -32,7 +28,11 @@ def plot_epochs(
 
 
 def plot_key(
-    axes: Axes, records: Sequence[dict[str, Any]], key: str, label: str | None, look: dict[str, Any]
+    axes: Axes,
+    records: Sequence[Mapping[str, Any]],
+    key: str,
+    label: str | None,
+    look: Mapping[str, Any],
 ) -> None:
     """Plot the values of one key, from the records that have it; nothing where none has."""
     having = [record for record in records if key in record]
@@ -54,7 +54,7 @@ def label_panel(axes: Axes, title: str, unit: str, legend: bool = True) -> None:
 
 
 def from_zero(axes: Axes) -> None:
-    """Let the axis begin at 0, with room for a line that lies on it or at the top."""
+    """Start the axis at 0, with room for a line at the bottom or at the top."""
     top = max(max(line.get_ydata()) for line in axes.lines) or 1.0
     axes.set_ylim(-0.03 * top, 1.06 * top)
 
@@ -62,3 +62,30 @@ def from_zero(axes: Axes) -> None:
 def count_epochs(count: int) -> str:
     """Write a number of epochs with its noun."""
     return "1 epoch" if count == 1 else f"{count} epochs"
+
+
+def measures_of(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of the further numbers in records, in the order in which they appear."""
+    return list(dict.fromkeys(name for record in records for name in record.get("measures", {})))
+
+
+def plot_measures(
+    panels: Sequence[Axes], records: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> None:
+    """Draw each measure into a panel, at the epochs that have it.
+
+    Args:
+        panels: As many as names.
+        records: One for each epoch.
+        names: Keys of `measures`; untrusted text.
+    """
+    titles = distinct(names, 40)
+    for axes, name, title in zip(panels, names, titles, strict=True):
+        values = [
+            {"epoch": record["epoch"], name: record["measures"][name]}
+            for record in records
+            if name in record.get("measures", {})
+        ]
+        plot_key(axes, values, name, None, FIRST)
+        label_panel(axes, title, "", legend=False)
+        axes.title.set_parse_math(False)

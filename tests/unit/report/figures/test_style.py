@@ -1,7 +1,7 @@
 import pytest
 
 from nas.primitives import FAMILIES
-from nas.report.figures.palette import known_family, style_of
+from nas.report.figures.style import known_family, style_of
 
 
 def test_families_have_colours_of_their_own():

@@ -3,7 +3,7 @@ import pytest
 from nas.errors import GenotypeError
 from nas.genotype import Genotype
 from nas.primitives import BUILT_IN
-from nas.report.cells.labels import MAX_LENGTH, describe, escaped, printable
+from nas.report.cells.labels import MAX_LENGTH, describe, distinct, escaped, printable
 
 
 def _genotype(name: str, **details) -> Genotype:
@@ -52,3 +52,12 @@ def test_what_is_not_printable_is_replaced(character):
 def test_markup_and_backslashes_are_escaped():
     """Markup becomes character references, and a backslash is doubled."""
     assert escaped('<b>"&\\N') == "&lt;b&gt;&quot;&amp;\\\\N"
+
+
+def test_distinct_keeps_what_is_different():
+    """A cut keeps the ends where the beginnings are equal, then numbers; equal texts stay equal."""
+    assert distinct(["a", "b"], 8) == ["a", "b"]
+    assert distinct(["abcdefghij1", "abcdefghij2"], 8) == ["abc...j1", "abc...j2"]
+    assert distinct(["abcdefghijklm", "abcdXghijklmn", "z"], 8)[2] == "z"
+    assert distinct(["aaaaaaaaaXaaaaaaaa", "aaaaaaaaaYaaaaaaaa"], 9) == ["aa... (0)", "aa... (1)"]
+    assert distinct(["same", "same"], 3) == distinct(["same"], 3) * 2

@@ -1,0 +1,90 @@
+"""The curves of a search show the numbers of its metrics."""
+
+import math
+
+import pytest
+
+from nas.png import png_bytes
+from nas.report.figures.search_curves import curves_figure
+from nas.report.html import write_report
+from nas.report.run import read_run
+from nas.space import load_space
+
+PANELS = ("loss", "accuracy", "entropy", "num_skips", "size", "learning_rate", "madds")
+
+
+def _curves(run_dir) -> dict:
+    figure = curves_figure(read_run(run_dir).metrics, load_space(run_dir / "space.yaml"))
+    return dict(zip(PANELS, figure.axes, strict=True))
+
+
+def test_curves_show_the_numbers_of_the_metrics(make_run_dir):
+    """Every line of curves.png holds the numbers of metrics.jsonl over their epochs."""
+    run_dir = make_run_dir(50)
+    records = read_run(run_dir).metrics
+    panels = _curves(run_dir)
+    expected = {
+        ("loss", 0): [record["train_loss"] for record in records],
+        ("loss", 1): [record["val_loss"] for record in records],
+        ("accuracy", 0): [record["train_accuracy"] for record in records],
+        ("accuracy", 1): [record["val_accuracy"] for record in records],
+        ("entropy", 0): [record["entropy"]["normal"] for record in records],
+        ("entropy", 1): [record["entropy"]["reduce"] for record in records],
+        ("num_skips", 0): [record["num_skips"]["normal"] for record in records],
+        ("num_skips", 1): [record["num_skips"]["reduce"] for record in records],
+        ("size", 0): [record["num_parameters"] / 1e6 for record in records],
+        ("madds", 0): [record["madds"] / 1e6 for record in records],
+        ("learning_rate", 0): [record["learning_rate"] for record in records],
+    }
+    for (panel, index), values in expected.items():
+        line = panels[panel].lines[index]
+        assert list(line.get_xdata()) == list(range(50))
+        assert list(line.get_ydata()) == values
+        low, high = panels[panel].get_ylim()
+        assert low < min(values) and max(values) < high
+    assert [line.get_label() for line in panels["loss"].lines] == ["train", "val"]
+    assert [line.get_label() for line in panels["num_skips"].lines] == ["normal", "reduce"]
+
+
+def test_entropy_of_uniform_weights_is_marked(make_run_dir):
+    """The entropy panel marks ln(P), which uniform weights over P primitives have."""
+    uniform = _curves(make_run_dir(2, "darts"))["entropy"].lines[2]
+    assert uniform.get_label() == "uniform"
+    assert list(uniform.get_ydata()) == pytest.approx([math.log(8)] * 2)
+
+
+def test_one_epoch_is_visible(make_run_dir):
+    """A single epoch is drawn as a marker over one whole number of the axis."""
+    for axes in _curves(make_run_dir(1)).values():
+        assert axes.lines[0].get_marker() not in (None, "None", "")
+        assert axes.get_xlim() == (-0.5, 0.5)
+        inside = [tick for tick in axes.get_xticks() if -0.5 <= tick <= 0.5]
+        assert inside == [0]
+
+
+def test_text_of_a_space_is_not_read_as_mathematics(make_run_dir):
+    """A space whose name has dollar signs is drawn all the same."""
+    run_dir = make_run_dir(1, "s2")
+    path = run_dir / "space.yaml"
+    path.write_text(path.read_text().replace("name: s2", 'name: "$\\\\frac{$ $"'))
+    assert "frac" in load_space(path).name
+    assert write_report(run_dir).is_file()
+
+
+def test_every_measure_has_a_panel(make_run_dir):
+    """Whatever numbers a method logs are drawn, at the epochs that have them."""
+    run_dir = make_run_dir(4)
+    records = read_run(run_dir).metrics
+    names = ["tau", "hessian eigenvalue", "$\\frac{ <b>", "late"]
+    for record in records:
+        record["measures"] = {name: record["epoch"] + 0.5 for name in names[:3]}
+    records[3]["measures"]["late"] = 7.0
+    figure = curves_figure(records, load_space(run_dir / "space.yaml"))
+    assert len(figure.axes) == len(PANELS) + len(names)
+    panels = {axes.get_title(): axes for axes in figure.axes}
+    for name in names[:3]:
+        (line,) = panels[name].lines
+        assert list(line.get_xdata()) == [0, 1, 2, 3]
+        assert list(line.get_ydata()) == [0.5, 1.5, 2.5, 3.5]
+    assert list(panels["late"].lines[0].get_xdata()) == [3]
+    assert png_bytes(figure).startswith(b"\x89PNG")
