@@ -1,4 +1,4 @@
-"""Genotypes: what a search emits and a retrain reads (no torch, no eval)."""
+"""Genotypes: what a search writes and training reads (no torch, no eval)."""
 
 from nas.genotype.load import load_genotype, published_genotypes
 from nas.genotype.record import Genotype

@@ -37,7 +37,7 @@ def check_concat(concat: Any, num_nodes: int, where: str) -> tuple[int, ...]:
         if not _is_index(node) or not 0 <= node < limit:
             raise GenotypeError(f"{where}: there is no node {shown(node)}; nodes: 0 to {limit - 1}")
         if concat.count(node) > 1:
-            raise GenotypeError(f"{where}: node {node} stands there twice")
+            raise GenotypeError(f"{where}: node {node} is there twice")
     return tuple(concat)
 
 

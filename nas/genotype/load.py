@@ -1,6 +1,7 @@
 """Find a genotype by the name under which it was published, by path, or in a text."""
 
 import json
+import re
 from pathlib import Path
 
 from nas.errors import GenotypeError, close_matches, shown
@@ -21,7 +22,7 @@ def load_genotype(text: str | Path) -> Genotype:
 
     Args:
         text: A published name ("DARTS_V2"), the path of a genotype.json or of a text file, a run
-            directory, or the text or JSON itself.
+            directory, FILE:NAME for one of several in a file, or the text or JSON itself.
 
     Raises:
         GenotypeError: There is no such name or file, or it does not hold a genotype.
@@ -35,13 +36,16 @@ def load_genotype(text: str | Path) -> Genotype:
         path = path / "genotype.json"
         if not is_file(path):
             raise GenotypeError(
-                f"{path}: there is no such file; a search writes it at its end, so has the "
-                "search of this run directory finished?"
+                f"{path}: does not exist; a search writes it at its end, so has the search of this "
+                "run directory finished?"
             )
     if is_file(path):
         return _parse(read_text(path, GenotypeError, MAX_BYTES), str(path))
-    if text.startswith("{") or "(" in text:
+    if text[:1] in ("{", "[") or re.search(r"\bGenotype\s*\(", text):
         return _parse(text, "genotype")
+    file, _, name = text.rpartition(":")
+    if file and is_file(Path(file)):
+        return Genotype.from_text(read_text(Path(file), GenotypeError, MAX_BYTES), file, name)
     raise GenotypeError(
         f"genotype {shown(text)}: no published genotype and no file has this name; "
         f"{close_matches(text, published)}"
@@ -49,7 +53,20 @@ def load_genotype(text: str | Path) -> Genotype:
 
 
 def _parse(content: str, where: str) -> Genotype:
-    """Read JSON or the text form; an empty file is JSON that was cut short."""
-    if content.strip()[:1] in ("", "{"):
+    """Read genotype.json or the text of another code; an empty file is JSON that was cut short."""
+    start = content.strip()[:1]
+    if start == "" or (start == "{" and _is_ours(content)):
         return Genotype.from_json(content, where)
     return Genotype.from_text(content, where)
+
+
+def _is_ours(content: str) -> bool:
+    """Whether a text that begins as a JSON object is to be read as genotype.json.
+
+    It is the dict of another code if it has a key of a cell first, in either kind of quotes, or
+    holds a call of Genotype.
+    """
+    first_key = re.match(r"\s*\{\s*['\"](\w+)['\"]\s*:", content)
+    if first_key is None or first_key[1] == "format":
+        return True
+    return '"format"' in content and "Genotype(" not in content

@@ -2,7 +2,7 @@
 
 A genotype is a discrete cell pair: for each intermediate node the primitives that feed it and the
 nodes they read, and which nodes are concatenated as the cell's output. The record may also carry
-what a retrain and a diagram must not guess: descriptions of its operators, the space it was found
+what training and a diagram must not guess: descriptions of its operators, the space it was found
 in, and the search that found it.
 
 Source: DARTS (arXiv:1806.09055), Sec. 2.1 and Fig. 4.
@@ -166,16 +166,21 @@ class Genotype:
         return f"Genotype({', '.join(parts)})"
 
     @classmethod
-    def from_text(cls, text: str, where: str = "genotype") -> "Genotype":
-        """Read the text forms of quark0/darts (flat) and khanrc/pt.darts (one list a node).
+    def from_text(cls, text: str, where: str = "genotype", name: str | None = None) -> "Genotype":
+        """Read a genotype as other codes print or keep it; docs/genotypes.md lists the forms.
 
-        The text is parsed, never evaluated. Raises GenotypeError on anything but
-        `Genotype(keyword=...)` with lists, tuples, names and whole numbers and `range(a, b)`.
+        Args:
+            text: The text; it is parsed, never evaluated.
+            where: Its name, for messages.
+            name: Which genotype to read, if the text assigns several.
+
+        Raises:
+            GenotypeError: There is none in the text, or it describes cells that cannot be.
         """
         from nas.genotype.text import parse_text
 
         try:
-            return cls(**parse_text(text))
+            return cls(**parse_text(text, name))
         except GenotypeError as cause:
             raise GenotypeError(f"{where}: {cause}") from cause
 
@@ -202,7 +207,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = {}
     for key, value in pairs:
         if key in document:
-            raise GenotypeError(f"the key {shown(key)} stands there twice")
+            raise GenotypeError(f"the key {shown(key)} is there twice")
         document[key] = value
     return document
 

@@ -101,7 +101,7 @@ def test_cells_that_cannot_be_are_refused(cell_type, cell, found):
         (None, "expected a list of nodes, found None"),
         ("23", "expected a list of nodes, found '23'"),
         (2, "expected a list of nodes, found 2"),
-        ((2, 2), "node 2 stands there twice"),
+        ((2, 2), "node 2 is there twice"),
         ((4,), "there is no node 4; nodes: 0 to 3"),
         ((-1,), "there is no node -1"),
         ((True,), "there is no node True"),

@@ -146,8 +146,14 @@ HOSTILE = [
     "True",
     "None",
     "...",
-    "range(4)",
-    "range(2, 4, 1)",
+    "range(0, 4, 0)",
+    "range(2, 4, 1, 1)",
+    "a.b.range(2, 4)",
+    "eval('range(2, 4)')",
+    "np.load([2, 3])",
+    "list(list)",
+    "array([2, 3], dtype=int64, copy=x)",
+    "np.int64('2')",
     "range(0, 10**9)",
     "range(0, 1000000000)",
     "range(0, 0x" + "f" * 6000 + ")",
@@ -162,7 +168,6 @@ HOSTILE = [
     "range(2.0, 4)",
     "range.__call__(2, 4)",
     "(range)(2, 4)(0)",
-    "list(range(2, 4))",
     "Genotype(normal=1)",
 ]
 
@@ -170,7 +175,7 @@ HOSTILE = [
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("field", ["normal", "normal_concat", "reduce_concat"])
 def test_nothing_is_evaluated(hostile, field, tmp_path, monkeypatch):
-    """Anything but lists, tuples, names, whole numbers and range(a, b) is refused unevaluated."""
+    """Anything but plain values, ranges and what wraps them is refused unevaluated."""
     monkeypatch.chdir(tmp_path)
     for name in ("eval", "exec"):
         monkeypatch.setattr(builtins, name, None)
@@ -190,27 +195,26 @@ def test_nothing_is_evaluated(hostile, field, tmp_path, monkeypatch):
         ("genotype(normal=1)", "expected Genotype(normal="),
         ("a.Genotype(normal=1)", "expected Genotype(normal="),
         ("Genotype(normal=[])(1)", "expected Genotype(normal="),
-        ("Genotype([], [], [], [])", "expected Genotype(normal="),
+        ("Genotype([], [], [], [])", "normal: expected a list of 1 to 16 nodes"),
         ("Genotype(*x)", "expected Genotype(normal="),
         ("Genotype(**x)", "unexpected keyword '**'"),
         ("Genotype(normal=[], **{'reduce': []})", "unexpected keyword '**'"),
-        (text_of() + ", 1", "expected Genotype(normal="),
-        (text_of() + "; x", "cannot be parsed"),
-        (text_of() + "\nx", "cannot be parsed"),
-        ("x = " + text_of(), "cannot be parsed"),
         (text_of()[:-1] + ", steps=4)", "unexpected keyword 'steps'"),
         (text_of()[:-1] + ", normal=[])", "unexpected keyword 'normal'"),
         (text_of(normal="[]"), "normal: expected a list of 1 to 16 nodes"),
         (text_of(normal="'a'"), "normal: expected a list of ('primitive', source) pairs"),
         (text_of(normal="[1]"), "normal: expected a list of ('primitive', source) pairs"),
-        (text_of(normal="[('a', 0)]"), "normal: a flat list has two pairs a node; this one has 1"),
+        (
+            text_of(normal="[('a', 0)]"),
+            "normal: a flat list has two pairs per node; this one has 1",
+        ),
         (text_of(normal="[('a', 0), [('b', 1)]]"), "normal: node 2"),
         (text_of(normal="[('a', 0), ('a', 9)]"), "normal: node 2 cannot read node 9"),
-        (text_of(normal="[('a', 0), ('a b', 1)]"), "normal: node 2: 'a b' is not the name"),
+        (text_of(normal="[('a', 0), ('a/b', 1)]"), "normal: node 2: 'a/b' is not the name"),
         (text_of(normal="[('a', 0), ('a', 0x" + "f" * 6000 + ")]"), "a number of 24000 bits"),
         (text_of(normal="[('a', 0), ('a', " + "9" * 5000 + ")]"), "cannot be parsed"),
         (text_of(normal_concat="range(2, 9)"), "normal_concat: there is no node 4; nodes: 0 to 3"),
-        (text_of(normal_concat="[2, 2]"), "normal_concat: node 2 stands there twice"),
+        (text_of(normal_concat="[2, 2]"), "normal_concat: node 2 is there twice"),
         (text_of(normal_concat="range(2, 2)"), "normal_concat: expected a list of nodes"),
         (text_of(normal_concat="[]"), "normal_concat: expected a list of nodes"),
         (text_of(normal_concat="2"), "normal_concat: expected a list of nodes"),
@@ -221,7 +225,7 @@ def test_nothing_is_evaluated(hostile, field, tmp_path, monkeypatch):
         (text_of(normal="['\ud800', 0]"), "cannot be parsed"),
         (text_of(normal="[('\u00e9', 0), ('a', 1)]"), "is not the name of a primitive"),
         (text_of(normal="[('\U0001f600', 0), ('a', 1)]"), "is not the name of a primitive"),
-        ("\u202eGenotype()", "cannot be parsed"),
+        ("\u202eGenotype()", "without normal"),
         (text_of()[:-1], "cannot be parsed"),
         ("Genotype(" * 17, "nested more than 16 brackets deep"),
         (text_of(normal="[" * 50 + "]" * 50), "nested more than 16 brackets deep"),
