@@ -1,14 +1,14 @@
-"""Stop when asked: a signal only sets a flag, and the loop stops where it can save its state."""
+"""Stop on a signal: it sets a flag, and the loop stops where it can save its state."""
 
 import signal
 from types import FrameType, TracebackType
 
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-"""Ctrl-C, a plain kill, and what Slurm sends before the time is up."""
+"""Ctrl-C, a plain kill, and the signal that Slurm sends before a time limit."""
 
 
-class Stopped(Exception):  # noqa: N818  (not an error: the run was asked to stop, and did)
-    """The run stopped in order; `exit_code` is 128 + the number of the signal."""
+class Stopped(Exception):  # noqa: N818  (not an error: the run was asked to stop)
+    """The run stopped on a signal; `exit_code` is 128 + the number of the signal."""
 
     def __init__(self, signum: int, message: str):
         super().__init__(message)
@@ -16,12 +16,12 @@ class Stopped(Exception):  # noqa: N818  (not an error: the run was asked to sto
 
 
 class StopFlag:
-    """Holds the signal that asked the run to stop; a second Ctrl-C leaves at once.
+    """The signal that asked the run to stop; a second Ctrl-C interrupts at once.
 
-    A context manager: outside of it the signals do what they did before.
+    A context manager: when it exits, the signals have their previous effect.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.signum: int | None = None
 
     def __enter__(self) -> "StopFlag":

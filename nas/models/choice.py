@@ -1,4 +1,4 @@
-"""Which network a run trains: the genotype that the settings name, found and checked."""
+"""Find and check the genotype that the settings name."""
 
 import re
 
@@ -15,7 +15,7 @@ _RANDOM = "random:"
 
 
 def choose_genotype(config: AugmentConfig) -> Genotype | None:
-    """Find the genotype that --genotype names and check that it can be built; None with --model.
+    """Return the genotype that the settings name; None if they name a `model`.
 
     Raises:
         ConfigError: There is neither, `space` contradicts the genotype, or no network has the name
@@ -28,8 +28,8 @@ def choose_genotype(config: AugmentConfig) -> Genotype | None:
         return None
     if config.genotype is None:
         raise ConfigError(
-            "--genotype: found none; give a published name such as DARTS_V2, a genotype.json, "
-            "the run directory of a search, or random:SEED; or --model, see --list_models"
+            "genotype: found none; give a published name such as DARTS_V2, a genotype.json, the "
+            "run directory of a search, or random:SEED; or a `model`"
         )
     if config.genotype.startswith(_RANDOM):
         return _draw(config)
@@ -41,26 +41,26 @@ def choose_genotype(config: AugmentConfig) -> Genotype | None:
 
 
 def _check_space(genotype: Genotype, text: str) -> None:
-    """Raise ConfigError if a genotype cannot be from the space that --space names."""
+    """Raise ConfigError if a genotype cannot be from the space that `space` names."""
     space = load_space(text)
     named = genotype.space.get("name", space.name)
     foreign = [name for name in genotype.primitives if name not in space.primitives]
     if named != space.name:
-        reason = f"was found in {named!r}"
+        reason = f"is from {named!r}"
     elif len(genotype.normal) != space.num_nodes:
         reason = f"has {len(genotype.normal)} nodes, the space {space.num_nodes}"
     elif foreign:
-        reason = f"uses {', '.join(foreign)}, which the space does not have"
+        reason = f"uses {', '.join(foreign)}, which is not in the space"
     else:
         return
-    raise ConfigError(f"--space {text}: the genotype {reason}; leave --space out")
+    raise ConfigError(f"space: found {text}, but the genotype {reason}; leave `space` out")
 
 
 def _draw(config: AugmentConfig) -> Genotype:
     seed = config.genotype.removeprefix(_RANDOM)
     if not re.fullmatch(r"\d{1,9}", seed):
         raise GenotypeError(
-            f"--genotype {config.genotype}: expected random:SEED with a whole number such as "
+            f"genotype: found {config.genotype}, expected random:SEED with a whole number such as "
             "random:0"
         )
     space = load_space(config.space or "darts")

@@ -105,7 +105,7 @@ def _parse(name: str) -> tuple[str, str]:
     if match is None or match[1] not in FAMILIES:
         raise ConfigError(
             f"model: {shown(name)} is unknown; {_suggestion(str(name))} "
-            "(--list_models prints them all; other widths are written likewise)"
+            "(nas.models.list_models() has all names; other widths are written the same way)"
         )
     family, size = match[1], match[2]
     entry = FAMILIES[family]

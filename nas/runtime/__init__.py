@@ -1,1 +1,1 @@
-"""What a program needs around the mathematics: files, logs, checkpoints, devices, counts."""
+"""Everything around the mathematics of a run: the loop, checkpoints, files, devices, costs."""

@@ -1,13 +1,13 @@
-"""Checkpoints: whole files or none, the last few kept, read without executing anything.
+"""Checkpoints: written whole or not at all, the last few kept, read without executing anything.
 
-A file is what `torch.save` writes, followed by a line with the SHA-256 of it. `torch.load` passes
-over such a line; a file without it was torn, and one that differs from it was damaged.
+A file is what `torch.save` writes, followed by a line with its SHA-256, which `torch.load` ignores.
+A file without this line was cut short; a file with another SHA-256 was damaged.
 """
 
 import hashlib
 import io
+import logging
 import re
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,8 +17,9 @@ import torch
 from nas.errors import CheckpointError
 from nas.files import replacing
 
+_log = logging.getLogger(__name__)
 NUM_KEPT = 2
-"""Checkpoints that are kept where nothing else is asked for."""
+"""Default number of checkpoints that are kept."""
 MAX_BYTES = 1 << 36
 """Larger files are refused."""
 _NAME = re.compile(r"step_(\d{9})\.pt")
@@ -33,12 +34,12 @@ def save_checkpoint(
 
     Args:
         directory: The run's checkpoints/.
-        step: Optimiser steps so far; names the file.
+        step: Optimizer steps so far, which name the file.
         state: Tensors and plain data that `torch.load(weights_only=True)` can read.
-        num_kept: How many to keep, this one among them.
+        num_kept: Number of checkpoints to keep, including this one.
 
     Raises:
-        CheckpointError: It cannot be written; the checkpoints before it are untouched.
+        CheckpointError: It cannot be written; older checkpoints are not changed.
     """
     path = directory / f"step_{step:09d}.pt"
     write_checkpoint(path, state)
@@ -48,12 +49,12 @@ def save_checkpoint(
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write one file: a reader sees the old one or the new one, never a part.
+    """Write one file: a reader sees the old file or the new file, never a part of it.
 
-    It is on the disk, not only on its way there, when this returns.
+    When this returns, the file is on the disk.
 
     Raises:
-        CheckpointError: It cannot be written; what was there is untouched.
+        CheckpointError: It cannot be written; an existing file is not changed.
     """
     try:
         with replacing(path) as stream:
@@ -62,8 +63,8 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
             stream.write(b"\nnas checkpoint sha256 %s\n" % hashing.sha256.hexdigest().encode())
     except (OSError, RuntimeError) as cause:
         raise CheckpointError(
-            f"{path}: cannot be written: {_reason(cause)}; check free space and rights; the "
-            "checkpoints before it are untouched, continue with --resume"
+            f"{path}: cannot be written: {_reason(cause)}; check free space and permissions; older "
+            "checkpoints are not changed, continue with `resume`"
         ) from cause
 
 
@@ -71,7 +72,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read one checkpoint onto the CPU, without executing anything that is in it.
 
     Raises:
-        CheckpointError: It is not there, or is not a checkpoint.
+        CheckpointError: It does not exist, or is not a checkpoint.
     """
     return parse_checkpoint(read_checkpoint(path), str(path))
 
@@ -80,10 +81,10 @@ def read_checkpoint(path: Path) -> bytes:
     """Read the bytes of one checkpoint and compare them with their checksum.
 
     Raises:
-        CheckpointError: It is not there, is torn or is damaged.
+        CheckpointError: It does not exist, was cut short or is damaged.
     """
     if not path.is_file():
-        raise CheckpointError(f"{path}: there is no such file; give the path of a checkpoint")
+        raise CheckpointError(f"{path}: does not exist; give the path of a checkpoint")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise CheckpointError(f"{path}: not a checkpoint: larger than {MAX_BYTES} bytes")
@@ -93,8 +94,8 @@ def read_checkpoint(path: Path) -> bytes:
     checksum = _CHECKSUM.fullmatch(content[-_CHECKSUM_BYTES:])
     if checksum is None:
         raise CheckpointError(
-            f"{path}: not a checkpoint that can be read (no checksum at its end: it was torn, or "
-            "was written by another program)"
+            f"{path}: not a checkpoint that can be read (no checksum at its end: it was cut short "
+            "or written by another program)"
         )
     payload = content[:-_CHECKSUM_BYTES]
     if hashlib.sha256(payload).hexdigest().encode() != checksum[1]:
@@ -105,11 +106,11 @@ def read_checkpoint(path: Path) -> bytes:
 
 
 def parse_checkpoint(payload: bytes, where: str) -> dict[str, Any]:
-    """Turn the bytes of a checkpoint into its state, without executing anything that is in them.
+    """Turn the bytes of a checkpoint into its state, without executing anything in them.
 
     Args:
-        payload: What `read_checkpoint` returned.
-        where: Its name, for messages.
+        payload: The result of `read_checkpoint`.
+        where: The name of the file, for messages.
 
     Raises:
         CheckpointError: They are not a dictionary that `torch.save` wrote.
@@ -127,7 +128,7 @@ def parse_checkpoint(payload: bytes, where: str) -> dict[str, Any]:
 
 
 def read_newest(directory: Path) -> tuple[bytes, Path]:
-    """Read the newest checkpoint that is whole; says on stderr which ones it had to pass over.
+    """Read the newest intact checkpoint; damaged ones are skipped with a warning.
 
     Raises:
         CheckpointError: There is none.
@@ -140,16 +141,16 @@ def read_newest(directory: Path) -> tuple[bytes, Path]:
             return payload, path
         except CheckpointError as cause:
             damaged.append(path.name)
-            print(f"damaged, trying the one before it: {cause}", file=sys.stderr)
-    found = f"only damaged ones ({', '.join(damaged)})" if damaged else "none"
+            _log.warning("damaged, trying the checkpoint before it: %s", cause)
+    existing = f"only damaged ones ({', '.join(damaged)})" if damaged else "none"
     raise CheckpointError(
-        f"{directory}: no checkpoint to continue from: found {found}; start anew in another "
-        "directory"
+        f"{directory}: no checkpoint to continue from: found {existing}; start a new run in "
+        "another directory"
     )
 
 
 def load_newest(directory: Path) -> dict[str, Any]:
-    """Read the state of the newest checkpoint that is whole; see `read_newest`."""
+    """Read the state of the newest intact checkpoint; see `read_newest`."""
     payload, path = read_newest(directory)
     return parse_checkpoint(payload, str(path))
 
@@ -161,27 +162,27 @@ def list_checkpoints(directory: Path) -> list[Path]:
 
 
 def _reason(cause: BaseException) -> str:
-    """Say what the file system refused; torch hides it behind an error of its own."""
-    behind: BaseException | None = cause
-    while behind is not None:
-        if isinstance(behind, OSError) and behind.strerror:
-            return behind.strerror
-        behind = behind.__context__
+    """Return what the file system reported, which torch hides behind its own error."""
+    error: BaseException | None = cause
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
+        error = error.__context__
     return " ".join(str(cause).split())[:200]
 
 
 def _check_archive(payload: bytes) -> None:
-    """Raise where unpacking would take more memory than the file: torch stores, never packs."""
+    """Raise if unpacking would take more memory than the file: torch never compresses."""
     with zipfile.ZipFile(io.BytesIO(payload)) as archive:
         entries = archive.infolist()
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-        raise ValueError("it holds compressed parts")
+        raise ValueError("it has compressed entries")
     if sum(entry.file_size for entry in entries) > len(payload):
-        raise ValueError("its parts are larger than the file")
+        raise ValueError("its entries are larger than the file")
 
 
 class _HashingWriter:
-    """Passes on what `torch.save` writes, and hashes it on the way."""
+    """Forwards what `torch.save` writes, and hashes it."""
 
     def __init__(self, stream: BinaryIO):
         self.stream = stream

@@ -1,7 +1,7 @@
 """Parameters and multiply-adds of a network.
 
-Multiply-adds are those of convolutions and linear layers for one image; bias, BatchNorm,
-activations, pooling and sums are not counted, which is how the DARTS and MobileNeXt tables count.
+Multiply-adds are those of convolutions and linear layers for one image. Bias, BatchNorm,
+activations, pooling and sums are not counted, as in the tables of DARTS and MobileNeXt.
 """
 
 import copy
@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from nas.records import Cost, LayerCost
 
 AUXILIARY = "auxiliary"
-"""Names of the parameters of an auxiliary head start with this."""
+"""The names of the parameters of an auxiliary head start with this."""
 
 
 def count_parameters(model: nn.Module, *, auxiliary: bool = True) -> int:

@@ -1,4 +1,4 @@
-"""What a result depends on besides its settings: versions, hardware, commit, command."""
+"""What a result depends on in addition to its settings: versions, hardware, commit, command."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ import nas
 
 
 def describe_environment(device: torch.device) -> dict[str, Any]:
-    """Return the contents of env.json; bit-identical results need all of it to be the same."""
+    """Return the content of env.json; bit-identical results require the same content."""
     on_gpu = device.type == "cuda"
     return {
         "nas": nas.__version__,
@@ -36,9 +36,9 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
 
 
 def current_commit() -> str | None:
-    """Return the commit of this project's checkout, "-dirty" added where files differ from it.
+    """Return the commit of this checkout, with "-dirty" if files differ from it.
 
-    None where the package is not run from its checkout.
+    None if the package is not run from a checkout.
     """
     root = Path(nas.__file__).parent.parent
     if not (root / ".git").exists():
@@ -59,7 +59,7 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 
 def cpu_name() -> str:
-    """Return the processor's name."""
+    """Return the name of the processor."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text().splitlines():

@@ -210,7 +210,7 @@ class EpochLoop:
             raise Stopped(
                 signum,
                 f"stopped in epoch {self.epoch} after {self.step_in_epoch} of "
-                f"{len(self.train_loader)} steps; continue with --resume --out {self.run.path}",
+                f"{len(self.train_loader)} steps; continue with `resume` `out` {self.run.path}",
             )
 
     def _is_due(self) -> bool:

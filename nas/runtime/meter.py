@@ -7,10 +7,10 @@ from nas.distributed.ranks import Ranks
 
 
 class Meter:
-    """Mean loss and top-1 accuracy, each sample counted once; kept on the device.
+    """Mean loss and top-1 accuracy over samples, computed on the device.
 
-    Sums are float64, so that a mean does not depend on how an epoch was cut into batches beyond
-    rounding of the batch means themselves.
+    Sums are float64, so that a mean does not depend on the batch size beyond the rounding of the
+    batch means.
     """
 
     def __init__(self, device: torch.device | str = "cpu"):
@@ -26,7 +26,7 @@ class Meter:
         """
         num = len(targets)
         if num == 0:
-            return  # a mean over nothing is not a number
+            return  # the mean over no samples is not a number
         correct = (logits.detach().argmax(dim=1) == targets).sum()
         self._sums[0] += loss.detach().double() * num
         self._sums[1] += correct
@@ -41,7 +41,7 @@ class Meter:
 
     @property
     def num_samples(self) -> int:
-        """Samples so far."""
+        """Number of samples so far."""
         return int(self._sums[2])
 
     @property

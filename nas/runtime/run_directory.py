@@ -1,8 +1,8 @@
-"""The run directory: the files that a search or a retrain leaves behind.
+"""The run directory: the files of a search or a training run.
 
 config.yaml, env.json, space.yaml, genotype.json, metrics.jsonl, timing.jsonl, checkpoints/,
-tensorboard/ and the pictures. metrics.jsonl holds no wall-clock value, so that two runs can be
-compared bit for bit; those are in timing.jsonl. Documented in docs/run_directory.md.
+tensorboard/ and the pictures. Times are in timing.jsonl, not in metrics.jsonl, so that the metrics
+of two runs can be compared bit for bit. Documented in docs/run_directory.md.
 """
 
 import contextlib
@@ -20,15 +20,21 @@ from nas.files import append_line, remove_leftovers, replacing
 from nas.runtime.checkpoint import save_checkpoint, write_checkpoint
 
 _SIGNS_OF_A_RUN = (
-    *("config.yaml", "metrics.jsonl", "genotype.json", "evaluation.json", "space.yaml"),
-    *("env.json", "cost.json", "timing.jsonl"),
+    "config.yaml",
+    "metrics.jsonl",
+    "genotype.json",
+    "evaluation.json",
+    "space.yaml",
+    "env.json",
+    "cost.json",
+    "timing.jsonl",
 )
 
 
 class RunDirectory:
-    """One run's files; every file is replaced whole or appended to by whole lines.
+    """The files of one run. A file is replaced as a whole or extended by whole lines.
 
-    A context manager: until its end no other program can open the run.
+    A context manager: no other program can open the run until it exits.
     """
 
     def __init__(self, path: Path):
@@ -46,31 +52,31 @@ class RunDirectory:
             self._lock = None
 
     def _take_lock(self) -> None:
-        """Lock the directory itself: no file is left behind, and a killed program holds nothing."""
+        """Lock the directory itself, which leaves no file behind and ends with the process."""
         self._lock = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as cause:
             self.__exit__()
             raise RunDirectoryError(
-                f"--out {self.path}: another program is working on this run; wait for it or stop it"
+                f"out: another program is working on the run in {self.path}; wait for it or stop it"
             ) from cause
 
     @staticmethod
     def check_free(path: Path) -> None:
-        """Check that a new run can start in a directory, which need not exist.
+        """Check that a new run can start in a directory, which may not exist yet.
 
         Raises:
             RunDirectoryError: The directory holds a run, or is a file.
         """
-        with writing(path):  # a name that is too long, a folder that may not be entered
+        with writing(path):  # the name may be too long, or a folder may not be accessible
             is_file = path.exists() and not path.is_dir()
-            found = [] if is_file else [n for n in _SIGNS_OF_A_RUN if (path / n).exists()]
+            signs = [] if is_file else [n for n in _SIGNS_OF_A_RUN if (path / n).exists()]
         if is_file:
-            raise RunDirectoryError(f"--out {path}: this is a file; name a directory")
-        if found:
+            raise RunDirectoryError(f"out: {path} is a file; name a directory")
+        if signs:
             raise RunDirectoryError(
-                f"--out {path}: holds a run already ({found[0]}); continue it with --resume, or "
+                f"out: {path} already holds a run ({signs[0]}); continue it with `resume`, or "
                 "choose another directory"
             )
 
@@ -86,17 +92,17 @@ class RunDirectory:
         with writing(path):
             path.mkdir(parents=True, exist_ok=True)
             run._take_lock()
-        run.write_config(config)  # first of all files: what has it can be resumed
+        run.write_config(config)  # the first file: a run that has it can be resumed
         with writing(path):
             run.checkpoints.mkdir(exist_ok=True)
         return run
 
     @classmethod
     def plain(cls, path: Path) -> "RunDirectory":
-        """Make a directory for results that are not those of a run, if it is not there.
+        """Create a directory for results that do not belong to a run, if it does not exist.
 
         Raises:
-            RunDirectoryError: It cannot be made.
+            RunDirectoryError: It cannot be created.
         """
         with writing(path):
             path.mkdir(parents=True, exist_ok=True)
@@ -111,7 +117,7 @@ class RunDirectory:
         """
         if not (path / "config.yaml").is_file():
             raise RunDirectoryError(
-                f"--resume: {path} holds no run (no config.yaml); start one without --resume"
+                f"resume: {path} holds no run (no config.yaml); start one without `resume`"
             )
         run = cls(path)
         with writing(path):
@@ -122,35 +128,35 @@ class RunDirectory:
         return run
 
     def write_config(self, config: dict[str, Any]) -> None:
-        """Write config.yaml, the settings as they were resolved."""
+        """Write the settings to config.yaml."""
         self.write("config.yaml", yaml.safe_dump(config, sort_keys=False))
 
     def write(self, name: str, text: str) -> Path:
-        """Write a whole file: a reader sees the old one or the new one, never a part."""
+        """Write a file: a reader sees the old file or the new file, never a part of it."""
         path = self.path / name
         with writing(path), replacing(path) as stream:
             stream.write(text.encode())
         return path
 
     def write_missing(self, name: str, text: Callable[[], str]) -> None:
-        """Write a file that a run killed at its start does not have; another stays as it is."""
+        """Write a file unless it exists; a run that was killed at its start may lack it."""
         if not (self.path / name).is_file():
             self.write(name, text())
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there: a result that is about to be computed anew."""
+        """Remove a file if it exists, for example a result that will be computed again."""
         with writing(self.path / name):
             (self.path / name).unlink(missing_ok=True)
 
     def append(self, name: str, record: dict[str, Any]) -> None:
-        """Append one record as one line of JSON; non-finite numbers are an error."""
+        """Append a record as one line of JSON; non-finite numbers are an error."""
         line = json.dumps(record, allow_nan=False)
         path = self.path / name
         with writing(path):
             append_line(path, line)
 
     def keep_lines(self, name: str, num_lines: int) -> None:
-        """Cut a file of lines back to its first `num_lines`, as they were at a checkpoint.
+        """Cut a file back to its first `num_lines` lines, as it was at a checkpoint.
 
         Raises:
             RunDirectoryError: It has fewer whole lines, or cannot be read.
@@ -174,19 +180,19 @@ class RunDirectory:
         save_checkpoint(self.checkpoints, step, state)
 
     def write_checkpoint(self, name: str, state: dict[str, Any]) -> None:
-        """Write a checkpoint that is kept whatever comes after it, under a name of its own."""
+        """Write a checkpoint that later checkpoints do not replace."""
         write_checkpoint(self.checkpoints / name, state)
 
 
 class SilentRunDirectory(RunDirectory):
-    """The run as the other processes of it have it: they read, and write nothing."""
+    """The run directory of the other processes, which write nothing."""
 
     def write(self, name: str, text: str) -> Path:
-        """Return the path that the first process writes to."""
+        """Return the path that rank 0 writes to."""
         return self.path / name
 
     def write_missing(self, name: str, text: Callable[[], str]) -> None:
-        """Leave it to the first process, as with all below."""
+        """Do nothing, like all methods below."""
 
     def remove(self, name: str) -> None:  # noqa: D102
         pass
@@ -206,11 +212,11 @@ class SilentRunDirectory(RunDirectory):
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what the file system refuses into one clear error."""
+    """Turn an error of the file system into one clear message."""
     try:
         yield
     except OSError as cause:
         raise RunDirectoryError(
-            f"{path}: cannot be written: {cause.strerror}; check the path, the rights and the "
+            f"{path}: cannot be written: {cause.strerror}; check the path, the permissions and the "
             "free space"
         ) from cause

@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: TensorBoard scalars."""
+"""Log the epochs of a run to TensorBoard."""
 
 from typing import Any
 
@@ -8,27 +8,27 @@ from nas.runtime.run_directory import RunDirectory, writing
 
 
 class RunLog:
-    """Receives the record of each epoch; owns the TensorBoard writer."""
+    """Writes the record of each epoch to TensorBoard."""
 
     def __init__(self, run: RunDirectory, scalars: tuple[str, ...]):
-        """Log those of `scalars` that a record has."""
+        """Log the values named in `scalars` that a record has."""
         self.run = run
         self.scalars = scalars
         self.writer: SummaryWriter | None = None
 
     def start(self, epoch: int) -> None:
-        """Open the writer; what TensorBoard shows from `epoch` on is replaced."""
+        """Open the writer; entries from `epoch` on are replaced."""
         with writing(self.run.tensorboard):
             self.writer = SummaryWriter(str(self.run.tensorboard), purge_step=epoch or None)
 
     def close(self) -> None:
-        """Write out what is still in memory."""
+        """Write what is still in memory, and close."""
         if self.writer is not None:
             with writing(self.run.tensorboard):
                 self.writer.close()
 
     def on_epoch(self, record: dict[str, Any]) -> None:
-        """Log an epoch: the record that went to metrics.jsonl.
+        """Log the record of an epoch, as in metrics.jsonl.
 
         Raises:
             RunDirectoryError: It cannot be written.
@@ -38,7 +38,7 @@ class RunLog:
             self.writer.flush()
 
     def log(self, record: dict[str, Any]) -> None:
-        """Hand the record to the writer; a subclass adds its own."""
+        """Add the record to the writer; a subclass adds more."""
         for name in self.scalars:
             if name in record:
                 self.writer.add_scalar(name, record[name], record["epoch"])

@@ -1,4 +1,4 @@
-"""Training from scratch: the recipe, the loop and exact evaluation."""
+"""Training a network: the recipe, the loop, the whole run, and the trained network."""
 
 from nas.records import Evaluation
 from nas.runtime.evaluation import evaluate

@@ -1,4 +1,4 @@
-"""The parts of a training recipe that settings choose: optimiser, learning rate, drop path.
+"""What the settings choose in a training recipe: optimizer, learning rate, drop path.
 
 Source: DARTS (arXiv:1806.09055), Sec. 3.1 (CIFAR-10) and 3.3 (ImageNet), and its code; MobileNeXt
 (arXiv:2007.02269), Sec. 4.1, and the logs of its released models.
@@ -14,12 +14,12 @@ _RMSPROP = {"alpha": 0.9, "eps": 1e-3}
 
 
 def build_optimizer(net: nn.Module, config: AugmentConfig) -> torch.optim.Optimizer:
-    """Build the optimiser over all parameters of a network.
+    """Build the optimizer for all parameters of a network.
 
     Without `norm_decay` parameters of one dimension (BatchNorms, biases) have no weight decay.
 
-    Deviation: the released SE models were trained with the RMSprop of TensorFlow, whose epsilon
-    stands in the square root and whose mean square starts at 1; torch's is used here.
+    Deviation: the released SE models were trained with the RMSprop of TensorFlow, whose epsilon is
+    inside the square root and whose mean square starts at 1; torch's RMSprop is used here.
     """
     parameters = list(net.parameters())
     plain = [] if config.norm_decay else [p for p in parameters if p.ndim <= 1]
@@ -34,15 +34,15 @@ def build_optimizer(net: nn.Module, config: AugmentConfig) -> torch.optim.Optimi
 
 
 def num_slots(config: AugmentConfig) -> int:
-    """Return how many numbers a run keeps for a weight besides itself and its gradient.
+    """Return how many numbers a run keeps per weight, without the weight and its gradient.
 
-    The momentum, the mean square of RMSprop, the moving average of the weights.
+    They are the momentum, the mean square of RMSprop and the moving average of the weights.
     """
     return (config.momentum > 0) + (config.optimizer == "rmsprop") + (config.ema_decay > 0)
 
 
 def num_epochs(config: AugmentConfig) -> int:
-    """Return the epochs to train, the cool-down among them."""
+    """Return the number of epochs, including the cool-down."""
     return config.epochs + config.cooldown_epochs
 
 
@@ -53,8 +53,8 @@ def learning_rate_at(epoch: int, config: AugmentConfig) -> float:
     cosine:       lr_min + (lr - lr_min) * (1 + cos(pi * epoch / E)) / 2, lr_min from epoch E on
     exponential:  lr * decay_rate ** floor(epoch / decay_epochs)
 
-    The warm-up takes the place of the first epochs of the other; it does not move it. So do the
-    logs of the released MobileNeXt.
+    The warm-up replaces the first epochs of the schedule and does not shift it, as in the logs of
+    the released MobileNeXt.
 
     Args:
         epoch: Counted from 0.
@@ -70,7 +70,7 @@ def learning_rate_at(epoch: int, config: AugmentConfig) -> float:
 
 
 def drop_path_prob_at(epoch: int, config: AugmentConfig) -> float | None:
-    """Return drop_path_prob * epoch / epochs, linear as in DARTS; None where it is off."""
+    """Return drop_path_prob * epoch / epochs, linear as in DARTS; None if it is off."""
     if config.drop_path_prob is None:
         return None
     return config.drop_path_prob * min(1.0, epoch / config.epochs)

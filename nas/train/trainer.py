@@ -1,4 +1,4 @@
-"""The training loop: one network from scratch, as DARTS trains the cells it finds.
+"""The training loop: one network from scratch, as DARTS trains its cells.
 
 Source: DARTS (arXiv:1806.09055), Sec. 3.1 and its code.
 """

@@ -108,7 +108,7 @@ def test_evaluate(run, tmp_path, capsys):
 
 
 EVALUATE_CASES = {
-    "no file": (["--evaluate=/nowhere.pt"], "there is no such file"),
+    "no file": (["--evaluate=/nowhere.pt"], "does not exist"),
     "a setting of training": (["--evaluate=CHECKPOINT", "--epochs=9"], "--epochs: found 9"),
     "another architecture": (
         ["--evaluate=CHECKPOINT", "--genotype=DARTS_V2"],
@@ -158,7 +158,7 @@ CASES = {
     "call": (["--genotype=Genotype(normal=eval('1'))"], "genotype"),
     "operator": (["--genotype=" + CELL.replace("skip_connect", "skip_conect")], "'skip_connect'"),
     "seed": (["--genotype=random:x"], "expected random:SEED"),
-    "space": (["--genotype=DARTS_V2", "--space=s3"], "which the space does not have"),
+    "space": (["--genotype=DARTS_V2", "--space=s3"], "which is not in the space"),
     "nodes": (["--genotype=DARTS_V2", "--space=mixed_edges"], "has 4 nodes, the space 3"),
     "image size": (["--image_size=16"], "--image_size: the network cannot take"),
     "fp16": (["--precision=fp16", "--device=cpu"], "needs a GPU"),

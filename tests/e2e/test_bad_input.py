@@ -175,8 +175,8 @@ def test_output_directories(tmp_path, capsys):
     (taken / "metrics.jsonl").write_text("precious\n")
     (tmp_path / "file").write_text("precious")
     for out, message in (
-        (taken, "holds a run already"),
-        (tmp_path / "file", "this is a file"),
+        (taken, "already holds a run"),
+        (tmp_path / "file", "is a file; name a directory"),
         (tmp_path / "file" / "run", "cannot be written"),
     ):
         assert main(flags(out=out)) == 2

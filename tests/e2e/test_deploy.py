@@ -170,7 +170,7 @@ def without_genotype(run, tmp_path):
 
 EXPORT_CASES = {
     "no genotype": (["LOST"], "holds neither a genotype nor the name of a network"),
-    "no file": (["nowhere.pt"], "there is no such file"),
+    "no file": (["nowhere.pt"], "does not exist"),
     "name": (["mobilenext"], "did you mean 'mobilenext_1.0'?"),
     "setting": (["mobilenext_1.0,ratio=1/2"], "'ratio' is no setting"),
     "value": (["mobilenext_1.0,identity_ratio=7"], "identity_ratio: '7' is out of range"),

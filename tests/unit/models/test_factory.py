@@ -112,7 +112,7 @@ def test_settings_reach_the_network():
         ("mobilenext", "did you mean 'mobilenext_1.0'"),
         ("mobilenet_v2", "did you mean 'mobilenet_v2_1.0'"),
         ("mobilenext_se_1.2", "mobilenext_se has no other sizes than 1.0 and 1.1"),
-        ("resnet50", "known: mobilenext_1.4, .*--list_models"),
+        ("resnet50", "known: mobilenext_1.4, .*list_models"),
         ("mobilenext_1.0 ", "is unknown"),
         ("mobilenext_-1", "is unknown"),
         ("mobilenext_0", "width_mult: 0.0 is out of range"),

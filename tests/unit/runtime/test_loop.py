@@ -49,7 +49,7 @@ def test_a_killed_worker_is_one_clear_error(loader, tmp_path):
     run = RunDirectory.create(tmp_path / "run", {})
     trainer = Trainer(
         net,
-        config=resolved(AugmentConfig(epochs=1, batch_size=2, checkpoint_steps=1)),
+        config=resolved(AugmentConfig(epochs=1, batch_size=2, checkpoint_minutes=1e-9)),
         loss=cross_entropy,
         data=TrainData(loader, [], None, (3, 8, 8), 2, 64, 0),
         run=run,
