@@ -35,8 +35,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "nas draw") -> int:
 
 def draw(settings: DrawSettings) -> None:
     """Draw the cells and print the paths of the pictures."""
-    from nas.report.cells.diagram import draw_cells
+    from nas.space import get_family
 
     genotype = load_genotype(settings.genotype)
-    for path in draw_cells(genotype, settings.out, settings.formats):
+    for path in get_family(genotype.family).load("draw")(genotype, settings.out, settings.formats):
         print(path)

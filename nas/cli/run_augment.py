@@ -6,9 +6,9 @@ from nas.cli.tables import cost_table, evaluation_table
 from nas.config import AugmentConfig
 from nas.distributed.launch import read_launch
 from nas.errors import ReportError
-from nas.report.cells.diagram import draw_cells
 from nas.report.html import write_report
 from nas.signals import Stopped
+from nas.space import get_family
 from nas.train.run import TrainResult, train
 
 _LOGGER = logging.getLogger(__name__)
@@ -32,8 +32,9 @@ def _finish(result: TrainResult) -> None:
     table = evaluation_table(result.evaluation, result.evaluation.classes)
     print(f"\ntest, after the last epoch: {table}\n\n{result.path / 'evaluation.json'}")
     try:
-        for picture in draw_cells(result.genotype, result.path) if result.genotype else ():
-            print(picture)
+        if result.genotype is not None:
+            draw = get_family(result.genotype.family).load("draw")
+            print(*draw(result.genotype, result.path), sep="\n")
         print(write_report(result.path))  # and curves.png
     except ReportError as error:  # a picture is not worth a training
         _LOGGER.warning("no picture: %s", error)

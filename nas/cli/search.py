@@ -29,6 +29,13 @@ def main(argv: Sequence[str] | None = None, prog: str = "search.py") -> int:
 
     def body() -> int:
         config = read_config(words, prog)
+        if config.list_methods:
+            from nas.operators import load_plugins
+            from nas.search import format_registered
+
+            load_plugins(config.plugins)
+            print(format_registered())
+            return 0
         from nas.cli.run_search import run_search  # torch is imported here
 
         return run_search(config)
@@ -46,7 +53,10 @@ def read_config(argv: Sequence[str], prog: str = "search.py") -> SearchConfig:
 
 
 def _default_out(config: SearchConfig) -> str:
-    return f"runs/{file_name(config.space)}-{config.dataset}-seed{config.seed}"
+    parts = [config.space, config.dataset, f"seed{config.seed}"]
+    if config.method != "darts":
+        parts.insert(1, config.method)
+    return f"runs/{'-'.join(map(file_name, parts))}"
 
 
 if __name__ == "__main__":

@@ -9,12 +9,10 @@ from PIL import Image
 from nas.errors import ReportError
 from nas.genotype import Genotype
 from nas.operators import with_details
-from nas.report.cells.diagram import draw_cells
 from nas.report.figures.alphas import alpha_heat_map
 from nas.runtime.run_directory import RunDirectory
 from nas.runtime.tensorboard import RunLog
-from nas.space import CELL_TYPES, SearchSpace
-from nas.supernet import Alphas
+from nas.space import SearchSpace, get_family
 
 _SCALARS = (
     "learning_rate",
@@ -30,37 +28,37 @@ _SCALARS = (
 class SearchLog(RunLog):
     """Adds what only a search has to the log of a run."""
 
-    def __init__(self, run: RunDirectory, space: SearchSpace, alphas: Alphas):
+    def __init__(self, run: RunDirectory, space: SearchSpace):
         super().__init__(run, _SCALARS)
         self.space = space
-        self.alphas = alphas
         self.genotype: Genotype | None = None
 
     def log(self, record: dict[str, Any]) -> None:
         """Hand the record to the writer, with alphas, and cells that have changed."""
         epoch = record["epoch"]
         for name in ("entropy", "num_skips"):
-            for cell_type in CELL_TYPES:
-                self.writer.add_scalar(f"{name}/{cell_type}", record[name][cell_type], epoch)
-        self._log_alphas(epoch)
+            for group, value in record[name].items():
+                self.writer.add_scalar(f"{name}/{group}", value, epoch)
+        for name, value in record.get("measures", {}).items():
+            self.writer.add_scalar(name, value, epoch)
+        self._log_weights(record)
         genotype = Genotype(**record["genotype"])
         if genotype != self.genotype:
             self.genotype = genotype
             self._log_cells(genotype, epoch)
         super().log(record)
 
-    def _log_alphas(self, epoch: int) -> None:
-        for cell_type, weights in zip(CELL_TYPES, self.alphas.weights(), strict=True):
-            mask = numpy.array(self.space.mask(cell_type))
-            shown = numpy.where(mask, weights.detach().cpu().numpy(), numpy.nan)
-            picture = alpha_heat_map(
-                shown, self.space.primitives, self.space.edges, f"{cell_type}, epoch {epoch}"
-            )
-            self.writer.add_image(f"alphas/{cell_type}", picture, epoch, dataformats="HWC")
+    def _log_weights(self, record: dict[str, Any]) -> None:
+        for group, rows in record["arch_weights"].items():
+            weights = numpy.array(rows, dtype=float)  # None, where there is no pair, becomes NaN
+            title = f"{group}, epoch {record['epoch']}"
+            picture = alpha_heat_map(weights, self.space.primitives, self.space.edges, title)
+            self.writer.add_image(f"alphas/{group}", picture, record["epoch"], dataformats="HWC")
 
     def _log_cells(self, genotype: Genotype, epoch: int) -> None:
         try:
-            paths = draw_cells(with_details(genotype, self.space, {}), self.run.path)
+            draw = get_family(self.space.family).load("draw")
+            paths = draw(with_details(genotype, self.space, {}), self.run.path)
         except ReportError as error:  # a picture is not worth a search
             print(f"search.py: no cell diagram: {error}", file=sys.stderr)
             return

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
 from nas.errors import ConfigError, shown
@@ -33,6 +34,7 @@ def setting(
     above: float | None = None,
     below: float | None = None,
     is_path: bool = False,
+    convert: Callable[[Any, str], Any] | None = None,
 ) -> Any:
     """Declare a field of a settings record.
 
@@ -45,11 +47,12 @@ def setting(
         below: A value that must not be reached.
         is_path: Whether it is, or may be, a path: `~` is expanded, and a path in the settings of
             a run is relative to the folder in which the run was started.
+        convert: Turns what a file may hold instead into a value, given also the place.
     """
     if group not in GROUPS:
         raise ValueError(f"group: found {group!r}, expected one of {', '.join(GROUPS)}")
     limits = {"minimum": minimum, "maximum": maximum, "above": above, "below": below}
-    metadata = {"group": group, "limits": limits, "is_path": is_path}
+    metadata = {"group": group, "limits": limits, "is_path": is_path, "convert": convert}
     return dataclasses.field(default=default, metadata=metadata)
 
 

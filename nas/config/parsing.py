@@ -66,7 +66,8 @@ class Arguments(Generic[Settings]):
         parser = _parser(self.settings)
         merged: dict[str, Any] = {}
         for layer in layers:
-            values = _expanded(self.settings, layer.values)
+            values = _converted(self.settings, layer)
+            values = _expanded(self.settings, values)
             _check_types(parser, self.settings, layer.where, values)
             merged |= values
         for f in dataclasses.fields(self.settings):
@@ -150,6 +151,16 @@ def _base_layers(settings: type, base: Layer | Path | None) -> list[Layer]:
     if isinstance(base, Layer):
         return [Layer(base.where, updated(settings, base.values, base.where))]
     return [Layer(str(path), values) for path, values in read_settings_file(base, settings)]
+
+
+def _converted(settings: type, layer: Layer) -> dict[str, Any]:
+    """Turn the other forms that a file may hold, such as a mapping, into values."""
+    values = dict(layer.values)
+    for declared in dataclasses.fields(settings):
+        name, convert = declared.name, declared.metadata.get("convert")
+        if convert is not None and values.get(name) is not None:
+            values[name] = convert(values[name], f"{layer.where}: {name}" if layer.where else name)
+    return values
 
 
 def _expanded(settings: type, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from nas.config.choice import choices_to_text, read_choice, read_choices
 from nas.config.compute import ComputeConfig
 from nas.config.fields import check_ranges, check_skip_corrupt, setting
 from nas.config.old_keys import REMOVED, Removed
@@ -66,6 +67,17 @@ class SearchConfig(ComputeConfig, RunConfig):
     grad_clip: float = setting(5.0, above=0, group="optimization")
     """Largest norm of the gradient of the network weights."""
 
+    method: str = setting("darts", group="method", convert=choices_to_text)
+    """Search method and its settings, such as pc_darts,channel_fraction=4; --list_methods shows
+    all."""
+    list_methods: bool = setting(False, group="method")
+    """Print the methods, terms, monitors and stopping rules with their settings, and exit."""
+    term: str | None = setting(None, group="method", convert=choices_to_text)
+    """Terms added to the alpha loss, joined by +, such as beta_decay,weight=0.5."""
+    monitor: str | None = setting(None, group="method", convert=choices_to_text)
+    """Numbers measured after every epoch, joined by +, such as margin."""
+    stop: str | None = setting(None, group="method", convert=choices_to_text)
+    """Rules that end the search early, joined by +, such as skip_count,limit=2."""
     order: Literal["first_order", "second_order"] = setting("first_order", group="method")
     """Alpha gradient: at the current weights, or after a virtual step of the weights."""
     xi: float | None = setting(None, above=0, group="architect")
@@ -83,6 +95,9 @@ class SearchConfig(ComputeConfig, RunConfig):
 
     def __post_init__(self):
         check_ranges(self)
+        read_choice(self.method, "method")
+        for name in ("term", "monitor", "stop"):
+            read_choices(getattr(self, name) or "", name)
         check_skip_corrupt(self.dataset, self.skip_corrupt)
         if self.out == "":
             raise ConfigError("out: expected the path of a directory, found ''")

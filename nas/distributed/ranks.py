@@ -86,12 +86,13 @@ class Ranks:
         """Return the states of all ranks, in plain values and tensors on the CPU."""
         return [state]
 
-    def parallel(self, net: nn.Module, *example: Any) -> nn.Module:
+    def parallel(self, net: nn.Module, *example: Any, some_unused: bool = False) -> nn.Module:
         """Return a wrapper of a network; its backward pass makes `.grad` the mean over the ranks.
 
         Args:
             net: The network; its parameters become those of rank 0.
             example: Example inputs, such as two images.
+            some_unused: Whether a call may leave parameters out; otherwise the example tells.
         """
         return net
 
@@ -172,9 +173,9 @@ class TorchRanks(Ranks):
         dist.all_gather_object(states, state)
         return states
 
-    def parallel(self, net: nn.Module, *example: Any) -> nn.Module:
+    def parallel(self, net: nn.Module, *example: Any, some_unused: bool = False) -> nn.Module:
         """See `Ranks`."""
-        unused = _has_unused_parameters(net, *example)
+        unused = some_unused or _has_unused_parameters(net, *example)
         return DistributedDataParallel(net, find_unused_parameters=unused)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from nas.errors import GenotypeError, close_matches, shown
 from nas.genotype.checks import check_concat, check_nodes
-from nas.space import CELL_TYPES
+from nas.space import CELL_TYPES, DEFAULT_FAMILY
 
 FORMAT = "sandglass-nas genotype"
 VERSION = 1
@@ -61,6 +61,11 @@ class Genotype:
         """The names it uses, each once, in order of appearance."""
         names = (name for cell in (self.normal, self.reduce) for node in cell for name, _ in node)
         return tuple(dict.fromkeys(names))
+
+    @property
+    def family(self) -> str:
+        """The family of its space, a key of `nas.space.FAMILIES`."""
+        return self.space.get("family", DEFAULT_FAMILY)
 
     def to_json(self) -> str:
         """Write the versioned JSON document of genotype.json.

@@ -8,7 +8,7 @@ from nas.config import AugmentConfig
 from nas.data import DatasetInfo
 from nas.genotype import Genotype
 from nas.models.factory import build_network
-from nas.models.network import GenotypeNetwork
+from nas.space import get_family
 
 
 def network_settings(
@@ -45,7 +45,7 @@ def build_from(genotype: Genotype | None, settings: dict[str, Any]) -> nn.Module
     if genotype is None:
         settings = dict(settings)
         return build_network(settings.pop("model"), **settings)
-    return GenotypeNetwork(genotype, **settings)
+    return get_family(genotype.family).load("network")(genotype, **settings)
 
 
 def describe_model(genotype: Genotype | None, settings: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ def with_details(
         operators={name: get_operator(name).description() for name in genotype.primitives},
         space={
             "name": space.name,
+            "family": space.family,
             "num_nodes": space.num_nodes,
             "primitives": list(space.primitives),
             "plugins": list(dict.fromkeys([*plugins, *space.plugins])),

@@ -11,8 +11,9 @@ from typing import Any
 
 from torch import nn
 
-from nas.errors import OperatorError, close_matches
+from nas.errors import OperatorError
 from nas.primitives import BUILT_IN, Primitive
+from nas.registry import Registry
 from nas.space import list_spaces
 
 Factory = Callable[..., nn.Module]
@@ -51,7 +52,11 @@ class Operator:
         return {"label": self.label, "family": self.family, "settings": dict(self.settings)}
 
 
-_REGISTRY: dict[str, Operator] = {}
+OPERATORS: Registry[Operator] = Registry(
+    "operator",
+    OperatorError,
+    advice=" (`plugins:` in a space file or --plugins lists modules that register more)",
+)
 
 
 def register_operator(
@@ -92,12 +97,7 @@ def register_operator(
     known = BUILT_IN.get(name, Primitive(name, name.replace("_", " ")))
 
     def register(factory: Factory) -> Factory:
-        if name in _REGISTRY:
-            taken_by = getattr(_REGISTRY[name].factory, "__module__", "another module")
-            raise OperatorError(
-                f"operator {name!r} is already registered by {taken_by}; choose another name"
-            )
-        _REGISTRY[name] = Operator(
+        operator = Operator(
             name=name,
             factory=factory,
             label=label or known.label,
@@ -111,6 +111,7 @@ def register_operator(
             relu_first=relu_first,
             norm_last=norm_last,
         )
+        OPERATORS.add(name, operator, getattr(factory, "__module__", "another module"))
         return factory
 
     return register
@@ -118,7 +119,7 @@ def register_operator(
 
 def list_operators() -> list[str]:
     """Return the names of all registered operators, sorted."""
-    return sorted(_REGISTRY)
+    return OPERATORS.names()
 
 
 def get_operator(name: str, asked_by: str = "") -> Operator:
@@ -131,14 +132,7 @@ def get_operator(name: str, asked_by: str = "") -> Operator:
     Raises:
         OperatorError: It is not registered; the message names close matches.
     """
-    if name in _REGISTRY:
-        return _REGISTRY[name]
-    where = f"{asked_by}: " if asked_by else ""
-    known = [*list_operators(), *list_spaces()] if asked_by else list_operators()
-    raise OperatorError(
-        f"{where}unknown operator {name!r}; {close_matches(name, known)} "
-        "(`plugins:` in a space file or --plugins lists modules that register more)"
-    )
+    return OPERATORS.get(name, asked_by, list_spaces() if asked_by else ())
 
 
 def build_operator(name: str, channels: int, stride: int = 1, *, affine: bool = True) -> nn.Module:

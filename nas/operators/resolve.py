@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nas.errors import GenotypeError, OperatorError, SearchSpaceError, close_matches
+from nas.errors import GenotypeError, NasError, OperatorError, SearchSpaceError, close_matches
 from nas.genotype import Genotype
-from nas.operators import registry
 from nas.operators.contract import check_contract
 from nas.operators.registry import get_operator, list_operators
+from nas.registry import rollback_on_error
 from nas.space import CELL_TYPES, NUM_INPUTS, SearchSpace
 
 NUM_DECODED_EDGES = 2
@@ -96,18 +96,17 @@ def load_plugins(plugins: Iterable[str]) -> None:
         OperatorError: One fails; what it had registered until then is taken back.
     """
     for plugin in plugins:
-        before = dict(registry._REGISTRY)
+        before = list_operators()
         try:
-            _import(plugin)
-            for name in sorted(set(list_operators()) - set(before)):
-                check_contract(get_operator(name))
+            with rollback_on_error():
+                _import(plugin)
+                for name in sorted(set(list_operators()) - set(before)):
+                    check_contract(get_operator(name))
         except BaseException as cause:
-            registry._REGISTRY.clear()
-            registry._REGISTRY.update(before)
             sys.modules.pop(_module_name(plugin), None)
             if not isinstance(cause, Exception | SystemExit):
                 raise
-            reason = str(cause) if isinstance(cause, OperatorError) else _reason(cause)
+            reason = str(cause) if isinstance(cause, NasError) else _reason(cause)
             raise OperatorError(f"plug-in {plugin!r}: {reason}") from cause
 
 

@@ -79,6 +79,13 @@ class FiniteGuard:
         listed = ", ".join(f"{name} {number:g}" for name, number in numbers)
         raise self._error(f"{step}: not finite: {listed}", f"{ADVICE}, or non_finite skip")
 
+    def check_deferred(self) -> None:
+        """Check what `expect_finite` put off, before the state may be saved."""
+        if self._deferred is not None:
+            step, values = self._deferred
+            self._deferred = None
+            self.check_finite(step, **values)
+
     def check_measured(self, loss: float, split: str) -> None:
         """Raise TrainingError if a measured loss is not finite."""
         if not math.isfinite(loss):

@@ -103,6 +103,10 @@ class EpochLoop:
         """Return the line that is shown after an epoch."""
         raise NotImplementedError
 
+    def is_finished(self) -> bool:
+        """Whether no epoch is left."""
+        return self.epoch >= self.epochs
+
     def run_epochs(self) -> None:
         """Run to the last epoch.
 
@@ -126,7 +130,7 @@ class EpochLoop:
             ) as self._bar,
         ):
             self._saved_s = time.perf_counter()
-            while self.epoch < self.epochs:
+            while not self.is_finished():
                 record = self.run_epoch() | self._skipped()
                 self.run.append("metrics.jsonl", record)
                 self.run.append("timing.jsonl", self._timing())

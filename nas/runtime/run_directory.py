@@ -138,6 +138,12 @@ class RunDirectory:
             stream.write(text.encode())
         return path
 
+    def read_bytes(self, name: str) -> bytes:
+        """Return the content of a file; nothing where it is not there yet."""
+        path = self.path / name
+        with writing(path):
+            return path.read_bytes() if path.is_file() else b""
+
     def write_missing(self, name: str, text: Callable[[], str]) -> None:
         """Write a file unless it exists; a run that was killed at its start may lack it."""
         if not (self.path / name).is_file():

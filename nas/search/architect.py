@@ -16,7 +16,7 @@ state. In training mode the statistics are written and never read, so no gradien
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -25,22 +25,30 @@ from torch.nn.utils import get_total_norm
 from nas.distributed.ranks import ALONE, Ranks
 from nas.runtime.compute import Batch, Compute
 from nas.search.functional import Substitute
-from nas.supernet import Alphas
+from nas.supernet import Alphas, ArchWeights
 
 ORDERS = ("first_order", "second_order", "second_order_exact")
 
 Weights = dict[str, Tensor]
+WeightsOfAlphas = Callable[[], ArchWeights | Sequence[Tensor]]
+"""Computes arch_weights from the alphas, with a new graph in every call and the same values."""
+Term = Callable[[], Tensor]
+"""Computes what is added to the validation loss; a function of the alphas alone."""
 
 
-class AlphaGradient(NamedTuple):
-    """What one call of the architect found."""
+@dataclass(frozen=True)
+class AlphaGradient:
+    """The gradient of the validation loss with respect to the architecture parameters."""
 
-    normal: Tensor
-    """(E, P)."""
-    reduce: Tensor
-    """(E, P)."""
+    gradients: dict[str, Tensor]
+    """By the names of `alphas.named_parameters()`; also attributes, such as `gradient.normal`."""
     val_loss: Tensor
-    """The validation loss at w (first order) or w' (second order)."""
+    """The validation loss at w (first order) or w' (second order), without terms."""
+
+    def __getattr__(self, name: str) -> Tensor:
+        if name.startswith("__") or name not in self.gradients:
+            raise AttributeError(name)
+        return self.gradients[name]
 
 
 class Architect:
@@ -102,38 +110,65 @@ class Architect:
         self.compute = compute or Compute(next(net.parameters()).device)
         self.scaler = scaler or torch.amp.GradScaler(enabled=False)
         self.ranks = ranks
+        self._arch_weights: WeightsOfAlphas = alphas.weights
 
-    def step(self, val_batch: Batch, train_batch: Batch | None = None) -> Tensor:
-        """Set `alpha.grad`; nothing else changes.
+    def step(
+        self,
+        val_batch: Batch,
+        train_batch: Batch | None = None,
+        arch_weights: WeightsOfAlphas | None = None,
+        term: Term | None = None,
+    ) -> Tensor:
+        """Set the `.grad` of all architecture parameters; nothing else changes.
 
         Args:
-            val_batch: Of the half of the training set that updates alpha.
+            val_batch: From the half of the training set that updates alpha.
             train_batch: The batch of the weight step that follows; the second order needs it.
+            arch_weights: From the alphas to the weights of the supernet; None is the softmax.
+            term: Added to the validation loss; None adds nothing.
 
         Returns:
             The validation loss, a detached scalar; the same on all ranks.
         """
-        gradient = self.gradient(val_batch, train_batch)
-        self.alphas.normal.grad = gradient.normal
-        self.alphas.reduce.grad = gradient.reduce
+        gradient = self.gradient(val_batch, train_batch, arch_weights, term)
+        for name, parameter in self.alphas.named_parameters():
+            parameter.grad = gradient.gradients[name]
         return gradient.val_loss
 
-    def gradient(self, val_batch: Batch, train_batch: Batch | None = None) -> AlphaGradient:
+    def gradient(
+        self,
+        val_batch: Batch,
+        train_batch: Batch | None = None,
+        arch_weights: WeightsOfAlphas | None = None,
+        term: Term | None = None,
+    ) -> AlphaGradient:
         """Return the alpha gradient that `step` would set; the arguments are the same."""
+        self._arch_weights = arch_weights or self.alphas.weights
         if self.order == "first_order":
-            return self._first_order(val_batch)
-        if train_batch is None:
+            gradient, val_loss = self._first_order(val_batch)
+        elif train_batch is None:
             raise ValueError(f"{self.order} needs the training batch")
-        if self.order == "second_order_exact":
-            return self._second_order_exact(val_batch, train_batch)
-        return self._second_order(val_batch, train_batch)
+        elif self.order == "second_order_exact":
+            gradient, val_loss = self._second_order_exact(val_batch, train_batch)
+        else:
+            gradient, val_loss = self._second_order(val_batch, train_batch)
+        if term is not None:  # it has no weights w, so its gradient is the same in every order
+            gradient = torch._foreach_add(gradient, self._gradient_of(term))
+        names = (name for name, _ in self.alphas.named_parameters())
+        return AlphaGradient(dict(zip(names, gradient, strict=True)), val_loss)
 
-    def _first_order(self, val_batch: Batch) -> AlphaGradient:
+    def _gradient_of(self, term: Term) -> list[Tensor]:
+        scaled = self.scaler.scale(term())
+        return list(
+            torch.autograd.grad(scaled, self._alphas(), materialize_grads=True, allow_unused=True)
+        )
+
+    def _first_order(self, val_batch: Batch) -> tuple[list[Tensor], Tensor]:
         """Eq. 6 with xi = 0: dL_val(w, alpha)/d alpha, without gradients for w."""
         val_loss, gradient = self._differentiate(self._weights(), val_batch, self._alphas())
-        return AlphaGradient(*gradient, val_loss)
+        return gradient, val_loss
 
-    def _second_order(self, val_batch: Batch, train_batch: Batch) -> AlphaGradient:
+    def _second_order(self, val_batch: Batch, train_batch: Batch) -> tuple[list[Tensor], Tensor]:
         """Eq. 7 and 8: dL_val(w')/d alpha - xi * [dL_train(w+) - dL_train(w-)] / (2 step)."""
         weights = self._weights()
         names = list(weights)
@@ -144,14 +179,14 @@ class Architect:
         with torch.no_grad():
             virtual = self._virtual_step(w, gradient)
         leaves = _as_leaves(dict(zip(names, virtual, strict=True)))
-        val_loss, (normal, reduce, *v) = self._differentiate(
-            leaves, val_batch, [*self._alphas(), *leaves.values()]
-        )
+        alphas = self._alphas()
+        val_loss, gradient = self._differentiate(leaves, val_batch, [*alphas, *leaves.values()])
+        of_alphas, v = gradient[: len(alphas)], gradient[len(alphas) :]
         del leaves, virtual, gradient
 
         norm = get_total_norm(v)
         if norm == 0:  # H v = 0 for v = 0: the first term is all there is
-            return AlphaGradient(normal, reduce, val_loss)
+            return of_alphas, val_loss
         step = self.epsilon / norm
         with torch.no_grad():
             displacement = torch._foreach_mul(v, step)
@@ -159,12 +194,15 @@ class Architect:
         for move in (torch._foreach_add, torch._foreach_sub):
             with torch.no_grad():
                 moved = dict(zip(names, move(w, displacement), strict=True))
-            sides.append(self._differentiate(moved, train_batch, self._alphas())[1])
+            sides.append(self._differentiate(moved, train_batch, alphas)[1])
         hessian_v = [(plus - minus) / (2 * step) for plus, minus in zip(*sides, strict=True)]
         scale = self._correction_scale()
-        return AlphaGradient(normal - scale * hessian_v[0], reduce - scale * hessian_v[1], val_loss)
+        corrected = [slope - scale * h for slope, h in zip(of_alphas, hessian_v, strict=True)]
+        return corrected, val_loss
 
-    def _second_order_exact(self, val_batch: Batch, train_batch: Batch) -> AlphaGradient:
+    def _second_order_exact(
+        self, val_batch: Batch, train_batch: Batch
+    ) -> tuple[list[Tensor], Tensor]:
         """Eq. 6 as it stands: differentiate L_val(w'(alpha), alpha) through the virtual step."""
         leaves = _as_leaves(self._weights())
         w = list(leaves.values())
@@ -178,9 +216,9 @@ class Architect:
         gradient = self.ranks.mean_in_graph(gradient)
         virtual = dict(zip(leaves, self._virtual_step(w, gradient), strict=True))
         val_loss = self._loss(virtual, val_batch)
-        found = AlphaGradient(*torch.autograd.grad(val_loss, self._alphas()), val_loss.detach())
-        self.ranks.mean_(found)
-        return found
+        of_alphas = list(torch.autograd.grad(val_loss, self._alphas()))
+        self.ranks.mean_([*of_alphas, val_loss.detach()])
+        return of_alphas, val_loss.detach()
 
     def _virtual_step(self, w: list[Tensor], gradient: Sequence[Tensor]) -> list[Tensor]:
         """Return w' = w - xi * (momentum * buffer + dL_train/dw + weight_decay * w)."""
@@ -227,15 +265,15 @@ class Architect:
         """Return the loss at given weights; the net's buffers are written on a scratch copy."""
         images, targets = batch
         with self.compute.autocast():
-            logits = self._substitute(weights, images, self.alphas.weights())
+            logits = self._substitute(weights, images, self._arch_weights())
             return self.loss(logits, targets)
 
     def _weights(self) -> Weights:
         """Return w without gradients: the tensors are shared, not copied."""
         return {name: parameter.detach() for name, parameter in self.net.named_parameters()}
 
-    def _alphas(self) -> tuple[Tensor, Tensor]:
-        return self.alphas.normal, self.alphas.reduce
+    def _alphas(self) -> list[Tensor]:
+        return list(self.alphas.parameters())
 
 
 def _as_leaves(weights: Weights) -> Weights:

@@ -1,49 +1,90 @@
-"""From alphas to a genotype.
+"""From architecture weights to a genotype.
 
 Source: DARTS (arXiv:1806.09055), Sec. 2.4, and its code for the order of entries.
+
+Shape legend: E edges, P primitives.
 """
 
+from collections.abc import Iterator, Mapping
+
 import torch
+from torch import Tensor
 
 from nas.genotype import Genotype
 from nas.operators import NUM_DECODED_EDGES, get_operator
 from nas.space import NUM_INPUTS, SearchSpace
 from nas.supernet import Alphas
 
+Candidate = tuple[float, int, int]
+"""(-strength, source, column): sorts strongest first, then by input, then by primitive."""
+
+
+def decode(alphas: Alphas, space: SearchSpace) -> Genotype:
+    """Read the discrete cells off the alphas by the rule of DARTS; see `decode_cells`."""
+    return decode_cells(dict(zip(alphas.groups, alphas.weights(), strict=True)), space)
+
 
 @torch.no_grad()
-def decode(alphas: Alphas, space: SearchSpace) -> Genotype:
-    """Read the discrete cells off the alphas.
+def decode_cells(strengths: Mapping[str, Tensor], space: SearchSpace) -> Genotype:
+    """Read the discrete cells off the strengths of operators.
 
-    An edge is as strong as the largest arch_weight among its primitives that pass something on
-    (those whose operator is not `is_zero`). Each node keeps its two strongest incoming edges,
-    each with that primitive; its entries stand strongest first. Ties go to the lower input, then
-    to the lower primitive. Pure: the same alphas give the same genotype, and nothing changes.
+    An edge is as strong as the strongest of its primitives that pass something on (those whose
+    operator is not `is_zero`). Each node keeps its two strongest incoming edges, each with that
+    primitive; its entries are sorted strongest first. Ties go to the lower input, then to the
+    lower primitive. Pure: the same strengths give the same genotype, and nothing changes.
+
+    Args:
+        strengths: For "normal" and "reduce" the strength of each primitive on each edge, (E, P).
+        space: The search space.
     """
-    normal, reduce = (weights.tolist() for weights in alphas.weights())
+
+    def keep(node: list[list[Candidate]]) -> list[Candidate]:
+        return sorted(min(edge) for edge in node if edge)[:NUM_DECODED_EDGES]
+
+    return _decode(strengths, space, keep)
+
+
+@torch.no_grad()
+def decode_pairs(strengths: Mapping[str, Tensor], space: SearchSpace) -> Genotype:
+    """Read cells off the strengths as GDAS does; the arguments are those of `decode_cells`.
+
+    Each node keeps the two strongest of all (primitive, input) pairs, so both may read the same
+    input.
+    """
+
+    def keep(node: list[list[Candidate]]) -> list[Candidate]:
+        return sorted(candidate for edge in node for candidate in edge)[:NUM_DECODED_EDGES]
+
+    return _decode(strengths, space, keep)
+
+
+def _decode(strengths: Mapping[str, Tensor], space: SearchSpace, keep) -> Genotype:
     concat = tuple(range(NUM_INPUTS, NUM_INPUTS + space.num_nodes))
+    cells = {
+        group: tuple(
+            tuple((space.primitives[column], source) for _, source, column in keep(node))
+            for node in _candidates(strengths[group].tolist(), on_edges, space)
+        )
+        for group, on_edges in space.groups.items()
+    }
     return Genotype(
-        normal=_decode_cell(normal, space.normal, space),
+        normal=cells["normal"],
         normal_concat=concat,
-        reduce=_decode_cell(reduce, space.reduce, space),
+        reduce=cells["reduce"],
         reduce_concat=concat,
     )
 
 
-def _decode_cell(
+def _candidates(
     weights: list[list[float]], on_edges: tuple[tuple[str, ...], ...], space: SearchSpace
-) -> tuple[tuple[tuple[str, int], ...], ...]:
-    nodes = []
+) -> Iterator[list[list[Candidate]]]:
+    """Yield, for each node, the candidates of each of its incoming edges."""
     for target in range(NUM_INPUTS, NUM_INPUTS + space.num_nodes):
-        entries = []
-        for edge in space.incoming(target):
-            candidates = [
+        yield [
+            [
                 (-weights[edge][column], space.edges[edge][0], column)
                 for column, name in enumerate(space.primitives)
                 if name in on_edges[edge] and not get_operator(name).is_zero
             ]
-            if candidates:
-                entries.append(min(candidates))
-        strongest = sorted(entries)[:NUM_DECODED_EDGES]
-        nodes.append(tuple((space.primitives[column], source) for _, source, column in strongest))
-    return tuple(nodes)
+            for edge in space.incoming(target)
+        ]

@@ -1,54 +1,73 @@
-"""What an epoch of a search says about the architecture."""
+"""The architecture part of the record of an epoch.
+
+Shape legend: E edges, P primitives.
+"""
 
 from functools import lru_cache
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from nas.genotype import Genotype
-from nas.models import GenotypeNetwork
 from nas.operators import get_operator
 from nas.runtime.complexity import count_madds, count_parameters
-from nas.search.decode import decode
-from nas.space import CELL_TYPES, SearchSpace
-from nas.supernet import Alphas
+from nas.space import get_family
+from nas.supernet import Alphas, ArchWeights
+from nas.supernet.alphas import masked_rows
 
 EVALUATION_CHANNELS = 36
 EVALUATION_CELLS = 20
 """The size of the network that parameters and multiply-adds are given for (DARTS, Sec. 3.1)."""
 
 
-def describe_epoch(
-    alphas: Alphas, space: SearchSpace, image_shape: tuple[int, int, int], num_classes: int
+def epoch_record(
+    *,
+    alphas: Alphas,
+    weights: ArchWeights,
+    genotype: Genotype,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
 ) -> dict[str, Any]:
     """Return the architecture part of a line of metrics.jsonl.
 
     Args:
-        alphas: As they stand.
-        space: Their search space.
+        alphas: As they are.
+        weights: What the method measures and decodes, by group.
+        genotype: What it decodes.
         image_shape: (C, H, W) of the data set.
-        num_classes: Of the data set.
+        num_classes: Number of classes of the data set.
 
     Returns:
-        Raw alphas (None where the space has no pair), mean entropy in nats, skips, genotype, and
-        the parameters and multiply-adds of its evaluation network with 36 channels and 20 cells,
-        without the auxiliary head.
+        By group: raw alphas and weights (None where the space has no such pair), weights of whole
+        edges where the method has them, mean entropy in nats, number of skip connections. Then
+        the genotype, and parameters and multiply-adds of its evaluation network with 36 channels
+        and 20 cells, without the auxiliary head.
     """
-    genotype = decode(alphas, space)
-    entropy = dict(zip(CELL_TYPES, alphas.entropy(), strict=True))
     num_parameters, madds = _evaluation_cost(genotype, image_shape, num_classes)
-    return {
+    record = {
         "alphas": alphas.logits(),
-        "entropy": entropy,
-        "num_skips": {cell_type: count_skips(genotype, cell_type) for cell_type in CELL_TYPES},
+        "entropy": {group: entropy(weights[group].ops) for group in alphas.groups},
+        "num_skips": {group: count_skips(genotype, group) for group in alphas.groups},
         "genotype": {
             key: getattr(genotype, key)
-            for cell_type in CELL_TYPES
-            for key in (cell_type, f"{cell_type}_concat")
+            for group in alphas.groups
+            for key in (group, f"{group}_concat")
         },
         "num_parameters": num_parameters,
         "madds": madds,
+        "arch_weights": {
+            group: masked_rows(weights[group].ops, alphas.mask(group)) for group in alphas.groups
+        },
     }
+    of_edges = {g: w.edge.tolist() for g, w in weights.items() if w.edge is not None}
+    return record | ({"edge_weights": of_edges} if of_edges else {})
+
+
+def entropy(ops: Tensor) -> float:
+    """Return the mean entropy of the edges' distributions in nats; `ops` is (E, P)."""
+    # 0 * log 0 = 0, which xlogy knows.
+    return -torch.xlogy(ops, ops).sum(dim=1).mean().item()
 
 
 def count_skips(genotype: Genotype, cell_type: str) -> int:
@@ -63,7 +82,7 @@ def _evaluation_cost(
     genotype: Genotype, image_shape: tuple[int, int, int], num_classes: int
 ) -> tuple[int, int]:
     with torch.device("meta"):
-        network = GenotypeNetwork(
+        network = get_family(genotype.family).load("network")(
             genotype,
             in_channels=image_shape[0],
             num_classes=num_classes,

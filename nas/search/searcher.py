@@ -1,9 +1,10 @@
-"""The search loop: an alpha step, then a weight step, epoch after epoch.
+"""The search loop: the steps that a method orders, epoch after epoch.
 
 Source: DARTS (arXiv:1806.09055), Alg. 1, Sec. 3.1 and its code.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +20,13 @@ from nas.runtime.loop import EpochCallback, EpochLoop, cosine, norm_of
 from nas.runtime.meter import Meter
 from nas.runtime.run_directory import RunDirectory
 from nas.search.architect import Architect
-from nas.search.decode import decode
-from nas.search.epoch_record import describe_epoch
+from nas.search.epoch_record import epoch_record
+from nas.search.method import Method, Noise, Progress
+from nas.search.monitors import Monitor
+from nas.search.stops import Stop, StoppingRule
+from nas.search.terms import Term
 from nas.space import SearchSpace
-from nas.supernet import Alphas, Supernet
+from nas.supernet import Alphas, ArchWeights, Supernet
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -49,17 +53,18 @@ class SearchData:
 
 
 class Searcher(EpochLoop):
-    """Runs the recipe of DARTS on parts that are given to it.
+    """Runs a search method on parts that are given to it.
 
-    Each step takes a fresh validation batch for alpha and then a training batch for w. The
-    learning rate follows a cosine by epoch. After each epoch the record of `describe_epoch` goes
-    to metrics.jsonl and to the callbacks, and a checkpoint is written.
+    The method orders the steps: `alpha_step` takes a fresh validation batch, `weight_step` a
+    training batch. The learning rate follows a cosine by epoch. After each epoch the record of
+    `epoch_record` goes to metrics.jsonl and to the callbacks, and a checkpoint is written.
     """
 
     config: SearchConfig
 
     def __init__(
         self,
+        *,
         config: SearchConfig,
         space: SearchSpace,
         net: Supernet,
@@ -67,13 +72,31 @@ class Searcher(EpochLoop):
         loss: Loss,
         data: SearchData,
         run: RunDirectory,
+        method: Method | None = None,
+        terms: Sequence[Term] = (),
+        monitors: Sequence[Monitor] = (),
+        stops: Sequence[StoppingRule] = (),
         callbacks: Iterable[EpochCallback] = (),
         compute: Compute | None = None,
         ranks: Ranks = ALONE,
     ):
-        """Build the optimisers: SGD for the weights of `net`, Adam for `alphas`, nothing shared.
+        """Build the optimizers: SGD for the weights of `net`, Adam for `alphas`, nothing shared.
 
-        `compute` is None for fp32 where `net` lies; `ranks` are the processes that search together.
+        Args:
+            config: The settings.
+            space: The search space.
+            net: The supernet, with the edges that the method builds.
+            alphas: With the extra parameters of the method.
+            loss: `loss(logits, targets)`, a mean over the batch.
+            data: The two halves of the training images.
+            run: Takes metrics.jsonl and the checkpoints.
+            method: What the search does; None is DARTS.
+            terms: Added to the alpha loss.
+            monitors: Measured after each epoch.
+            stops: Asked after each epoch; the first that answers ends the search.
+            callbacks: Called with the record of each epoch.
+            compute: The arithmetic; None is fp32 where `net` is.
+            ranks: The processes that search together.
         """
         compute = compute or Compute(next(net.parameters()).device)
         super().__init__(
@@ -90,6 +113,14 @@ class Searcher(EpochLoop):
         self.alphas = alphas
         self.loss = loss
         self.data = data
+        self.method = method or Method()
+        self.terms = tuple(terms)
+        self.monitors = tuple(monitors)
+        self.stops = tuple(stops)
+        self.records: list[dict[str, Any]] = []
+        """The lines of metrics.jsonl so far."""
+        # All draws of the method, equal on all ranks, whatever else draws from torch's generator.
+        self.generator = torch.Generator().manual_seed(config.seed)
         self.weight_optimizer = torch.optim.SGD(
             net.parameters(),
             lr=config.learning_rate,
@@ -117,7 +148,15 @@ class Searcher(EpochLoop):
         )
         ranks.broadcast_(alphas.parameters())
         images = torch.zeros((2, *data.image_shape), device=self.device)
-        self._parallel_net = ranks.parallel(net, images, alphas.weights())
+        self._parallel_net = ranks.parallel(
+            net, images, self.distribution(), some_unused=not self.method.runs_all_operators
+        )
+        self._val_batches: Iterator[Batch] = iter(())
+
+    @property
+    def progress(self) -> Progress:
+        """Where the search is."""
+        return Progress(self.epoch, self.epochs)
 
     def search(self) -> Genotype:
         """Run to the last epoch from wherever the state stands, and return the genotype.
@@ -127,7 +166,20 @@ class Searcher(EpochLoop):
             TrainingError: The loss is no longer finite.
         """
         self.run_epochs()
-        return decode(self.alphas, self.space)
+        stop = self.stop()
+        if stop is not None:
+            kept = next(record for record in self.records if record["epoch"] == stop.epoch)
+            return Genotype(**kept["genotype"])
+        return self.method.decode(self.alphas, self.space, self._last_progress())
+
+    def stop(self) -> Stop | None:
+        """Return the decision of the first stopping rule that ends the search, or None."""
+        decisions = (rule(self.records) for rule in self.stops)
+        return next((decision for decision in decisions if decision is not None), None)
+
+    def is_finished(self) -> bool:
+        """Whether no epoch is left, or a stopping rule has ended the search."""
+        return super().is_finished() or self.stop() is not None
 
     def run_epoch(self) -> dict[str, Any]:
         """Run what is left of an epoch, then measure; return its record."""
@@ -135,15 +187,30 @@ class Searcher(EpochLoop):
         trained, measured = self.epoch_meter(), self._measure()
         self.guard.check_measured(measured.loss, "validation")
         self.ranks.check_equal(self.alphas.parameters(), "the alphas")
-        return {
+        record = {
             "epoch": self.epoch,
             "learning_rate": self._learning_rate(),
             "train_loss": trained.loss,
             "train_accuracy": trained.accuracy,
             "val_loss": measured.loss,
             "val_accuracy": measured.accuracy,
-            **describe_epoch(self.alphas, self.space, self.data.image_shape, self.data.num_classes),
+            **epoch_record(
+                alphas=self.alphas,
+                weights=self.distribution(),
+                genotype=self.method.decode(self.alphas, self.space, self.progress),
+                image_shape=self.data.image_shape,
+                num_classes=self.data.num_classes,
+            ),
         }
+        if measures := self._measures():
+            record["measures"] = measures
+        self.records.append(record)
+        return record
+
+    def distribution(self) -> ArchWeights:
+        """Return what the method measures, records and decodes, without a graph."""
+        weights = self.method.distribution(self.alphas, self.progress)
+        return {group: group_weights.detach() for group, group_weights in weights.items()}
 
     def describe(self, record: dict[str, Any]) -> str:
         """Write the line that is shown after an epoch."""
@@ -160,10 +227,10 @@ class Searcher(EpochLoop):
         for group in self.weight_optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.net.train()
-        val_batches = _endless(self.data.val_loader)
+        self._val_batches = _endless(self.data.val_loader)
         for train_batch in self.train_batches():
-            self._alpha_step(self.next_batch(val_batches), train_batch)
-            self._weight_step(train_batch)
+            self.method.step(self, train_batch)
+            self.guard.check_deferred()
             self.step_done()
 
     def _learning_rate(self) -> float:
@@ -173,19 +240,39 @@ class Searcher(EpochLoop):
             config.learning_rate, config.learning_rate_min, progress
         )
 
-    def _alpha_step(self, val_batch: Batch, train_batch: Batch) -> None:
-        val_loss = self.architect.step(val_batch, train_batch)
-        found = {"val_loss": val_loss}
+    def alpha_step(self, train_batch: Batch) -> None:
+        """Take one step of the alphas, on the next validation batch.
+
+        Args:
+            train_batch: The batch of the step; the second order needs it.
+        """
+        val_batch = self.next_batch(self._val_batches)
+        noise, progress = self._draw(), self.progress
+        val_loss = self.architect.step(
+            val_batch,
+            train_batch,
+            arch_weights=lambda: self.method.arch_weights(self.alphas, progress, noise),
+            term=self._term if self.terms else None,
+        )
+        values = {"val_loss": val_loss}
         if not self.alpha_scaler.is_enabled():  # which itself leaves out such gradients
             gradients = [alpha.grad for alpha in self.alphas.parameters()]
-            found["gradient_norm"] = get_total_norm(gradients)
-        if self.guard.expect_finite("alpha step", **found):
+            values["gradient_norm"] = get_total_norm(gradients)
+        if self.guard.expect_finite("alpha step", **values):
             self.alpha_scaler.step(self.alpha_optimizer)
             self.alpha_scaler.update()
         self.alpha_optimizer.zero_grad()
 
-    def _weight_step(self, train_batch: Batch) -> None:
-        arch_weights = tuple(weights.detach() for weights in self.alphas.weights())
+    def weight_step(self, train_batch: Batch, arch_weights: ArchWeights | None = None) -> None:
+        """Take one step of the network weights.
+
+        Args:
+            train_batch: Images and targets.
+            arch_weights: In place of those of the method, for a method that perturbs them.
+        """
+        if arch_weights is None:
+            arch_weights = self.method.arch_weights(self.alphas, self.progress, self._draw())
+        arch_weights = {group: weights.detach() for group, weights in arch_weights.items()}
         restore_buffers = self.guard.remember_buffers(self.net)
         self.weight_optimizer.zero_grad()
         passes, shares = [], []
@@ -197,17 +284,33 @@ class Searcher(EpochLoop):
             passes.append((loss.detach(), logits.detach(), targets))
             shares.append(share * loss.detach())
         self.weight_scaler.unscale_(self.weight_optimizer)
-        found = {"train_loss": self.mean_over_ranks(shares)}
+        values = {"train_loss": self.mean_over_ranks(shares)}
         norm = clip_grad_norm_(self.net.parameters(), self.config.grad_clip)
         if not self.weight_scaler.is_enabled():
-            found["gradient_norm"] = norm
-        if self.guard.check_finite("weight step", **found):
+            values["gradient_norm"] = norm
+        if self.guard.check_finite("weight step", **values):
             self.weight_scaler.step(self.weight_optimizer)
             for one in passes:
                 self.train_meter.update(*one)
         else:
             restore_buffers()
         self.weight_scaler.update()
+
+    def _draw(self) -> Noise | None:
+        return self.method.draw(self.alphas, self.progress, self.generator)
+
+    def _term(self) -> Tensor:
+        return torch.stack([term(self.alphas, self.progress) for term in self.terms]).sum()
+
+    def _measures(self) -> dict[str, float]:
+        """Return the numbers of the method and of the monitors, by name."""
+        measures = self.method.measures(self.alphas, self.progress)
+        for monitor in self.monitors:
+            measures |= monitor(self)
+        return measures
+
+    def _last_progress(self) -> Progress:
+        return Progress(max(self.epochs - 1, 0), self.epochs)
 
     def norms(self) -> dict[str, float]:
         """Return the norms of weights and alphas."""
@@ -222,7 +325,7 @@ class Searcher(EpochLoop):
         self.ranks.broadcast_(self.net.buffers())
         self.net.eval()
         meter = Meter(self.device)
-        arch_weights = self.alphas.weights()
+        arch_weights = self.method.arch_weights(self.alphas, self.progress, noise=None)
         for batch in self.data.measure_loader(self.epoch):
             images, targets = self.compute.to_device(batch)
             if len(targets):
@@ -243,6 +346,7 @@ class Searcher(EpochLoop):
             "weight_scaler": self.weight_scaler.state_dict(),
             "alpha_scaler": self.alpha_scaler.state_dict(),
             "val_loader": self.data.val_loader.state_dict(),
+            "method_generator": self.generator.get_state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -255,6 +359,10 @@ class Searcher(EpochLoop):
         self.weight_scaler.load_state_dict(state["weight_scaler"])
         self.alpha_scaler.load_state_dict(state["alpha_scaler"])
         self.data.val_loader.load_state_dict(state["val_loader"])
+        if "method_generator" in state:  # older checkpoints are all of DARTS, which draws nothing
+            self.generator.set_state(state["method_generator"])
+        lines = self.ranks.bytes_from_first(lambda: self.run.read_bytes("metrics.jsonl"))
+        self.records = [json.loads(line) for line in lines.splitlines()[: self.epoch]]
 
 
 def _endless(loader: Iterable[Batch]) -> Iterator[Batch]:

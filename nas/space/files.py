@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import SearchSpaceError, close_matches, shown
+from nas.space.families import DEFAULT_FAMILY, get_family
 from nas.space.record import CELL_TYPES, SearchSpace, edge_name, edges_of
 from nas.strict_yaml import is_file, read_yaml
 
@@ -20,7 +21,7 @@ DEFAULT_NUM_NODES = 4
 MAX_NUM_NODES = 16
 """More would make 16 * 19 / 2 = 152 edges and more; nobody has searched such a cell."""
 
-_KEYS = {"name", "description", "num_nodes", "primitives", "edges", "plugins"}
+_KEYS = {"name", "description", "family", "num_nodes", "primitives", "edges", "plugins"}
 NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -54,6 +55,7 @@ def load_space(text: str | Path) -> SearchSpace:
                 )
     return SearchSpace(
         name=space_name,
+        family=_agreed_family(parts),
         num_nodes=num_nodes,
         primitives=_unique(name for part in parts for name in part.all_primitives()),
         normal=tables["normal"],
@@ -83,6 +85,7 @@ class _Part:
 
     name: str
     where: str
+    family: str | None
     num_nodes: int | None
     primitives: tuple[str, ...]
     edges: Mapping[str, Mapping[tuple[int, int], tuple[str, ...]]]
@@ -116,7 +119,7 @@ def _load_part(name: str, whole: str) -> _Part:
             f"space {shown(whole)}: {shown(name)} is neither a space nor the name of an operator; "
             f"{close_matches(name, list_spaces())}"
         )
-    return _Part(name, f"space {shown(whole)}", None, (name,), {}, ())
+    return _Part(name, f"space {shown(whole)}", None, None, (name,), {}, ())
 
 
 def _parse_part(document: Any, path: Path) -> _Part:
@@ -134,6 +137,9 @@ def _parse_part(document: Any, path: Path) -> _Part:
     for key in ("name", "description"):
         if key in document and not isinstance(document[key], str):
             raise SearchSpaceError(f"{where}: {key}: expected text, found {_kind(document[key])}")
+    family = document.get("family")
+    if family is not None:
+        get_family(family, f"{where}: family")
     num_nodes = document.get("num_nodes")
     if num_nodes is not None and (
         isinstance(num_nodes, bool)
@@ -153,7 +159,9 @@ def _parse_part(document: Any, path: Path) -> _Part:
     plugins = tuple(
         _plugin(plugin, path) for plugin in _list(document.get("plugins", []), f"{where}: plugins")
     )
-    return _Part(document.get("name", path.stem), where, num_nodes, primitives, edges, plugins)
+    return _Part(
+        document.get("name", path.stem), where, family, num_nodes, primitives, edges, plugins
+    )
 
 
 def _parse_edges(table: Any, num_nodes: int, where: str):
@@ -181,6 +189,14 @@ def _parse_edges(table: Any, num_nodes: int, where: str):
             for edge, names in on_edges.items()
         }
     return {cell_type: edges for cell_type, edges in parsed.items() if edges}
+
+
+def _agreed_family(parts: list[_Part]) -> str:
+    stated = {part.family: part for part in parts if part.family is not None}
+    if len(stated) > 1:
+        said = ", ".join(f"{part.where} says {family}" for family, part in stated.items())
+        raise SearchSpaceError(f"the parts of a space must agree on family: {said}")
+    return next(iter(stated), DEFAULT_FAMILY)
 
 
 def _agreed_num_nodes(parts: list[_Part]) -> int:

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from nas.space.families import DEFAULT_FAMILY
+
 NUM_INPUTS = 2
 """Input nodes of a cell: the outputs of the two cells before it, c_{k-2} and c_{k-1}."""
 
@@ -48,6 +50,8 @@ class SearchSpace:
     """The primitives on each of the E edges of a normal cell."""
     reduce: tuple[tuple[str, ...], ...]
     """The primitives on each of the E edges of a reduction cell."""
+    family: str = DEFAULT_FAMILY
+    """The kind of space, a key of `nas.space.families.FAMILIES`."""
     plugins: tuple[str, ...] = ()
     """Modules (`package.module`) or files (`path/to/file.py`) that register operators."""
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
@@ -57,6 +61,11 @@ class SearchSpace:
     def edges(self) -> tuple[tuple[int, int], ...]:
         """(source, target) of each edge; the rows of the alphas."""
         return edges_of(self.num_nodes)
+
+    @property
+    def groups(self) -> dict[str, tuple[tuple[str, ...], ...]]:
+        """For each group of cells that shares its alphas, the primitives on each of its edges."""
+        return {"normal": self.normal, "reduce": self.reduce}
 
     @property
     def num_edges(self) -> int:
@@ -77,6 +86,7 @@ class SearchSpace:
         """Write the space as one file that `load_space` reads back to an equal record."""
         document: dict[str, Any] = {
             "name": self.name,
+            "family": self.family,
             "num_nodes": self.num_nodes,
             "primitives": list(self.primitives),
         }

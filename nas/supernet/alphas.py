@@ -5,21 +5,29 @@ Shapes: E edges (14 for 4 nodes), P primitives.
 Source: DARTS (arXiv:1806.09055), Sec. 2.2.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-from nas.space import CELL_TYPES, SearchSpace
+from nas.space import SearchSpace
 
 
 class Alphas(nn.Module):
-    """One row of raw logits for each edge of the normal and of the reduction cell.
+    """One (E, P) matrix of raw logits for each group of cells: normal and reduce in DARTS.
 
-    Owns the alphas and no weight of a network. All cells of a type share one matrix. A pair that
+    Owns the alphas and no weight of a network. All cells of a group share one matrix. A pair that
     the space does not have keeps a logit, which no softmax and no decoder ever sees.
+
+    `alphas["normal"]` and `alphas.normal` are the same parameter.
     """
 
     def __init__(
-        self, space: SearchSpace, init_std: float = 1e-3, generator: torch.Generator | None = None
+        self,
+        space: SearchSpace,
+        init_std: float = 1e-3,
+        generator: torch.Generator | None = None,
+        extra: Mapping[str, Tensor] | None = None,
     ):
         """Draw the alphas.
 
@@ -27,47 +35,51 @@ class Alphas(nn.Module):
             space: The search space.
             init_std: Standard deviation of the first values (DARTS: 1e-3).
             generator: Where they are drawn from; None is torch's global generator.
+            extra: First values of more architecture parameters, by name, such as the edge
+                logits of PC-DARTS.
         """
         super().__init__()
+        self.groups = tuple(space.groups)
         shape = (space.num_edges, len(space.primitives))
-        self.normal = nn.Parameter(init_std * torch.randn(shape, generator=generator))
-        self.reduce = nn.Parameter(init_std * torch.randn(shape, generator=generator))
-        for cell_type in CELL_TYPES:
-            mask = torch.tensor(space.mask(cell_type))
-            self.register_buffer(f"{cell_type}_mask", mask, persistent=False)
+        for group in self.groups:
+            logits = init_std * torch.randn(shape, generator=generator)
+            self.register_parameter(group, nn.Parameter(logits))
+        for group in self.groups:
+            mask = torch.tensor(space.mask(group))
+            self.register_buffer(f"{group}_mask", mask, persistent=False)
+        for name, values in (extra or {}).items():
+            self.register_parameter(name, nn.Parameter(values))
 
-    def weights(self) -> tuple[Tensor, Tensor]:
-        """Return arch_weights, softmax over the primitives of each edge: two of (E, P).
+    def __getitem__(self, name: str) -> nn.Parameter:
+        return self.get_parameter(name)
+
+    def mask(self, group: str) -> Tensor:
+        """Return which pairs the space has, (E, P), bool."""
+        return self.get_buffer(f"{group}_mask")
+
+    def softmax(self, group: str) -> Tensor:
+        """Return the softmax over the primitives of each edge, (E, P).
 
         Pairs that the space does not have weigh exactly 0.
         """
-        return (
-            _masked_softmax(self.normal, self.normal_mask),
-            _masked_softmax(self.reduce, self.reduce_mask),
-        )
+        return self.logits_of(group).softmax(dim=1)
 
-    def entropy(self) -> tuple[float, float]:
-        """Return the mean entropy of the edges' distributions in nats: normal, reduce."""
-        # 0 * log 0 = 0, which xlogy knows.
-        normal, reduce = (
-            -torch.xlogy(weights, weights).sum(dim=1).mean().item() for weights in self.weights()
-        )
-        return normal, reduce
+    def logits_of(self, group: str) -> Tensor:
+        """Return the alphas of a group, (E, P), -inf where the space has no such pair."""
+        return self[group].masked_fill(~self.mask(group), -torch.inf)
+
+    def weights(self) -> tuple[Tensor, ...]:
+        """Return the arch_weights of DARTS, `softmax` of each group in order: (normal, reduce)."""
+        return tuple(self.softmax(group) for group in self.groups)
 
     def logits(self) -> dict[str, list[list[float | None]]]:
-        """Return the raw alphas by cell type as plain lists, None where the space has no pair."""
-        return {
-            cell_type: [
-                [alpha if present else None for alpha, present in zip(row, mask, strict=True)]
-                for row, mask in zip(
-                    getattr(self, cell_type).tolist(),
-                    getattr(self, f"{cell_type}_mask").tolist(),
-                    strict=True,
-                )
-            ]
-            for cell_type in CELL_TYPES
-        }
+        """Return the raw alphas by group as plain lists, None where the space has no pair."""
+        return {group: masked_rows(self[group], self.mask(group)) for group in self.groups}
 
 
-def _masked_softmax(alpha: Tensor, mask: Tensor) -> Tensor:
-    return alpha.masked_fill(~mask, -torch.inf).softmax(dim=1)
+def masked_rows(table: Tensor, mask: Tensor) -> list[list[float | None]]:
+    """Return (E, P) numbers as plain lists, None where `mask` is False."""
+    return [
+        [value if present else None for value, present in zip(row, is_present, strict=True)]
+        for row, is_present in zip(table.tolist(), mask.tolist(), strict=True)
+    ]

@@ -3,14 +3,21 @@
 Source: DARTS (arXiv:1806.09055), Sec. 2.1 and 2.2.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from nas.errors import SearchSpaceError
 from nas.layers import FactorizedReduce, ReLUConvBN
 from nas.space import NUM_INPUTS, SearchSpace
-from nas.supernet.mixed import MixedEdge
-from nas.supernet.shared_edges import SharedOperators, SourceState, add_edge, concatenate
+from nas.supernet.arch_weights import EdgeWeights
+from nas.supernet.edges import Edge, MixedEdge
+from nas.supernet.shared_edges import SharedOperators, SourceState, concatenate
+
+EdgeFactory = Callable[[tuple[str, ...], tuple[str, ...], int, int], Edge]
+"""Builds an edge from (on_edge, primitives, channels, stride); see `MixedEdge`."""
 
 
 class SupernetCell(nn.Module):
@@ -24,6 +31,7 @@ class SupernetCell(nn.Module):
         channels: int,
         after_reduction: bool,
         by_source: bool = True,
+        build_edge: EdgeFactory = MixedEdge,
     ):
         """Build the cell.
 
@@ -34,6 +42,7 @@ class SupernetCell(nn.Module):
             channels: C, of every node.
             after_reduction: Whether c_{k-2} has twice the resolution of c_{k-1}.
             by_source: Whether to share work between the edges that leave a state.
+            build_edge: Builds an edge from (on_edge, primitives, channels, stride).
 
         Raises:
             SearchSpaceError: No primitive on the incoming edges of a node passes anything on.
@@ -46,24 +55,28 @@ class SupernetCell(nn.Module):
             self.preprocess0 = ReLUConvBN(in_channels[0], channels, 1, 1, affine=False)
         self.preprocess1 = ReLUConvBN(in_channels[1], channels, 1, 1, affine=False)
         self.edges = nn.ModuleList(
-            MixedEdge(
+            build_edge(
                 on_edge,
                 space.primitives,
                 channels,
-                stride=2 if cell_type == "reduce" and source < NUM_INPUTS else 1,
+                2 if cell_type == "reduce" and source < NUM_INPUTS else 1,
             )
-            for (source, _), on_edge in zip(space.edges, getattr(space, cell_type), strict=True)
+            for (source, _), on_edge in zip(space.edges, space.groups[cell_type], strict=True)
         )
         self.ends = space.edges
         self.num_states = NUM_INPUTS + space.num_nodes
         self.by_source = by_source
+        self.channels = channels
+        self.stride = 2 if cell_type == "reduce" else 1
         if by_source:
-            self.shared = nn.ModuleList(
-                SharedOperators(self._outgoing(source)) for source in range(self.num_states)
-            )
+            self.shared = nn.ModuleList(SharedOperators() for _ in range(self.num_states))
+            for edge, (source, _) in zip(self.edges, self.ends, strict=True):
+                edge.mixed.share(self.shared[source])
         for target in range(NUM_INPUTS, self.num_states):
             records = [
-                record for edge in space.incoming(target) for record in self.edges[edge].records
+                record
+                for edge in space.incoming(target)
+                for record in self.edges[edge].mixed.records
             ]
             if all(record.is_zero for record in records):
                 raise SearchSpaceError(
@@ -71,47 +84,53 @@ class SupernetCell(nn.Module):
                     "its incoming edges a primitive that passes something on"
                 )
 
-    def forward(self, s0: Tensor, s1: Tensor, weights: Tensor) -> Tensor:
+    def forward(self, s0: Tensor, s1: Tensor, weights: EdgeWeights) -> Tensor:
         """Evaluate the cell.
 
         Args:
             s0: Output of the cell before the last one, (N, C_0, H_0, W_0).
             s1: Output of the last cell, (N, C_1, H, W).
-            weights: arch_weights of this type of cell, (E, P).
+            weights: Those of this type of cell, (E, P).
 
         Returns:
-            The nodes concatenated, (N, num_nodes * C, H / stride, W / stride).
+            The nodes concatenated, (N, num_nodes * C, ceil(H / stride), ceil(W / stride)).
         """
         inputs = [self.preprocess0(s0), self.preprocess1(s1)]
         if self.by_source:
             return concatenate(self._by_source(inputs, weights)[NUM_INPUTS:])
         return torch.cat(self._by_edge(inputs, weights)[NUM_INPUTS:], dim=1)
 
-    def _outgoing(self, source: int) -> list[MixedEdge]:
-        return [
-            edge for edge, (start, _) in zip(self.edges, self.ends, strict=True) if start == source
-        ]
-
-    def _by_edge(self, inputs: list[Tensor], weights: Tensor) -> list[Tensor]:
-        """Each node is the sum of its mixed edges: the definition."""
+    def _by_edge(self, inputs: list[Tensor], weights: EdgeWeights) -> list[Tensor]:
+        """Each node is the sum of its edges: the definition."""
         states = list(inputs)
+        rows = weights.rows()
         for target in range(NUM_INPUTS, self.num_states):
             states.append(
                 sum(
                     edge(states[source], row)
-                    for edge, row, (source, end) in zip(self.edges, weights, self.ends, strict=True)
+                    for edge, row, (source, end) in zip(self.edges, rows, self.ends, strict=True)
                     if end == target
                 )
             )
         return states
 
-    def _by_source(self, inputs: list[Tensor], weights: Tensor) -> list[Tensor]:
+    def _by_source(self, inputs: list[Tensor], weights: EdgeWeights) -> list[Tensor]:
         """Each state adds to the nodes after it; when its turn comes its own sum is complete."""
-        rows = [row.unbind() for row in weights.unbind()]
-        states: list[Tensor | None] = [*inputs, *[None] * (self.num_states - NUM_INPUTS)]
+        rows = weights.rows()
+        totals: list[Any] = [None] * self.num_states
+        states = list(inputs)
         for source in range(self.num_states):
+            if source >= NUM_INPUTS:
+                states.append(self._finish(totals[source], inputs[1]))
             state = SourceState(states[source], self.shared[source])
             for edge, row, (start, target) in zip(self.edges, rows, self.ends, strict=True):
                 if start == source:
-                    states[target] = add_edge(states[target], edge, state, row)
+                    totals[target] = edge.add_to(totals[target], state, row)
         return states
+
+    def _finish(self, total: Any, like: Tensor) -> Tensor:
+        """Turn the sum of a node into the node; zeros where only `none` was drawn."""
+        if total is None:
+            size = [-(-length // self.stride) for length in like.shape[2:]]
+            return like.new_zeros((len(like), self.channels, *size))
+        return self.edges[0].finish(total)

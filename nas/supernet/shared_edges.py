@@ -6,10 +6,11 @@ Where an operator ends with a BatchNorm, that BatchNorm multiplies by the archit
 saves a pass over the tensor and the memory of its input. What an operator allows is declared in
 its record; one that declares nothing is evaluated as it is.
 
-The results are those of `MixedEdge.forward`, up to the order of summation.
+The results are those of `Edge.forward`, up to the order of summation.
 """
 
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -17,87 +18,69 @@ from torch import Tensor, nn
 
 from nas.layers import ConvSequence, run_layers
 from nas.operators import Operator
-from nas.supernet.mixed import MixedEdge
 
-
-class SourceState:
-    """One state of a cell, with what its outgoing edges share."""
-
-    def __init__(self, x: Tensor, operators: "SharedOperators"):
-        self.x = x
-        self._operators = operators
-        self._relu: Tensor | None = None
-        self._outputs: dict[str, Tensor] = {}
-
-    @property
-    def relu(self) -> Tensor:
-        """max(x, 0)."""
-        if self._relu is None:
-            self._relu = F.relu(self.x)
-        return self._relu
-
-    def shares(self, name: str) -> bool:
-        """Whether the operator of this name is evaluated here and not on the edges."""
-        return name in self._operators.names
-
-    def output_of(self, name: str) -> Tensor:
-        """Return what a shared operator makes of x, computed once."""
-        if name not in self._outputs:
-            self._outputs[name] = self._operators[name](self.x)
-        return self._outputs[name]
+Result = TypeVar("Result")
 
 
 class SharedOperators(nn.Module):
-    """The operators without weights that a state needs, one of each.
+    """The operators without weights that leave a state, one of each.
 
     They move here from the edges: a module must not be registered in two places, because
     torch.func.functional_call would leave its stand-ins behind in one of them.
     """
 
-    def __init__(self, edges: list[MixedEdge]):
-        """Take the operators out of the edges that leave the state, all of one stride."""
+    def __init__(self):
         super().__init__()
         self.names: list[str] = []
         self.operators = nn.ModuleList()
-        for edge in edges:
-            for index, (record, operator) in enumerate(
-                zip(edge.records, edge.operators, strict=True)
-            ):
-                if record.parameter_free and next(operator.parameters(), None) is None:
-                    if record.name not in self.names:
-                        self.names.append(record.name)
-                        self.operators.append(operator)
-                    edge.operators[index] = nn.Identity()  # holds the place, is never called
+
+    def offer(self, name: str, operator: nn.Module) -> None:
+        """Keep the operator if it is the first of its name."""
+        if name not in self.names:
+            self.names.append(name)
+            self.operators.append(operator)
 
     def __getitem__(self, name: str) -> nn.Module:
         return self.operators[self.names.index(name)]
 
 
-def add_edge(
-    total: Tensor | None, edge: MixedEdge, state: SourceState, weights: tuple[Tensor, ...]
-) -> Tensor | None:
-    """Add what an edge passes on to the sum of a node.
+class SourceState:
+    """One state of a cell, with what its outgoing edges share; each is computed once."""
 
-    Args:
-        total: The sum so far, (N, C, H, W), which is changed in place; None at the start.
-        edge: The edge.
-        state: Where it starts.
-        weights: P scalars, the arch_weights of the edge.
+    def __init__(self, x: Tensor, operators: SharedOperators | None = None):
+        """Start with nothing computed.
 
-    Returns:
-        total + sum over primitives p of weights[p] * op_p(x); None where nothing is passed on.
-    """
-    for column, record, operator in zip(edge.columns, edge.records, edge.operators, strict=True):
-        weight = weights[column]
-        if record.is_zero:
-            continue  # weight * 0: neither the sum nor a gradient changes
-        if state.shares(record.name):
-            output = state.output_of(record.name)
-            total = output * weight if total is None else _AddWeighted.apply(total, output, weight)
-        else:
-            output = _weighted(record, operator, state, weight)
-            total = output if total is None else total.add_(output)
-    return total
+        Args:
+            x: (N, C, H, W).
+            operators: Those that the edges leave to the state.
+        """
+        self.x = x
+        self.operators = operators
+        self._computed: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, compute: Callable[[], Result]) -> Result:
+        """Return what `compute` returns, calling it only the first time that `key` is asked for."""
+        if key not in self._computed:
+            self._computed[key] = compute()
+        return self._computed[key]
+
+    @property
+    def relu(self) -> Tensor:
+        """max(x, 0)."""
+        return self.once("relu", lambda: F.relu(self.x))
+
+    def shares(self, name: str) -> bool:
+        """Whether the operator of this name is evaluated here and not on the edges."""
+        return self.operators is not None and name in self.operators.names
+
+    def output_of(self, name: str) -> Tensor:
+        """Return what a shared operator makes of x."""
+        return self.once(("output", name), lambda: self.operators[name](self.x))
+
+
+def add_product(total: Tensor, output: Tensor, weight: Tensor) -> Tensor:
+    """Return total + weight * output, computed in place."""
+    return _AddWeighted.apply(total, output, weight)
 
 
 def concatenate(nodes: list[Tensor]) -> Tensor:
@@ -144,7 +127,7 @@ class _AddWeighted(torch.autograd.Function):
         )
 
 
-def _weighted(record: Operator, operator: nn.Module, state: SourceState, weight: Tensor) -> Tensor:
+def weighted(record: Operator, operator: nn.Module, state: SourceState, weight: Tensor) -> Tensor:
     """Return weight * operator(x)."""
     if getattr(type(operator), "forward", None) not in (
         nn.Sequential.forward,

@@ -3,11 +3,15 @@
 Source: DARTS (arXiv:1806.09055), Sec. 2.2 and 3.1.
 """
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.space import SearchSpace
-from nas.supernet.cell import SupernetCell
+from nas.supernet.arch_weights import ArchWeights, by_group
+from nas.supernet.cell import EdgeFactory, SupernetCell
+from nas.supernet.edges import MixedEdge
 
 STEM_MULTIPLIER = 3
 """The stem has three times the channels of the first cell's nodes (DARTS code)."""
@@ -29,6 +33,7 @@ class Supernet(nn.Module):
         init_channels: int = 16,
         num_cells: int = 8,
         by_source: bool = True,
+        build_edge: EdgeFactory = MixedEdge,
     ):
         """Build the network; the operators of the space must have been resolved.
 
@@ -40,8 +45,11 @@ class Supernet(nn.Module):
             num_cells: Cells in the stack.
             by_source: Whether the edges that leave a state share work (see `shared_edges.py`), with
                 the same results; False evaluates edge by edge, as the paper writes it.
+            build_edge: Builds an edge from (on_edge, primitives, channels, stride); a search
+                method may replace the mixture of all operators.
         """
         super().__init__()
+        self.groups = tuple(space.groups)
         stem_channels = STEM_MULTIPLIER * init_channels
         self.stem = nn.Sequential(
             nn.Conv2d(in_channels, stem_channels, 3, padding=1, bias=False),
@@ -57,23 +65,25 @@ class Supernet(nn.Module):
                 channels *= 2
             cell_type = "reduce" if is_reduction else "normal"
             self.cells.append(
-                SupernetCell(space, cell_type, widths, channels, after_reduction, by_source)
+                SupernetCell(
+                    space, cell_type, widths, channels, after_reduction, by_source, build_edge
+                )
             )
             widths = (widths[1], space.num_nodes * channels)
             after_reduction = is_reduction
         self.classifier = nn.Linear(widths[1], num_classes)
 
-    def forward(self, x: Tensor, arch_weights: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(self, x: Tensor, arch_weights: ArchWeights | Sequence[Tensor]) -> Tensor:
         """Classify.
 
         Args:
             x: Images, (N, in_channels, H, W).
-            arch_weights: (normal, reduce) after softmax, each (E, P).
+            arch_weights: By group, or in the order of the groups: (normal, reduce), each (E, P).
 
         Returns:
             Logits, (N, num_classes).
         """
-        weights = dict(zip(("normal", "reduce"), arch_weights, strict=True))
+        weights = by_group(arch_weights, self.groups)
         s0 = s1 = self.stem(x)
         for cell in self.cells:
             s0, s1 = s1, cell(s0, s1, weights[cell.cell_type])

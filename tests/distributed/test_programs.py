@@ -28,12 +28,12 @@ WITHIN_S = 30
 def small(monkeypatch):
     """100 test images, and epochs without what only describes them."""
     monkeypatch.setitem(NUM_IMAGES, "test", 101)
-    monkeypatch.setattr("nas.search.searcher.describe_epoch", lambda *_: {})
+    monkeypatch.setattr("nas.search.searcher.epoch_record", lambda **_: {})
     monkeypatch.setattr(Searcher, "describe", lambda *_: "")
     monkeypatch.setattr("nas.cli.run_search.SearchLog.on_epoch", lambda *_: None)
-    monkeypatch.setattr("nas.cli.run_search.draw_cells", lambda *_: [])
+    monkeypatch.setattr("nas.report.cells.diagram.draw_cells", lambda *_: [])
     monkeypatch.setattr("nas.cli.run_search.write_report", lambda path: path)
-    monkeypatch.setattr("nas.cli.run_augment.draw_cells", lambda *_: [])
+    monkeypatch.setattr("nas.report.cells.diagram.draw_cells", lambda *_: [])
     monkeypatch.setattr("nas.cli.run_augment.write_report", lambda path: path)
 
 

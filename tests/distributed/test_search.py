@@ -24,7 +24,7 @@ SIZE, BATCH = 8, 8
 @pytest.fixture(autouse=True)
 def no_statistics(monkeypatch):
     """What only describes an epoch takes longer than the epoch."""
-    monkeypatch.setattr("nas.search.searcher.describe_epoch", lambda *_: {})
+    monkeypatch.setattr("nas.search.searcher.epoch_record", lambda **_: {})
     monkeypatch.setattr(Searcher, "describe", lambda *_: "")
 
 
@@ -58,8 +58,13 @@ def search(ranks, path, order, steps, sync):
     config = SearchConfig(order=order, epochs=1, batch_size=BATCH, learning_rate=0.1, num_cells=3)
     run = RunDirectory.create(path, {}) if ranks.is_first else SilentRunDirectory(path)
     searcher = Searcher(
-        *(config, space, replace_norms(net, ranks) if sync else net, alphas, cross_entropy),
-        *(search_data(Share(ranks.rank, ranks.size), steps * BATCH), run),
+        config=config,
+        space=space,
+        net=replace_norms(net, ranks) if sync else net,
+        alphas=alphas,
+        loss=cross_entropy,
+        data=search_data(Share(ranks.rank, ranks.size), steps * BATCH),
+        run=run,
         ranks=ranks,
     )
     genotype = searcher.search()

@@ -37,7 +37,7 @@ def test_a_search_out_of_memory_goes_on_in_micro_batches(tmp_path, capsys, monke
 
 def test_out_of_memory_before_the_first_step(tmp_path, capsys, monkeypatch):
     """Building the optimisers is covered too."""
-    monkeypatch.setattr(Searcher, "__init__", lambda self, *_: torch.empty(10**15))
+    monkeypatch.setattr(Searcher, "__init__", lambda self, **_: torch.empty(10**15))
     assert search(tmp_path / "run") == 2
     stderr = capsys.readouterr().err.strip()
     assert "out of memory: a step needs" in stderr and "\n" not in stderr
@@ -45,7 +45,7 @@ def test_out_of_memory_before_the_first_step(tmp_path, capsys, monkeypatch):
 
 def test_out_of_memory_while_reading_images(tmp_path, capsys, monkeypatch):
     """The images may be what does not fit."""
-    monkeypatch.setattr("nas.cli.run_search.load_search_data", lambda *_: torch.empty(10**15))
+    monkeypatch.setattr("nas.search.run.load_search_data", lambda *_: torch.empty(10**15))
     assert search(tmp_path / "run") == 2
     assert "before the first step" in capsys.readouterr().err
 

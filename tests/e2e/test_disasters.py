@@ -25,7 +25,7 @@ def small():
     """100 test images; no pictures at the end, which these tests are not about."""
     with pytest.MonkeyPatch.context() as context:
         context.setitem(NUM_IMAGES, "test", 100)
-        context.setattr("nas.cli.run_augment.draw_cells", lambda *_: [])
+        context.setattr("nas.report.cells.diagram.draw_cells", lambda *_: [])
         context.setattr("nas.cli.run_augment.write_report", lambda path: path)
         yield
 

@@ -5,11 +5,8 @@ import shlex
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from nas.cli.search import main
 from nas.genotype import load_genotype
-from nas.operators import registry
 from tests.e2e.runs import TINY
 
 PAGE = Path("docs/add_an_operator.md").resolve()
@@ -21,16 +18,7 @@ def blocks(language, page=PAGE):
     return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
 
 
-@pytest.fixture
-def own_registry():
-    """Operators registered in a test are taken back."""
-    before = dict(registry._REGISTRY)
-    yield
-    registry._REGISTRY.clear()
-    registry._REGISTRY.update(before)
-
-
-def test_add_an_operator(tmp_path, monkeypatch, own_registry):
+def test_add_an_operator(tmp_path, monkeypatch):
     """The page's files and commands, at a small size; nothing on it is left out."""
     monkeypatch.chdir(tmp_path)
     operator, short_test = blocks("python")

@@ -10,7 +10,6 @@ import pytest
 
 from nas.cli.experiment import INCOMPLETE, main
 from nas.genotype import load_genotype
-from nas.operators import registry
 from nas.runtime.checkpoint import list_checkpoints
 from tests.e2e.runs import SPACE, TINY
 
@@ -141,16 +140,11 @@ def test_a_plugin_of_the_settings_is_used(folder):
             stream.write(f"plugins: ['{folder}/my_op.py']\n")
     text = (folder / "experiment.yaml").read_text().replace(f"'{SPACE}'", "claimed_conv")
     (folder / "experiment.yaml").write_text(text.replace("[0, 1]", "[0]"))
-    before = dict(registry._REGISTRY)
-    try:
-        assert main([str(folder)]) == 0
-        moved = folder.with_name(f"{folder.name}-moved")
-        folder.rename(moved)
-        moved.joinpath("my_op.py").rename(folder.parent / "my_op.py")
-        folder.mkdir()
-        (folder.parent / "my_op.py").rename(folder / "my_op.py")
-        assert main([str(moved)]) == 0
-    finally:
-        registry._REGISTRY.clear()
-        registry._REGISTRY.update(before)
+    assert main([str(folder)]) == 0
+    moved = folder.with_name(f"{folder.name}-moved")
+    folder.rename(moved)
+    moved.joinpath("my_op.py").rename(folder.parent / "my_op.py")
+    folder.mkdir()
+    (folder.parent / "my_op.py").rename(folder / "my_op.py")
+    assert main([str(moved)]) == 0
     assert "`claimed_conv` | 1 | 1 |" in (moved / "results.md").read_text()

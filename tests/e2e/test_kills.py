@@ -31,10 +31,10 @@ def few_images(monkeypatch):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Searches without what only shows them: shorter, and other metrics."""
-    monkeypatch.setattr("nas.search.searcher.describe_epoch", lambda *_: {})
+    monkeypatch.setattr("nas.search.searcher.epoch_record", lambda **_: {})
     monkeypatch.setattr("nas.search.Searcher.describe", lambda *_: "")
     monkeypatch.setattr("nas.cli.run_search.SearchLog.on_epoch", lambda *_: None)
-    monkeypatch.setattr("nas.cli.run_search.draw_cells", lambda *_: [])
+    monkeypatch.setattr("nas.report.cells.diagram.draw_cells", lambda *_: [])
     monkeypatch.setattr("nas.cli.run_search.write_report", lambda path: path)
 
 

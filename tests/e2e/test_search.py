@@ -13,7 +13,6 @@ from torch.nn.functional import cross_entropy
 import nas.data.datasets
 from nas.data import TensorLoader, TrainTransform, load_dataset, stratified_split
 from nas.genotype import load_genotype
-from nas.operators import registry
 from nas.runtime.checkpoint import load_newest
 from nas.search.architect import Architect
 from nas.space import load_space
@@ -201,20 +200,15 @@ def test_edges_that_differ(tmp_path):
 
 def test_a_plugin_operator_goes_all_the_way(tmp_path):
     """An operator of the user's own is searched, decoded, described and drawn."""
-    before = dict(registry._REGISTRY)
-    try:
-        plugin = tmp_path / "my_ops.py"
-        plugin.write_text(
-            "from torch import nn\n"
-            "from nas.operators import register_operator\n"
-            "@register_operator('shuffle_conv', label='my shuffle', family='conv')\n"
-            "def build(channels, stride, *, affine):\n"
-            "    return nn.Conv2d(channels, channels, 1, stride)\n"
-        )
-        out = tmp_path / "run"
-        assert search(out, space="shuffle_conv", plugins=plugin, epochs=1) == 0
-        assert set(load_genotype(out).primitives) == {"shuffle_conv"}
-        assert "my shuffle" in (out / "cell_normal.svg").read_text()
-    finally:
-        registry._REGISTRY.clear()
-        registry._REGISTRY.update(before)
+    plugin = tmp_path / "my_ops.py"
+    plugin.write_text(
+        "from torch import nn\n"
+        "from nas.operators import register_operator\n"
+        "@register_operator('shuffle_conv', label='my shuffle', family='conv')\n"
+        "def build(channels, stride, *, affine):\n"
+        "    return nn.Conv2d(channels, channels, 1, stride)\n"
+    )
+    out = tmp_path / "run"
+    assert search(out, space="shuffle_conv", plugins=plugin, epochs=1) == 0
+    assert set(load_genotype(out).primitives) == {"shuffle_conv"}
+    assert "my shuffle" in (out / "cell_normal.svg").read_text()

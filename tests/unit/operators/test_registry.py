@@ -12,7 +12,6 @@ from nas.operators import (
     list_operators,
     load_plugins,
     register_operator,
-    registry,
     resolve,
 )
 from nas.space import load_space
@@ -25,15 +24,6 @@ from nas.operators import register_operator
 def build(channels, stride, *, affine):
     return nn.Conv2d(channels, channels, 3, stride, padding=1)
 """
-
-
-@pytest.fixture(autouse=True)
-def registry_as_found():
-    """Take back what a test registers."""
-    before = dict(registry._REGISTRY)
-    yield
-    registry._REGISTRY.clear()
-    registry._REGISTRY.update(before)
 
 
 def plugin(tmp_path, text, name="my_ops.py"):

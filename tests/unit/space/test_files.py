@@ -121,7 +121,7 @@ def test_edges_alone_make_a_space(write):
         ("primitive: [a]", ["unknown key 'primitive'", "did you mean 'primitives'?"]),
         ("prims: 1\nzzz: 2", ["unknown key 'prims'", "primitives"]),
         ("num_steps: 4", ["unknown key 'num_steps'", "did you mean 'num_nodes'?"]),
-        ("zzz: 1", ["unknown key 'zzz'", "known: description, edges, name, num_nodes"]),
+        ("zzz: 1", ["unknown key 'zzz'", "known: description, edges, family, name, num_nodes"]),
         ("x" * 900 + ": 1", ["unknown key", "known: "]),
         ("num_nodes: 4", ["gives no primitives", "list them under `primitives:`"]),
         ("primitives: []", ["gives no primitives"]),

@@ -6,11 +6,13 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from nas.errors import SearchSpaceError
-from nas.operators import get_operator, register_operator, registry, resolve
+from nas.operators import get_operator, register_operator, resolve
 from nas.search import Architect
+from nas.search.epoch_record import entropy
 from nas.space import CELL_TYPES, load_space
-from nas.supernet import Alphas, Supernet
-from nas.supernet.mixed import MixedEdge
+from nas.supernet import Alphas, EdgeRow, Supernet
+from nas.supernet.arch_weights import by_group
+from nas.supernet.edges import MixedEdge
 from tests.plain import make_plain
 
 SPACES = ["darts+sandglass", "darts+ir", "darts+ir+sandglass+conv_3x3", "s2", "s3", "mixed_edges"]
@@ -112,26 +114,21 @@ def test_twenty_steps_in_fp32(tmp_path):
 
 def test_an_operator_that_declares_nothing_is_the_same_in_both_forms():
     """A plug-in with weights, randomless but undeclared, works as it is."""
-    before = dict(registry._REGISTRY)
-    try:
 
-        @register_operator("undeclared")
-        def build(channels, stride, *, affine):
-            return nn.Sequential(nn.Conv2d(channels, channels, 3, stride, 1), nn.Tanh())
+    @register_operator("undeclared")
+    def build(channels, stride, *, affine):
+        return nn.Sequential(nn.Conv2d(channels, channels, 3, stride, 1), nn.Tanh())
 
-        space = load_space("s3+undeclared")
-        results = []
-        for by_source in (True, False):
-            net, alphas, x = make(space, by_source=by_source)
-            if by_source:
-                x = x.to(memory_format=torch.channels_last)
-            logits = net(x, alphas.weights())
-            inputs = [*alphas.parameters(), *net.parameters()]
-            results.append((logits, torch.autograd.grad(logits.square().sum(), inputs)))
-        torch.testing.assert_close(*results)
-    finally:
-        registry._REGISTRY.clear()
-        registry._REGISTRY.update(before)
+    space = load_space("s3+undeclared")
+    results = []
+    for by_source in (True, False):
+        net, alphas, x = make(space, by_source=by_source)
+        if by_source:
+            x = x.to(memory_format=torch.channels_last)
+        logits = net(x, alphas.weights())
+        inputs = [*alphas.parameters(), *net.parameters()]
+        results.append((logits, torch.autograd.grad(logits.square().sum(), inputs)))
+    torch.testing.assert_close(*results)
 
 
 def test_a_sequence_with_a_forward_of_its_own_is_not_taken_apart():
@@ -141,31 +138,25 @@ def test_a_sequence_with_a_forward_of_its_own_is_not_taken_apart():
         def forward(self, x):
             return x + super().forward(x)
 
-    before = dict(registry._REGISTRY)
-    try:
+    @register_operator("residual", relu_first=True, norm_last=True)
+    def build(channels, stride, *, affine):
+        layers = (
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 1),
+            nn.BatchNorm2d(channels, affine=affine),
+        )
+        return Residual(*layers) if stride == 1 else nn.Sequential(*layers, nn.AvgPool2d(2))
 
-        @register_operator("residual", relu_first=True, norm_last=True)
-        def build(channels, stride, *, affine):
-            layers = (
-                nn.ReLU(),
-                nn.Conv2d(channels, channels, 1),
-                nn.BatchNorm2d(channels, affine=affine),
-            )
-            return Residual(*layers) if stride == 1 else nn.Sequential(*layers, nn.AvgPool2d(2))
-
-        space = load_space("s3+residual")
-        results = []
-        for by_source in (True, False):
-            net, alphas, x = make(space, by_source=by_source)
-            if by_source:
-                x = x.to(memory_format=torch.channels_last)
-            logits = net(x, alphas.weights())
-            inputs = [*alphas.parameters(), *net.parameters()]
-            results.append((logits, torch.autograd.grad(logits.square().sum(), inputs)))
-        torch.testing.assert_close(*results)
-    finally:
-        registry._REGISTRY.clear()
-        registry._REGISTRY.update(before)
+    space = load_space("s3+residual")
+    results = []
+    for by_source in (True, False):
+        net, alphas, x = make(space, by_source=by_source)
+        if by_source:
+            x = x.to(memory_format=torch.channels_last)
+        logits = net(x, alphas.weights())
+        inputs = [*alphas.parameters(), *net.parameters()]
+        results.append((logits, torch.autograd.grad(logits.square().sum(), inputs)))
+    torch.testing.assert_close(*results)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -174,17 +165,17 @@ def test_one_hot_weights_are_the_operator_alone(stride):
     primitives = load_space("darts+ir+sandglass").primitives
     edge = MixedEdge(primitives, primitives, 4, stride).double()
     x = torch.randn(2, 4, 8, 8, dtype=torch.float64)
-    for column, operator in enumerate(edge.operators):
+    for column, operator in enumerate(edge.operators.values()):
         weights = torch.zeros(len(primitives), dtype=torch.float64)
         weights[column] = 1
-        torch.testing.assert_close(edge(x, weights), operator(x))
+        torch.testing.assert_close(edge(x, EdgeRow(weights.unbind())), operator(x))
 
 
 def test_pooling_is_followed_by_a_norm_without_scale():
     """In a search a BatchNorm without parameters stands behind operators that ask for it."""
     primitives = load_space("darts").primitives
     edge = MixedEdge(primitives, primitives, 4, 1)
-    for name, operator in zip(primitives, edge.operators, strict=True):
+    for name, operator in zip(primitives, edge.operators.values(), strict=True):
         if get_operator(name).norm_in_search:
             assert type(operator[1]) is nn.BatchNorm2d and not operator[1].affine
     norms = [m for m in edge.modules() if isinstance(m, nn.BatchNorm2d)]
@@ -250,9 +241,23 @@ def test_entropy_of_uniform_weights():
     """Equal logits have ln(number of primitives on the edge), mean over the edges."""
     space = load_space("mixed_edges")
     alphas = Alphas(space, init_std=0.0)
-    for cell_type, entropy in zip(CELL_TYPES, alphas.entropy(), strict=True):
-        sizes = torch.tensor([float(len(on_edge)) for on_edge in getattr(space, cell_type)])
-        assert entropy == pytest.approx(sizes.log().mean().item(), rel=1e-6)
+    for group, on_edges in space.groups.items():
+        sizes = torch.tensor([float(len(on_edge)) for on_edge in on_edges])
+        mean = sizes.log().mean().item()
+        assert entropy(alphas.softmax(group)) == pytest.approx(mean, rel=1e-6)
+
+
+def test_an_edge_alone_is_right_when_its_operators_are_shared():
+    """`forward` is the definition, whether the edge or its state holds the operators."""
+    space = load_space("darts+sandglass")
+    shared, alphas, _ = make(space)
+    alone, _, _ = make(space, by_source=False)
+    weights = by_group(alphas.weights(), alphas.groups)
+    x = torch.randn(2, 4, 8, 8, dtype=torch.float64)
+    row = weights["normal"].rows()[0]
+    first, second = shared.cells[0].edges[0], alone.cells[0].edges[0]
+    assert len(first.operators) < len(second.operators)
+    torch.testing.assert_close(first(x, row), second(x, row))
 
 
 @pytest.mark.parametrize("num_nodes", [1, 5])

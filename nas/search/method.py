@@ -1,0 +1,134 @@
+"""What a search method is: a frozen record of what its paper changes of DARTS.
+
+`Method` as it is here is DARTS. A method of another paper is a subclass that overrides what the
+paper changes and nothing else; its settings are the fields of the record. See
+`docs/add_a_method.md`.
+
+Rules:
+- `distribution`, `arch_weights` and `decode` are pure functions of the alphas, the progress and
+  the given noise. All randomness comes from `draw`.
+- A schedule is a function of the progress, so that a resumed run needs no state for it.
+- A method never overrides another method, and nothing tests the name of a method.
+
+Shape legend: E edges, P primitives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from nas.config import SearchConfig
+from nas.errors import ConfigError
+from nas.genotype import Genotype
+from nas.runtime.compute import Batch
+from nas.space import SearchSpace, get_family
+from nas.supernet import Alphas, ArchWeights, Edge, EdgeWeights, MixedEdge
+
+if TYPE_CHECKING:
+    from nas.search.searcher import Searcher
+
+Noise = Mapping[str, Tensor]
+"""What `draw` drew, by name; the same on all ranks."""
+
+
+class Progress(NamedTuple):
+    """Where a search is."""
+
+    epoch: int
+    """The current epoch, from 0."""
+    epochs: int
+    """All epochs of the search."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """DARTS: mixes all operators by the softmax of the alphas.
+
+    Source: DARTS (arXiv:1806.09055), Sec. 2.
+    """
+
+    orders: ClassVar[tuple[str, ...]] = ("first_order", "second_order", "second_order_exact")
+    """The orders of the architect that the method works with."""
+    runs_all_operators: ClassVar[bool] = True
+    """Whether every forward pass runs every operator, as DDP and torch.compile would like."""
+
+    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+        """Refuse what the method cannot do, before anything is built.
+
+        Raises:
+            ConfigError: A setting of the method or of the search does not fit.
+        """
+        if config.order not in self.orders:
+            raise ConfigError(
+                f"order: the method allows {' or '.join(self.orders)}, found {config.order}"
+            )
+        if not self.runs_all_operators and config.compile not in ("auto", "off"):
+            raise ConfigError(
+                f"compile: found {config.compile}, but the method runs other operators in every "
+                "step, which compiled code does not follow; use off"
+            )
+
+    def extra_alphas(self, space: SearchSpace) -> dict[str, Tensor]:
+        """Return the first values of architecture parameters besides the alphas, by name."""
+        return {}
+
+    def build_edge(
+        self, on_edge: tuple[str, ...], primitives: tuple[str, ...], channels: int, stride: int
+    ) -> Edge:
+        """Build an edge of the supernet; the arguments are those of `MixedEdge`."""
+        return MixedEdge(on_edge, primitives, channels, stride)
+
+    def operator_channels(self, channels: int) -> int:
+        """Return the number of channels that operators see on an edge of C channels."""
+        return channels
+
+    def distribution(self, alphas: Alphas, progress: Progress) -> ArchWeights:
+        """Return how likely each operator is, by group: what is measured, recorded and decoded."""
+        return {group: EdgeWeights(alphas.softmax(group)) for group in alphas.groups}
+
+    def draw(self, alphas: Alphas, progress: Progress, generator: torch.Generator) -> Noise | None:
+        """Draw the randomness of one alpha step or one weight step; None where there is none.
+
+        Args:
+            alphas: For the shapes.
+            progress: Where the search is.
+            generator: The method's own, on the CPU; it is saved in the checkpoint and equal on
+                all ranks.
+        """
+        return None
+
+    def arch_weights(self, alphas: Alphas, progress: Progress, noise: Noise | None) -> ArchWeights:
+        """Return what the supernet gets in a step, by group; gradients flow to the alphas.
+
+        Args:
+            alphas: The architecture parameters.
+            progress: Where the search is.
+            noise: What `draw` returned for this step; None measures, without any randomness.
+        """
+        return self.distribution(alphas, progress)
+
+    def step(self, searcher: Searcher, train_batch: Batch) -> None:
+        """Take one step of the search: alphas first, then weights, as DARTS does."""
+        searcher.alpha_step(train_batch)
+        searcher.weight_step(train_batch)
+
+    def decode(self, alphas: Alphas, space: SearchSpace, progress: Progress) -> Genotype:
+        """Read the discrete cells off the alphas."""
+        decode = get_family(space.family).load("decode")
+        return decode(strengths(self.distribution(alphas, progress)), space)
+
+    def measures(self, alphas: Alphas, progress: Progress) -> dict[str, float]:
+        """Return numbers of an epoch that are worth a curve, by name."""
+        return {}
+
+
+def strengths(weights: ArchWeights) -> dict[str, Tensor]:
+    """Return the weight of each operator on each edge, (E, P), times that of the edge."""
+    return {
+        group: w.ops if w.edge is None else w.ops * w.edge[:, None] for group, w in weights.items()
+    }

@@ -1,0 +1,145 @@
+"""Methods, terms, monitors and stops by name.
+
+Each is a frozen dataclass whose fields are its settings. `@register_method("name")` registers one;
+`build(METHODS, choice, "method")` makes a record from the name and the settings that a user gave.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_type_hints
+
+from nas.config.choice import Choice
+from nas.errors import ConfigError, close_matches, shown
+from nas.registry import Registry
+
+Record = TypeVar("Record", bound=type)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is registered: a class and where it comes from."""
+
+    record: type
+    source: str
+    """The paper, section or equation."""
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return (self.record.__doc__ or "").strip().partition("\n")[0]
+
+
+_PLUGINS = " (--plugins lists modules that register more)"
+METHODS: Registry[Entry] = Registry("method", ConfigError, _PLUGINS)
+TERMS: Registry[Entry] = Registry("term", ConfigError, _PLUGINS)
+MONITORS: Registry[Entry] = Registry("monitor", ConfigError, _PLUGINS)
+STOPS: Registry[Entry] = Registry("stop", ConfigError, _PLUGINS)
+
+
+def register_method(name: str, *, source: str = "") -> Callable[[Record], Record]:
+    """Register the decorated subclass of `nas.search.Method`.
+
+    Raises:
+        ConfigError: The name is taken.
+    """
+    return _registering(METHODS, name, source)
+
+
+def register_term(name: str, *, source: str = "") -> Callable[[Record], Record]:
+    """Register the decorated term of the alpha loss; see `nas.search.terms`."""
+    return _registering(TERMS, name, source)
+
+
+def register_monitor(name: str, *, source: str = "") -> Callable[[Record], Record]:
+    """Register the decorated monitor; see `nas.search.monitors`."""
+    return _registering(MONITORS, name, source)
+
+
+def register_stop(name: str, *, source: str = "") -> Callable[[Record], Record]:
+    """Register the decorated stopping rule; see `nas.search.stops`."""
+    return _registering(STOPS, name, source)
+
+
+def list_methods() -> list[str]:
+    """Return the names of all registered search methods, sorted."""
+    return METHODS.names()
+
+
+def format_registered() -> str:
+    """Return all registered names with their settings, defaults and sources, as text."""
+    blocks = []
+    for registry in (METHODS, TERMS, MONITORS, STOPS):
+        lines = [f"{registry.kind}s"]
+        for name in registry.names():
+            entry = registry.get(name)
+            settings = "".join(
+                f",{field.name}={field.default}" for field in dataclasses.fields(entry.record)
+            )
+            lines += [f"  {name}{settings}", f"      {entry.summary}"]
+            lines += [f"      {entry.source}"] if entry.source else []
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def build(registry: Registry[Entry], choice: Choice, where: str) -> Any:
+    """Build the record that a choice names.
+
+    Args:
+        registry: Where to look the name up.
+        choice: The name and the settings as text.
+        where: The setting that holds the choice, for messages.
+
+    Raises:
+        ConfigError: The name is unknown, a setting is unknown or of another type, or a value is
+            out of range.
+    """
+    record = registry.get(choice.name, where).record
+    where = f"{where}: {choice.name}"
+    hints = get_type_hints(record)
+    allowed = [field.name for field in dataclasses.fields(record) if field.init]
+    settings = {}
+    for key, text in choice.settings.items():
+        if key not in allowed:
+            advice = close_matches(key, allowed) if allowed else "it has no settings"
+            raise ConfigError(f"{where}: unknown setting {shown(key)}; {advice}")
+        settings[key] = _value(text, hints[key], f"{where}: {key}")
+    try:
+        return record(**settings)
+    except ConfigError as cause:
+        raise ConfigError(f"{where}: {cause}") from cause
+
+
+def settings_of(record: Any) -> dict[str, Any]:
+    """Return the settings of a record as plain values."""
+    return dataclasses.asdict(record)
+
+
+def _registering(registry: Registry[Entry], name: str, source: str) -> Callable[[Record], Record]:
+    def register(record: Record) -> Record:
+        if not dataclasses.is_dataclass(record):
+            raise ConfigError(f"{registry.kind} {name!r}: add @dataclass(frozen=True) to its class")
+        registry.add(name, Entry(record, source), record.__module__)
+        return record
+
+    return register
+
+
+def _value(text: str, kind: type, where: str) -> Any:
+    """Convert text to the type of a field."""
+    if kind is str:
+        return text
+    if kind is bool:
+        if text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        raise ConfigError(f"{where}: expected true or false, found {shown(text)}")
+    words = {int: "a whole number", float: "a number"}
+    if kind not in words:
+        raise TypeError(f"{where}: a setting is an int, float, bool or str, not {kind}")
+    try:
+        value = kind(text)
+    except ValueError as cause:
+        raise ConfigError(f"{where}: expected {words[kind]}, found {shown(text)}") from cause
+    if kind is float and not -float("inf") < value < float("inf"):
+        raise ConfigError(f"{where}: expected a finite number, found {shown(text)}")
+    return value

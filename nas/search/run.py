@@ -1,0 +1,264 @@
+"""A whole search, from its settings to genotype.json: build the parts and run them."""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from nas.config import SearchConfig, run_settings
+from nas.config.choice import read_choice, read_choices
+from nas.distributed.launch import Share
+from nas.distributed.ranks import Ranks
+from nas.distributed.session import check_ranks, format_ranks, join_ranks, prepare_network
+from nas.errors import RunDirectoryError
+from nas.genotype import Genotype
+from nas.operators import resolve, with_details
+from nas.operators.contract import check_operators, network_sizes
+from nas.runtime.complexity import count_parameters
+from nas.runtime.compute import Compute, describe_compute, select_compute
+from nas.runtime.environment import current_commit, describe_environment
+from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
+from nas.runtime.step_memory import LONG_RUN_STEPS, StepMemory
+from nas.search import methods  # noqa: F401  (importing it registers them)
+from nas.search.data import load_search_data
+from nas.search.memory import estimate_search_memory
+from nas.search.method import Method, Progress
+from nas.search.monitors import Monitor
+from nas.search.registry import METHODS, MONITORS, STOPS, TERMS, build, settings_of
+from nas.search.searcher import Searcher
+from nas.search.stops import Stop, StoppingRule
+from nas.search.terms import Term
+from nas.space import SearchSpace, get_family, load_space
+from nas.strict_yaml import is_file
+from nas.supernet import Alphas
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search ends with."""
+
+    genotype: Genotype
+    """The cells, with space and search as genotype.json has them."""
+    path: Path
+    """The run directory."""
+    stop: Stop | None
+    """Why the search ended early, if it did."""
+
+
+class EpochLog(Protocol):
+    """What follows a search epoch by epoch, such as a TensorBoard writer; see `make_log`."""
+
+    def start(self, epoch: int) -> None:
+        """Begin at an epoch."""
+        ...
+
+    def on_epoch(self, record: dict[str, Any]) -> None:
+        """Receive the record of an epoch."""
+        ...
+
+    def close(self) -> None:
+        """End."""
+        ...
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The method of a search and what is added to it."""
+
+    method: Method
+    terms: tuple[Term, ...] = ()
+    monitors: tuple[Monitor, ...] = ()
+    stops: tuple[StoppingRule, ...] = ()
+
+    @classmethod
+    def of(cls, config: SearchConfig, space: SearchSpace) -> "Recipe":
+        """Build what the settings name; the plug-ins of the space must have been loaded.
+
+        Raises:
+            ConfigError: A name or a setting is unknown, or the method cannot do what is asked.
+        """
+        method = build(METHODS, read_choice(config.method, "method"), "method")
+        method.check(config, space)
+        several = [
+            tuple(build(registry, choice, key) for choice in read_choices(text or "", key))
+            for registry, text, key in (
+                (TERMS, config.term, "term"),
+                (MONITORS, config.monitor, "monitor"),
+                (STOPS, config.stop, "stop"),
+            )
+        ]
+        return cls(method, *several)
+
+
+def search(
+    config: SearchConfig,
+    *,
+    make_log: Callable[[RunDirectory, SearchSpace], EpochLog] | None = None,
+    announce: Callable[[str], None] = _logger.info,
+) -> SearchResult:
+    """Search, and write the run directory with genotype.json.
+
+    Args:
+        config: The settings; `out` must be set.
+        make_log: Makes what follows the search; called once, in the first process.
+        announce: Receives lines that say what is about to run.
+
+    Raises:
+        NasError: Something that the user can fix.
+        Stopped: A signal asked for it; a checkpoint was written.
+    """
+    space = load_space(config.space)
+    resolve(space, config.plugins)
+    recipe = Recipe.of(config, space)
+    compute = select_compute(config)
+    with join_ranks(compute.device) as ranks:
+        check_ranks(config, ranks, compute.device)
+        memory = StepMemory(compute, config.batch_size, ranks.size, can_split=True)
+        with memory.explained():
+            return _search(config, space, recipe, compute, ranks, memory, make_log, announce)
+
+
+def _search(
+    config: SearchConfig,
+    space: SearchSpace,
+    recipe: Recipe,
+    compute: Compute,
+    ranks: Ranks,
+    memory: StepMemory,
+    make_log: Callable[[RunDirectory, SearchSpace], EpochLog] | None,
+    announce: Callable[[str], None],
+) -> SearchResult:
+    path, method = Path(config.out), recipe.method
+    if not config.resume:
+        ranks.on_first(lambda: RunDirectory.check_free(path))
+    share = Share(ranks.rank, ranks.size)
+    data = ranks.first_then_others(lambda: load_search_data(config, compute, share))
+    channels = method.operator_channels(config.init_channels)
+    sizes = network_sizes(data.image_shape, channels, config.num_cells)
+    check_operators(space.primitives, sizes, affine=False)
+    torch.manual_seed(config.seed)
+    net = get_family(space.family).load("supernet")(
+        space,
+        in_channels=data.image_shape[0],
+        num_classes=data.num_classes,
+        init_channels=config.init_channels,
+        num_cells=config.num_cells,
+        build_edge=method.build_edge,
+    )
+    alphas = Alphas(space, config.alpha_init_std, extra=method.extra_alphas(space))
+    memory.estimate = partial(_estimate_memory, config, net, alphas, method, data, compute)
+    alphas = alphas.to(compute.device)
+    net = compute.place(prepare_network(net, config, ranks))
+    open_run = partial(_open_run, config, space, compute.device)
+    with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
+        log = ranks.on_first(lambda: make_log(run, space) if make_log else None)
+        searcher = Searcher(
+            config=config,
+            space=space,
+            net=net,
+            alphas=alphas,
+            loss=cross_entropy,
+            data=data,
+            run=run,
+            method=method,
+            terms=recipe.terms,
+            monitors=recipe.monitors,
+            stops=recipe.stops,
+            callbacks=[log.on_epoch] if log else [],
+            compute=compute,
+            ranks=ranks,
+        )
+        if config.resume:
+            searcher.resume()
+            if not searcher.is_finished():
+                run.remove("genotype.json")
+        announce(
+            f"method {config.method}; space {space.name}: {len(space.primitives)} primitives on "
+            f"{space.num_edges} edges; supernet of {count_parameters(net) / 1e6:.2f} M weights; "
+            f"{describe_compute(compute)}{format_ranks(config, ranks)}; "
+            f"{data.num_images[0]} images for w, {data.num_images[1]} for alpha; run {run.path}"
+        )
+        if (config.epochs - searcher.epoch) * len(data.train_loader) >= LONG_RUN_STEPS:
+            announce(memory.describe())
+        if log:
+            log.start(searcher.epoch)
+        try:
+            cells = searcher.search()
+        finally:
+            if log:
+                log.close()
+        stop = searcher.stop()
+        if stop is not None:
+            announce(f"stopped early: {stop.reason}; the cells are those of epoch {stop.epoch}")
+        genotype = _with_details(cells, config, space, recipe, alphas, stop)
+        run.write("genotype.json", genotype.to_json())
+    return SearchResult(genotype, path, stop)
+
+
+def _estimate_memory(config, net, alphas, method, data, compute):
+    images = torch.empty((2, *data.image_shape), device="meta")
+    progress = Progress(0, config.epochs)
+    noise = method.draw(alphas, progress, torch.Generator())
+    weights = method.arch_weights(alphas, progress, noise)
+    detached = {group: group_weights.detach() for group, group_weights in weights.items()}
+    return estimate_search_memory(net, (images, detached), compute, config.order)
+
+
+def _with_details(
+    cells: Genotype,
+    config: SearchConfig,
+    space: SearchSpace,
+    recipe: Recipe,
+    alphas: Alphas,
+    stop: Stop | None,
+) -> Genotype:
+    """Add what a training run must not guess, and how the cells were searched."""
+    method = config.method.partition(",")[0]
+    details = {
+        "method": {"name": method, **settings_of(recipe.method)},
+        "seed": config.seed,
+        "commit": current_commit(),
+        "dataset": config.dataset,
+        "epochs": config.epochs,
+        "architect": config.order,
+        "alphas": alphas.logits(),
+    }
+    extra = {
+        name: values.tolist()
+        for name, values in alphas.named_parameters()
+        if name not in alphas.groups
+    }
+    added = {
+        "extra_alphas": extra or None,
+        "term": config.term,
+        "stop": config.stop,
+        "stopped": stop and stop._asdict(),
+    }
+    details |= {key: value for key, value in added.items() if value is not None}
+    return with_details(cells, space, details, config.plugins)
+
+
+def _open_run(config: SearchConfig, space: SearchSpace, device: torch.device) -> RunDirectory:
+    path = Path(config.out)
+    settings = run_settings(config)
+    if config.resume:
+        if is_file(path / "space.yaml") and load_space(path / "space.yaml") != space:
+            raise RunDirectoryError(
+                f"resume: the space {config.space!r} is no longer the one of this run "
+                f"({path / 'space.yaml'}); restore its file or start another run"
+            )
+        run = RunDirectory.open(path)
+        run.write_config(settings)
+    else:
+        run = RunDirectory.create(path, settings)
+    run.write_missing("space.yaml", space.to_yaml)
+    run.write_missing("env.json", lambda: json.dumps(describe_environment(device), indent=1) + "\n")
+    return run

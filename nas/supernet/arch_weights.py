@@ -1,0 +1,68 @@
+"""What a supernet is told about its edges in one forward pass.
+
+Shape legend: E edges, P primitives.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class EdgeWeights(NamedTuple):
+    """The weights of one group of cells, such as all normal cells."""
+
+    ops: Tensor
+    """(E, P): the weight of each primitive on each edge."""
+    edge: Tensor | None = None
+    """(E,): a factor for each whole edge; None is 1."""
+    chosen: tuple[int, ...] | None = None
+    """E columns of `ops`: the only operator that runs on each edge; None runs all."""
+
+    def detach(self) -> "EdgeWeights":
+        """Return the same weights without a graph."""
+        edge = None if self.edge is None else self.edge.detach()
+        return self._replace(ops=self.ops.detach(), edge=edge)
+
+    def rows(self) -> list["EdgeRow"]:
+        """Return the weights edge by edge."""
+        num_edges = len(self.ops)
+        factors = [None] * num_edges if self.edge is None else self.edge.unbind()
+        chosen = [None] * num_edges if self.chosen is None else self.chosen
+        return [
+            EdgeRow(ops.unbind(), *rest)
+            for ops, *rest in zip(self.ops.unbind(), factors, chosen, strict=True)
+        ]
+
+
+class EdgeRow(NamedTuple):
+    """The weights of one edge."""
+
+    ops: tuple[Tensor, ...]
+    """P scalars."""
+    edge: Tensor | None = None
+    """A scalar, or None for 1."""
+    chosen: int | None = None
+    """The column of the only operator that runs, or None."""
+
+
+ArchWeights = Mapping[str, EdgeWeights]
+"""The weights of every group, by its name."""
+
+
+def by_group(
+    arch_weights: ArchWeights | Sequence[Tensor | EdgeWeights], groups: Sequence[str]
+) -> ArchWeights:
+    """Return arch_weights by group.
+
+    Args:
+        arch_weights: By group already, or one entry for each group in order; a plain (E, P)
+            tensor mixes all operators.
+        groups: The names of the groups.
+    """
+    if isinstance(arch_weights, Mapping):
+        return arch_weights
+    return {
+        group: weights if isinstance(weights, EdgeWeights) else EdgeWeights(weights)
+        for group, weights in zip(groups, arch_weights, strict=True)
+    }

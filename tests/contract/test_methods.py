@@ -1,0 +1,195 @@
+"""What every search method must do, whoever wrote it."""
+
+import json
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from nas.config import SearchConfig
+from nas.config.choice import read_choice
+from nas.data import DatasetInfo, TensorLoader, TrainTransform
+from nas.distributed.launch import WHOLE, Share
+from nas.distributed.ranks import ALONE
+from nas.genotype import Genotype
+from nas.operators import register_operator, resolve
+from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
+from nas.search import SearchData, Searcher, list_methods
+from nas.search.method import Progress
+from nas.search.registry import METHODS, build
+from nas.search.terms import BetaDecay
+from nas.space import load_space
+from nas.supernet import Alphas, Supernet
+from tests.distributed.ranks import run_ranks
+
+METHODS_AT_TEST_SIZE = {"pc_darts": "pc_darts,channel_fraction=2,warmup_epochs=1"}
+SIZE, BATCH, IMAGES = 9, 4, 8
+
+
+def method_of(name):
+    return build(METHODS, read_choice(METHODS_AT_TEST_SIZE.get(name, name), "method"), "method")
+
+
+def search_data(share=WHOLE):
+    generator = torch.Generator().manual_seed(3)
+    info = DatasetInfo("random", ("a", "b", "c"), SIZE, (0.5,) * 3, (0.25,) * 3)
+    transform = TrainTransform(info, dtype=torch.float64)
+
+    images = torch.randint(256, (IMAGES, 3, SIZE, SIZE), generator=generator).to(torch.uint8)
+    labels = torch.randint(3, (IMAGES,), generator=generator)
+
+    def loader(shuffle, seed):
+        return TensorLoader(
+            images,
+            labels,
+            BATCH,
+            transform=transform,
+            shuffle=shuffle,
+            seed=seed,
+            share=share,
+        )
+
+    return SearchData(
+        train_loader=loader(True, 1),
+        val_loader=loader(True, 2),
+        measure_loader=lambda epoch: loader(False, 9 + epoch),
+        image_shape=(3, SIZE, SIZE),
+        num_classes=3,
+        num_images=(IMAGES, IMAGES),
+    )
+
+
+def searcher_of(name, space, run, *, epochs=2, ranks=ALONE, share=WHOLE):
+    method = method_of(name)
+    config = SearchConfig(
+        method=METHODS_AT_TEST_SIZE.get(name, name),
+        epochs=epochs,
+        batch_size=BATCH,
+        init_channels=4,
+        num_cells=3,
+        learning_rate=0.1,
+        alpha_learning_rate=0.1,
+    )
+    method.check(config, space)
+    torch.manual_seed(0)
+    net = Supernet(
+        space, num_classes=3, init_channels=4, num_cells=3, build_edge=method.build_edge
+    ).double()
+    alphas = Alphas(space, 0.1, extra=method.extra_alphas(space)).double()
+    return Searcher(
+        config=config,
+        space=space,
+        net=net,
+        alphas=alphas,
+        loss=cross_entropy,
+        data=search_data(share),
+        run=run,
+        method=method,
+        terms=[BetaDecay()],
+        ranks=ranks,
+    )
+
+
+@pytest.fixture(scope="module")
+def space():
+    return load_space("mixed_edges")
+
+
+@pytest.fixture(autouse=True)
+def _resolved(space):
+    resolve(space)
+
+
+@pytest.mark.parametrize("name", list_methods())
+class TestMethod:
+    def test_searches_and_records(self, name, space, tmp_path):
+        """Two epochs with odd images and lists for each edge; weights and cells are recorded."""
+        searcher = searcher_of(name, space, RunDirectory.create(tmp_path / "run", {}))
+        before = {key: value.clone() for key, value in searcher.alphas.named_parameters()}
+        genotype = searcher.search()
+        lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+        records = [json.loads(line) for line in lines]
+        assert len(records) == 2
+        assert Genotype(**records[-1]["genotype"]) == genotype
+        for group, on_edges in space.groups.items():
+            for row, on_edge in zip(records[-1]["arch_weights"][group], on_edges, strict=True):
+                assert [value is not None for value in row] == [
+                    primitive in on_edge for primitive in space.primitives
+                ]
+        for key, value in searcher.alphas.named_parameters():
+            assert not torch.equal(value, before[key]), f"{key} never moved"
+
+    def test_resumes_bit_for_bit(self, name, space, tmp_path):
+        """A run that stopped after its first epoch ends with the same bytes as one that did not."""
+        whole = RunDirectory.create(tmp_path / "whole", {})
+        searcher_of(name, space, whole).search()
+        parts = RunDirectory.create(tmp_path / "parts", {})
+        first = searcher_of(name, space, parts)
+        first.epochs = 2
+        first.is_finished = lambda: first.epoch >= 1
+        first.run_epochs()
+        second = searcher_of(name, space, parts)
+        torch.manual_seed(99)
+        second.resume()
+        assert second.epoch == 1
+        second.search()
+        metrics = [(run.path / "metrics.jsonl").read_bytes() for run in (whole, parts)]
+        assert metrics[0] == metrics[1]
+
+    def test_measuring_has_no_randomness(self, name, space):
+        """Without noise the weights are a function of the alphas."""
+        method = method_of(name)
+        alphas = Alphas(space, 0.1, extra=method.extra_alphas(space))
+        one, two = (method.arch_weights(alphas, Progress(0, 2), None) for _ in range(2))
+        for group in alphas.groups:
+            assert torch.equal(one[group].ops, two[group].ops)
+
+    def test_noise_comes_from_the_generator(self, name, space):
+        """The same state of the generator gives the same weights; the global one is untouched."""
+        method = method_of(name)
+        alphas = Alphas(space, 0.1, extra=method.extra_alphas(space))
+        before = torch.get_rng_state()
+        weights = []
+        for _ in range(2):
+            generator = torch.Generator().manual_seed(5)
+            noise = method.draw(alphas, Progress(0, 2), generator)
+            weights.append(method.arch_weights(alphas, Progress(0, 2), noise))
+        assert torch.equal(before, torch.get_rng_state())
+        for group in alphas.groups:
+            assert torch.equal(weights[0][group].ops, weights[1][group].ops)
+            assert weights[0][group].chosen == weights[1][group].chosen
+
+    def test_a_plugin_operator(self, name, tmp_path):
+        """An operator that declares nothing about itself is searched and decoded."""
+
+        @register_operator("my_conv")
+        def build(channels, stride, *, affine):
+            return torch.nn.Conv2d(channels, channels, 3, stride, padding=1)
+
+        space = load_space("my_conv+skip_connect")
+        resolve(space)
+        run = RunDirectory.create(tmp_path / "run", {})
+        genotype = searcher_of(name, space, run).search()
+        assert set(genotype.primitives) <= {"my_conv", "skip_connect"}
+
+    @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+    def test_two_processes_agree(self, name, space, tmp_path):
+        """Both draw alike and end with the same alphas and cells, bit for bit."""
+
+        def search(ranks):
+            run = (
+                RunDirectory.create(tmp_path / "run", {})
+                if ranks.is_first
+                else SilentRunDirectory(tmp_path / "run")
+            )
+            share = Share(ranks.rank, ranks.size)
+            searcher = searcher_of(name, space, run, ranks=ranks, share=share)
+            if not ranks.is_first:
+                torch.manual_seed(12345)
+            cell = searcher.search().to_text()
+            return {"cell": cell, "alphas": searcher.alphas.state_dict()}
+
+        one, two = run_ranks(2, search, tmp_path)
+        assert one["cell"] == two["cell"]
+        for key, value in one["alphas"].items():
+            assert torch.equal(value, two["alphas"][key])

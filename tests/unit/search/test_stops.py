@@ -1,0 +1,29 @@
+"""Stopping rules decide from the records alone."""
+
+import pytest
+
+from nas.errors import ConfigError
+from nas.search.stops import SkipCount, Stop
+
+
+def records(*counts):
+    return [{"epoch": e, "num_skips": {"normal": n, "reduce": 0}} for e, n in enumerate(counts)]
+
+
+def test_skip_count_keeps_the_cell_that_met_the_rule():
+    assert SkipCount()(records(0, 1, 1)) is None
+    assert SkipCount()(records()) is None
+    stop = SkipCount()(records(0, 1, 2, 4))
+    assert stop == Stop(2, "the normal cell has 2 skip connections after epoch 2 (limit 2)")
+
+
+def test_skip_count_can_keep_the_cell_before():
+    assert SkipCount(keep_before=True)(records(0, 1, 2)).epoch == 1
+    assert SkipCount(keep_before=True)(records(3)).epoch == 0  # there is none before
+
+
+def test_bad_settings():
+    with pytest.raises(ConfigError, match="limit: expected 1 or more, found 0"):
+        SkipCount(limit=0)
+    with pytest.raises(ConfigError, match="group: expected one of normal, reduce, found norml"):
+        SkipCount(group="norml")(records(0))
