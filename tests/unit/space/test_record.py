@@ -88,7 +88,9 @@ def spaces(draw):
         tuple(draw(on_edge) if row < 5 else primitives for row in range(edges)) for _ in CELL_TYPES
     ]
     plugins = draw(st.lists(st.sampled_from(["a.b", "os", "on", "1.0"]), max_size=2, unique=True))
-    return SearchSpace(draw(st.text(max_size=9)), num_nodes, primitives, *tables, plugins=tuple(plugins))
+    return SearchSpace(
+        draw(st.text(max_size=9)), num_nodes, primitives, *tables, plugins=tuple(plugins)
+    )
 
 
 @settings(max_examples=60, deadline=None)
