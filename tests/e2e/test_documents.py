@@ -39,7 +39,7 @@ def test_add_an_operator(tmp_path, monkeypatch):
 
 def test_the_slurm_script_is_one_for_bash():
     """What can be checked of it without Slurm: bash reads it to its end."""
-    (script,) = blocks("bash", PAGE.with_name("distributed.md"))
+    (script,) = blocks("sh", PAGE.with_name("distributed.md"))
     assert subprocess.run(["bash", "-n"], input=script, text=True).returncode == 0
 
 
@@ -49,3 +49,13 @@ def test_links_of_the_documents_lead_somewhere():
     for document in [*root.glob("*.md"), *root.glob("docs/*.md"), *root.glob("*/README.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_paths_in_the_documents_exist():
+    """Every file and folder that a page names in backquotes is there; `*` matches something."""
+    root = PAGE.parent.parent
+    pattern = re.compile(r"`((?:nas|tests|docs|benchmarks|experiments|search_spaces)/[^`: ]*)`?")
+    pages = [root / "README.md", root / "CONTRIBUTING.md", *root.glob("docs/*.md")]
+    named = {(page, path) for page in pages for path in pattern.findall(page.read_text())}
+    assert len(named) > 30
+    assert [(page.name, path) for page, path in named if not list(root.glob(path))] == []
