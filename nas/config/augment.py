@@ -6,7 +6,7 @@ Source: DARTS (arXiv:1806.09055), Sec. 3.1 and Appendix A.2.
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from nas.config.evaluate import EvaluateConfig
 from nas.config.fields import check_ranges, check_skip_corrupt, setting
@@ -73,8 +73,11 @@ class AugmentConfig(EvaluateConfig, RunConfig):
     seed: int = setting(0, minimum=0, maximum=2**31 - 1, group="budget")
     """Seed of the weights, of drop path and of the order of the images."""
     cutout: int | None = setting(None, minimum=0, maximum=1024, group="regularization")
-    """Side in pixels of the square that is blanked in training images; 0 is off; null is 16, or 0
-    for imagenet."""
+    """Side in pixels of the square that is blanked in training images; 0 is off; null is half of
+    the side of the image, which is 16 for CIFAR, or 0 for imagenet."""
+    horizontal_flip: bool = setting(True, group="regularization")
+    """Mirror half of the training images left to right. Turn it off where left and right differ,
+    as in letters, digits and arrows."""
     color_jitter: float = setting(0.0, minimum=0, maximum=1, group="regularization")
     """Range of the random changes of brightness, contrast and saturation; the hue changes by half
     of it. Only for imagenet."""
@@ -184,7 +187,9 @@ def resolved(config: AugmentConfig) -> AugmentConfig:
 
     Source: DARTS (arXiv:1806.09055), Sec. 3.1 (CIFAR-10) and 3.3 (ImageNet).
     """
-    values = {"cutout": 0 if config.dataset == "imagenet" else 16}
+    # 16 at 32 x 32, the size of CIFAR and shapes; other sizes keep the proportion.
+    cutout = 0 if config.dataset == "imagenet" else (config.image_size or 32) // 2
+    values: dict[str, Any] = {"cutout": cutout}
     if config.dataset == "imagenet":
         values["workers"] = 4
     if config.model is None:

@@ -40,6 +40,9 @@ class SearchConfig(ComputeConfig, RunConfig):
     images in files."""
     train_fraction: float = setting(0.5, above=0, below=1, group="data")
     """Fraction of the training images that updates the weights; the rest updates the alphas."""
+    horizontal_flip: bool = setting(True, group="data")
+    """Mirror half of the training images left to right. Turn it off where left and right differ,
+    as in letters, digits and arrows."""
     out: str | None = setting(None, group="run", is_path=True)
     """Run directory; null is runs/SPACE-DATASET-seedSEED."""
     resume: bool = setting(False, group="run")

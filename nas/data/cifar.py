@@ -17,7 +17,9 @@ from torch.nn import functional as F
 from torchvision.datasets import CIFAR10, CIFAR100
 from torchvision.datasets.utils import check_integrity
 
-from nas.data.records import DatasetInfo, ImageSet
+from nas.data.image_sets import DatasetInfo, ImageSet
+from nas.data.layout import is_file, is_folder
+from nas.data.notices import say
 from nas.data.splits import stratified_subset
 from nas.errors import DataError
 from nas.runtime.memory import check_fits
@@ -45,7 +47,7 @@ CIFAR100_INFO = DatasetInfo(
         "turtle wardrobe whale willow_tree wolf woman worm".split()
     ),
     image_size=32,
-    # Of the 50,000 training images.
+    # Measured on the 50,000 training images.
     mean=(0.50707516, 0.48654887, 0.44091784),
     std=(0.26733429, 0.25643846, 0.27615047),
 )
@@ -57,8 +59,9 @@ _TIMEOUT_S = 20.0
 def load_cifar(
     name: str, root: Path, *, split: str, image_size: int | None, max_images: int | None, seed: int
 ) -> ImageSet:
-    """Read one split from the official archive under `root`, which is fetched if it is absent."""
+    """Read one split from the official archive under `root`; download it if it is absent."""
     source, info = _SOURCES[name]
+    root = _outer_folder(name, source, root)
     with warnings.catch_warnings():
         # numpy 2.4.0 to 2.4.4 disapprove of pickles as old as these (pytorch/vision issue 9340).
         warnings.filterwarnings("ignore", message=r"dtype\(\): align should be passed")
@@ -73,6 +76,38 @@ def load_cifar(
         check_fits(len(images), info.channels, image_size)
         images, info = _resize(images, image_size), info.at_size(image_size)
     return ImageSet(info, images, labels)
+
+
+def _outer_folder(name: str, source: type[CIFAR10], root: Path) -> Path:
+    """Return the folder that holds the folder of the archive.
+
+    Raises:
+        DataError: `root` holds something else that is easy to recognize.
+    """
+    files = [file for file, _ in source.train_list]
+    if any(is_file(root / file) for file in files) and not (root / source.base_folder).exists():
+        if root.resolve().name == source.base_folder:
+            say(f"{root}: is the inner folder of {name}; the folder above it is used")
+            return root.resolve().parent
+        if name == "cifar10":  # the one file of CIFAR-100 has the name of any folder, `train`
+            raise DataError(
+                f"data: {root} holds the files of {name}, but must be named {source.base_folder}; "
+                "rename it"
+            )
+    if not (root / source.base_folder).exists():
+        if is_folder(root / "train") and is_folder(root / "test"):
+            raise DataError(
+                f"data: {root} holds the folders train and test, but no {source.base_folder}; for "
+                "images in folders give `dataset` imagefolder"
+            )
+        if is_folder(
+            root / source.base_folder.replace("-py", "-bin").replace("-python", "-binary")
+        ):
+            raise DataError(
+                f"data: {root} holds the binary version of {name}; the Python version is needed, "
+                f"{source.filename} from {source.url}"
+            )
+    return root
 
 
 def _ensure(name: str, source: type[CIFAR10], root: Path) -> None:
@@ -102,9 +137,9 @@ def _fetch(name: str, source: type[CIFAR10], root: Path) -> None:
     # torchvision raises RuntimeError on a wrong checksum, tarfile and urllib the others.
     except (OSError, EOFError, RuntimeError, http.client.HTTPException) as cause:
         raise DataError(
-            f"--dataset {name}: there is no folder {root / source.base_folder}, and "
-            f"{source.url} could not be downloaded ({cause}); fetch {source.filename} from there "
-            f"by other means and put it in {root}, or use --dataset shapes, which needs no files"
+            f"data: there is no folder {root / source.base_folder}, and {source.url} could not be "
+            f"downloaded ({cause}); download {source.filename} by other means and put it in "
+            f"{root}, or use `dataset` shapes, which needs no files"
         ) from cause
     finally:
         socket.setdefaulttimeout(before)

@@ -1,4 +1,7 @@
-"""The images and loaders of a retrain, by its settings."""
+"""The images and loaders of a training run or of a measurement, from its settings.
+
+This is where a loader learns the device and the memory format of its batches.
+"""
 
 from pathlib import Path
 
@@ -6,41 +9,67 @@ from torch import Tensor
 
 from nas.config import AugmentConfig
 from nas.data.datasets import load_dataset
-from nas.data.imagenet import (
-    FileLoader,
-    ImageFiles,
-    eval_transform,
-    load_imagenet,
-    train_transform,
-)
+from nas.data.file_loader import FileLoader
+from nas.data.image_sets import ImageFiles, Images
+from nas.data.imagenet import eval_transform, format_transform, load_imagenet, train_transform
+from nas.data.layout import find_layout
 from nas.data.loaders import TensorLoader
-from nas.data.records import ImageSet
-from nas.data.skipped import announce_skipped
+from nas.data.notices import say
 from nas.data.transforms import EvalTransform, TrainTransform
 from nas.distributed.launch import WHOLE, Share
 from nas.runtime.compute import Compute
 
-Images = ImageSet | ImageFiles
 Loader = TensorLoader | FileLoader
 
 
-def load_split(config: AugmentConfig, split: str) -> Images:
-    """Read "train", cut to --max_images, or "test", which is whole but for --skip_corrupt.
+def load_split(config: AugmentConfig, split: str, value_range: int | None = None) -> Images:
+    """Read "train", cut to `max_images`, or "test", which is whole except for `skip_corrupt`.
 
     Here and below the settings are `resolved`.
+
+    Args:
+        config: The settings.
+        split: "train" or "test".
+        value_range: Of gray images of more than 8 bits; None finds it in this split.
 
     Raises:
         DataError: The data cannot be read.
     """
+    if split == "train":
+        _check_test_split(config)
     max_images = config.max_images if split == "train" else None
-    settings = {"image_size": config.image_size, "max_images": max_images, "seed": config.seed}
-    settings["skip_corrupt"] = config.skip_corrupt
+    root = Path(config.data).expanduser()
     if config.dataset == "imagenet":
-        images = load_imagenet(Path(config.data).expanduser(), split=split, **settings)
-    else:
-        images = load_dataset(config.dataset, config.data, split=split, **settings)
-    announce_skipped("augment.py", split, images)
-    return images
+        return load_imagenet(
+            root,
+            split=split,
+            image_size=config.image_size,
+            max_images=max_images,
+            seed=config.seed,
+            skip_corrupt=config.skip_corrupt,
+        )
+    return load_dataset(
+        config.dataset,
+        root,
+        split=split,
+        image_size=config.image_size,
+        max_images=max_images,
+        seed=config.seed,
+        skip_corrupt=config.skip_corrupt,
+        value_range=value_range,
+    )
+
+
+def _check_test_split(config: AugmentConfig) -> None:
+    """Check that the folders of test images can be used, before training images are decoded.
+
+    Raises:
+        DataError: There are none, or their classes are not those of the training images.
+    """
+    if config.dataset in ("imagefolder", "imagenet"):
+        root = Path(config.data).expanduser()
+        find_layout(root, "train")  # what is missing here is named first
+        find_layout(root, "test")
 
 
 def eval_loader(
@@ -50,13 +79,31 @@ def eval_loader(
     compute: Compute,
     share: Share = WHOLE,
 ) -> Loader:
-    """Build a loader that hands out images without chance, in order, each once a pass."""
+    """Build a loader that yields images as they are, in order, each once a pass."""
     batch_size = min(config.eval_batch_size, len(indices))
     if isinstance(images, ImageFiles):
-        transform = eval_transform(images.info)
-        return _file_loader(images, indices, batch_size, transform, None, config, compute, share)
-    transform = EvalTransform(images.info, memory_format=compute.memory_format)
-    return _tensor_loader(images, indices, batch_size, transform, None, compute, share)
+        return FileLoader(
+            _chosen(images, indices),
+            batch_size,
+            transform=eval_transform(images.info),
+            shuffle=False,
+            seed=0,
+            num_workers=config.workers or 0,
+            device=compute.device,
+            memory_format=compute.memory_format,
+            share=share,
+        )
+    return TensorLoader(
+        images.images[indices],
+        images.labels[indices],
+        batch_size,
+        transform=EvalTransform(images.info),
+        shuffle=False,
+        seed=0,
+        device=compute.device,
+        memory_format=compute.memory_format,
+        share=share,
+    )
 
 
 def train_loader(
@@ -67,45 +114,47 @@ def train_loader(
     compute: Compute,
     share: Share,
 ) -> Loader:
-    """Build a loader that hands out augmented training images in a random order."""
+    """Build a loader that yields augmented training images in a random order.
+
+    Raises:
+        ConfigError: The cutout does not fit the images.
+    """
+    flip = config.horizontal_flip
     if isinstance(images, ImageFiles):
-        transform = train_transform(images.info, config.color_jitter)
-        return _file_loader(
-            images, indices, config.batch_size, transform, seed, config, compute, share
+        file_transform = train_transform(images.info, config.color_jitter, horizontal_flip=flip)
+        say_augmentation(format_transform(config.color_jitter, horizontal_flip=flip))
+        return FileLoader(
+            _chosen(images, indices),
+            config.batch_size,
+            transform=file_transform,
+            shuffle=True,
+            seed=seed,
+            num_workers=config.workers or 0,
+            device=compute.device,
+            memory_format=compute.memory_format,
+            share=share,
         )
-    transform = TrainTransform(
-        images.info, cutout=config.cutout, memory_format=compute.memory_format
-    )
-    return _tensor_loader(images, indices, config.batch_size, transform, seed, compute, share)
-
-
-def _tensor_loader(images, indices, batch_size, transform, seed, compute, share) -> TensorLoader:
-    """Build a loader of images in memory; without a seed it does not shuffle."""
+    transform = TrainTransform(images.info, config.cutout or 0, horizontal_flip=flip)
+    say_augmentation(str(transform))
     return TensorLoader(
         images.images[indices],
         images.labels[indices],
-        batch_size,
+        config.batch_size,
         transform=transform,
-        shuffle=seed is not None,
-        seed=seed or 0,
+        shuffle=True,
+        seed=seed,
         device=compute.device,
-        share=share,
-    )
-
-
-def _file_loader(
-    images, indices, batch_size, transform, seed, config, compute, share
-) -> FileLoader:
-    """Build a loader of image files; without a seed it does not shuffle."""
-    paths = [images.paths[index] for index in indices.tolist()]
-    return FileLoader(
-        ImageFiles(images.info, paths, images.labels[indices]),
-        batch_size,
-        transform=transform,
-        shuffle=seed is not None,
-        seed=seed or 0,
-        num_workers=config.workers,
-        pin_memory=compute.device.type == "cuda",
         memory_format=compute.memory_format,
         share=share,
     )
+
+
+def say_augmentation(steps: str) -> None:
+    """Say what is done to training images; flips are the user's choice."""
+    advice = "; if left and right differ, turn flips off with `horizontal_flip` false"
+    say(f"augmentation: {steps}{'' if 'no flips' in steps else advice}")
+
+
+def _chosen(images: ImageFiles, indices: Tensor) -> ImageFiles:
+    paths = [images.paths[index] for index in indices.tolist()]
+    return ImageFiles(images.info, paths, images.labels[indices])

@@ -1,28 +1,31 @@
 """Batches from tensors, on the device where they fit, with exact resume.
 
-Shape legend: N images, B of them a batch, C channels, H = W = image_size.
+The loader decides where images and batches are: nothing after it moves them.
+
+Shape legend: N images, B of them per batch, C channels, H = W = image_size.
 """
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nas.data.placement import place_images, to_device
+from nas.data.epochs import Epochs
 from nas.data.transforms import EvalTransform, TrainTransform
 from nas.distributed.launch import WHOLE, Share
-from nas.errors import CheckpointError, DataError, shown
+
+MAX_SHARE = 0.5
+"""Images may take this part of the free memory of a GPU; the rest is for computing."""
 
 
 class TensorLoader:
-    """Hand out one epoch of batches after another.
+    """Yields one epoch of batches after another.
 
     What comes next depends on the loader's state alone: `for batch in loader` gives what is left
-    of the current epoch, a whole one where the last was finished. A loop that is left early is
+    of the current epoch, or a whole one if the last was finished. A loop that is left early is
     therefore continued by the next one, whether or not the loader was saved and loaded between.
-
-    The last batch of an epoch may be smaller than the others, as in the reference.
 
     Deviation: the DARTS search builds a new shuffled loader for every validation batch
     (`next(iter(valid_queue))`), which draws with replacement across steps; here every image comes
@@ -39,6 +42,7 @@ class TensorLoader:
         shuffle: bool,
         seed: int,
         device: torch.device | str = "cpu",
+        memory_format: torch.memory_format = torch.contiguous_format,
         share: Share = WHOLE,
     ) -> None:
         """Place the raw images and seed the loader's own generator.
@@ -49,42 +53,54 @@ class TensorLoader:
             batch_size: 1 to N, over all processes.
             transform: From a uint8 to a floating batch; see `nas.data.transforms`.
             shuffle: Whether each epoch has a new order; else the order is that of `images`.
-            seed: Of the orders and of the transform's random numbers.
-            device: Where the batches are made, and where the images lie if they fit.
-            share: What this process takes of each batch; see `Share` for the last one of an epoch.
+            seed: Seed of the orders and of the transform's random numbers.
+            device: The device of the batches, and of the images if they fit.
+            memory_format: The memory format of the batches.
+            share: The part of each batch for this process; see `Share` for the last one.
 
         Raises:
             DataError: `batch_size` is out of range.
         """
         assert len(images) == len(labels)
-        if not 1 <= batch_size <= len(images):
-            raise DataError(
-                f"--batch_size: found {batch_size}, but this part of the data has {len(images)} "
-                f"images; allowed are 1 to {len(images)}; lower it or use more images"
-            )
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.share = share
-        self._num_used = share.num_used(len(labels), batch_size, even=shuffle)
+        self._epochs = Epochs(len(images), batch_size, shuffle, share)
         self._device = torch.device(device)
-        self._images = place_images(images, self._device)
+        self._memory_format = memory_format
+        self._images = _place(images, self._device)
         self._labels = labels.to(self._device)
         self._transform = transform
+        self._start(seed)
+
+    def _start(self, seed: int) -> None:
         self._generator = torch.Generator().manual_seed(seed)
         self._epoch_generator = self._generator.get_state()
-        self._position = 0
         self._order = torch.empty(0, dtype=torch.int64)
+
+    @property
+    def batch_size(self) -> int:
+        """Images per batch, over all processes."""
+        return self._epochs.batch_size
 
     def __len__(self) -> int:
         """Return the number of batches in a whole epoch."""
-        return -(-self._num_used // self.batch_size)
+        return len(self._epochs)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (floating (B, C, H, W), int64 (B,)) up to the end of the current epoch."""
         while True:
             yield self._next_batch()
-            if self._position == 0:
+            if self._epochs.position == 0:
                 return
+
+    def in_order(self, seed: int) -> "TensorLoader":
+        """Return another loader of the same tensors, which gives them in their own order.
+
+        Args:
+            seed: Seed of the transform's random numbers.
+        """
+        loader = copy.copy(self)
+        loader._epochs = Epochs(len(self._labels), self.batch_size, False, self._epochs.share)
+        loader._start(seed)
+        return loader
 
     def state_dict(self) -> dict[str, Any]:
         """Return the place in the stream of batches; may be taken between any two batches.
@@ -94,9 +110,7 @@ class TensorLoader:
         return {
             "generator": self._generator.get_state(),
             "epoch_generator": self._epoch_generator.clone(),
-            "position": self._position,
-            "num_images": len(self._labels),
-            "batch_size": self.batch_size,
+            **self._epochs.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -105,53 +119,63 @@ class TensorLoader:
         Raises:
             CheckpointError: The state is of a loader with other images or another batch size.
         """
-        for name, own in (("num_images", len(self._labels)), ("batch_size", self.batch_size)):
-            if state[name] != own:
-                raise CheckpointError(
-                    f"data loader: the saved state has {name} {state[name]}, this run has {own}; "
-                    "resume with the settings that the run was started with"
-                )
-        check_position(state["position"], len(self))
+        self._epochs.load_state_dict(state)
         self._epoch_generator = state["epoch_generator"].clone()
         self._generator.set_state(self._epoch_generator)
-        self._order = self._draw_order()
+        self._order = self._epochs.order(self._generator)
         self._generator.set_state(state["generator"])
-        self._position = state["position"]
 
     def _next_batch(self) -> tuple[Tensor, Tensor]:
-        if self._position == 0:
+        epochs = self._epochs
+        if epochs.position == 0:
             self._epoch_generator = self._generator.get_state()
-            self._order = self._draw_order()
-        start = self._position * self.batch_size
-        batch = self._order[start : start + self.batch_size]
-        part = self.share.of(len(batch))
-        self._position = (self._position + 1) % len(self)
+            self._order = epochs.order(self._generator)
+        start = epochs.position * epochs.batch_size
+        batch = self._order[start : start + epochs.batch_size]
+        part = epochs.share.of(len(batch))
+        epochs.position = (epochs.position + 1) % len(epochs)
         draws = self._transform.draw(self._generator, len(batch))
         indices = batch[part]
         # Everything that was drawn goes to the device in one copy.
-        packed = to_device(torch.vstack([indices, draws[:, part]]), self._device)
-        images = self._transform.apply(self._select(indices, packed[0]), packed[1:])
+        packed = _to_device(torch.vstack([indices, draws[:, part]]), self._device)
+        raw = self._select(indices, packed[0])
+        images = self._transform.apply(raw, packed[1:], self._memory_format)
         return images, self._labels.index_select(0, packed[0])
 
     def _select(self, indices: Tensor, chosen: Tensor) -> Tensor:
         """Return the raw images (B, C, H, W) of indices, which are given on both devices."""
         pixels = self._images.permute(0, 2, 3, 1)  # whole images are copied, without strides
         is_near = self._images.device.type == self._device.type
-        found = pixels.index_select(0, chosen if is_near else indices)
-        return to_device(found, self._device).permute(0, 3, 1, 2)
-
-    def _draw_order(self) -> Tensor:
-        """Draw the order of one epoch; advances the generator if the loader shuffles."""
-        if self.shuffle:
-            order = torch.randperm(len(self._labels), generator=self._generator)
-            return order[: self._num_used]
-        return torch.arange(len(self._labels))
+        selected = pixels.index_select(0, chosen if is_near else indices)
+        return _to_device(selected, self._device).permute(0, 3, 1, 2)
 
 
-def check_position(position: Any, num_batches: int) -> None:
-    """Raise CheckpointError if a saved place is not one of an epoch."""
-    if type(position) is not int or not 0 <= position < num_batches:
-        raise CheckpointError(
-            f"data loader: the saved state is at batch {shown(position)} of {num_batches}; the "
-            "checkpoint is damaged or of another run"
-        )
+def _place(images: Tensor, device: torch.device) -> Tensor:
+    """Return raw images on the device if they fit, with the channels of a pixel side by side.
+
+    Args:
+        images: uint8 (N, C, H, W).
+        device: The device of the batches.
+
+    Returns:
+        The images in channels_last, on the device, or on the CPU if they would take more than
+        half of the GPU's free memory.
+    """
+    if images.device.type != device.type and not _fits(images, device):
+        device = images.device
+    # Not `.to(memory_format=...)`, which copies an image of one channel though it has both forms.
+    return images.to(device).contiguous(memory_format=torch.channels_last)
+
+
+def _to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy a small tensor to the device; to a GPU from pinned memory, without waiting for it."""
+    if device.type != "cuda" or tensor.is_cuda:
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def _fits(images: Tensor, device: torch.device) -> bool:
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return images.nbytes <= MAX_SHARE * free

@@ -9,9 +9,10 @@ from PIL import Image
 from torch import Tensor
 
 from nas.data.cifar import CIFAR10_INFO, CIFAR100_INFO
-from nas.data.imagefolder import IMAGENET_MEAN, IMAGENET_STD, read_image, resize_and_crop, to_rgb
+from nas.data.decoding import read_image, to_rgb
+from nas.data.image_sets import DatasetInfo
+from nas.data.imagefolder import IMAGENET_MEAN, IMAGENET_STD, resize_and_crop
 from nas.data.imagenet import DEFAULT_SIZE, eval_transform
-from nas.data.records import DatasetInfo
 from nas.data.shapes.dataset import SHAPES
 from nas.data.transforms import EvalTransform
 from nas.errors import DataError, shown
@@ -58,15 +59,15 @@ def prepare_images(images: Sequence[ImageLike] | ImageLike, info: DatasetInfo) -
         images = [images]
     if len(images) == 0:
         raise DataError("images: found none; give at least one image")
-    return torch.stack([_prepare(_decode(image), info) for image in images])
+    return torch.stack([_prepare(_decode(image, info), info) for image in images])
 
 
-def _decode(image: ImageLike) -> Image.Image:
+def _decode(image: ImageLike, info: DatasetInfo) -> Image.Image:
     """Return an image in RGB."""
     if isinstance(image, str | Path):
-        return read_image(Path(image).expanduser())
+        return read_image(Path(image).expanduser(), value_range=info.value_range).image
     if isinstance(image, Image.Image):
-        return to_rgb(image)
+        return to_rgb(image, info.value_range)
     if not isinstance(image, Tensor):
         raise DataError(
             f"images: found {type(image).__name__}; expected a PIL image, a path or a uint8 tensor"

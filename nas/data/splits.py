@@ -17,8 +17,8 @@ class SubsetError(DataError):
     """A part of a data set cannot have the size that was asked for."""
 
     def __init__(self, found: int, reason: str, advice: str):
-        """Keep what a program needs that asks under another name than --max_images."""
-        super().__init__(f"--max_images: found {found}, {reason}; {advice}")
+        """Keep the reason, for a program that asks under another name than `max_images`."""
+        super().__init__(f"max_images: found {found}, {reason}; {advice}")
         self.reason = reason
 
 

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from nas.config import SearchConfig, run_settings
 from nas.config.choice import read_choice, read_choices
+from nas.data.fingerprint import FILE_NAME
 from nas.distributed.launch import Share
 from nas.distributed.ranks import Ranks
 from nas.distributed.session import check_ranks, format_ranks, join_ranks, prepare_network
@@ -159,6 +160,8 @@ def _search(
     net = compute.place(prepare_network(net, config, ranks))
     open_run = partial(_open_run, config, space, compute.device)
     with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
+        if data.fingerprint is not None:
+            run.write_missing(FILE_NAME, data.fingerprint.to_json)
         log = ranks.on_first(lambda: make_log(run, space) if make_log else None)
         searcher = Searcher(
             config=config,
@@ -184,7 +187,8 @@ def _search(
             f"method {config.method}; space {space.name}: {len(space.primitives)} primitives on "
             f"{space.num_edges} edges; supernet of {count_parameters(net) / 1e6:.2f} M weights; "
             f"{describe_compute(compute)}{format_ranks(config, ranks)}; "
-            f"{data.num_images[0]} images for w, {data.num_images[1]} for alpha; run {run.path}"
+            f"{data.num_images.weights} images for w, {data.num_images.alphas} for alpha; "
+            f"run {run.path}"
         )
         if (config.epochs - searcher.epoch) * len(data.train_loader) >= LONG_RUN_STEPS:
             announce(memory.describe())

@@ -6,13 +6,14 @@ Source: DARTS (arXiv:1806.09055), Alg. 1, Sec. 3.1 and its code.
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from nas.config import SearchConfig
+from nas.data.fingerprint import Fingerprint
 from nas.distributed.ranks import ALONE, Ranks
 from nas.genotype import Genotype
 from nas.runtime.compute import Batch, Compute
@@ -29,6 +30,15 @@ from nas.space import SearchSpace
 from nas.supernet import Alphas, ArchWeights, Supernet
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+class NumImages(NamedTuple):
+    """The sizes of the two halves."""
+
+    weights: int
+    """Images that update the weights."""
+    alphas: int
+    """Images that update the alphas."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +58,9 @@ class SearchData:
     image_shape: tuple[int, int, int]
     """(C, H, W)."""
     num_classes: int
-    num_images: tuple[int, int]
-    """For w and for alpha."""
+    num_images: NumImages
+    fingerprint: Fingerprint | None = None
+    """What is written to data.json; None: the images come from elsewhere."""
 
 
 class Searcher(EpochLoop):

@@ -1,11 +1,15 @@
 """The images of a training run: training images, held-out images and test images."""
 
+from pathlib import Path
+
 import numpy
 import torch
 
 from nas.config import AugmentConfig
 from nas.data import stratified_split
-from nas.data.from_config import Images, eval_loader, load_split, train_loader
+from nas.data.fingerprint import check_unchanged
+from nas.data.from_config import eval_loader, load_split, train_loader
+from nas.data.image_sets import Images, fingerprint_of
 from nas.distributed.launch import WHOLE, Share
 from nas.errors import ConfigError
 from nas.runtime.compute import Compute
@@ -26,9 +30,13 @@ def load_train_data(
     Raises:
         DataError: The test images cannot be read, or a split would be empty.
         ConfigError: The batch size does not fit the number of training images.
+        RunDirectoryError: The run to be resumed was started with other images.
     """
-    test = load_split(config, "test")
     info = images.info
+    test = load_split(config, "test", info.value_range)
+    fingerprint = fingerprint_of(train=images, test=test)
+    if config.resume and config.out is not None:
+        check_unchanged(Path(config.out), fingerprint)
     streams = numpy.random.SeedSequence(config.seed).generate_state(2)
     split_seed, train_seed = (int(stream) for stream in streams)
     kept, held_out = torch.arange(len(images)), torch.empty(0, dtype=torch.int64)
@@ -65,4 +73,5 @@ def load_train_data(
         num_train=len(kept),
         num_test=len(test),
         num_val=len(held_out),
+        fingerprint=fingerprint,
     )

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import json
 import logging
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from torch import nn
 from torch.nn import CrossEntropyLoss
 
 from nas.config import AugmentConfig, plain_settings, resolved, run_settings
+from nas.data.fingerprint import FILE_NAME
 from nas.distributed.launch import Share
 from nas.distributed.ranks import Ranks
 from nas.distributed.session import check_ranks, format_ranks, join_ranks, prepare_network
@@ -36,6 +38,7 @@ from nas.train.recipe import num_slots
 from nas.train.trainer import Trainer
 
 _log = logging.getLogger(__name__)
+_MAX_IMAGE_SIZE = 1024
 _SCALARS = (
     "learning_rate",
     "drop_path_prob",
@@ -121,6 +124,8 @@ def _train(
     net = compute.place(prepare_network(net, config, ranks))
     open_run = partial(_open_run, config, genotype, cost, compute.device)
     with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
+        if data.fingerprint is not None:
+            run.write_missing(FILE_NAME, data.fingerprint.to_json)
         log = ranks.on_first(lambda: RunLog(run, _SCALARS))
         trainer = Trainer(
             net,
@@ -173,14 +178,22 @@ def _check_operators(
 def _check_image_size(net: nn.Module, image_shape: tuple[int, int, int]) -> None:
     """Run two images through the network in training mode, on the meta device."""
     shadow = copy.deepcopy(net).to("meta").train()
-    try:
-        shadow(torch.empty((2, *image_shape), device="meta"))
-    except (RuntimeError, ValueError) as cause:
+
+    def problem_at(size: int) -> str | None:
+        try:
+            shadow(torch.empty((2, image_shape[0], size, size), device="meta"))
+        except (RuntimeError, ValueError) as cause:
+            return " ".join(str(cause).split())[:120]
+        return None
+
+    if (problem := problem_at(image_shape[-1])) is not None:
+        sizes = range(image_shape[-1], _MAX_IMAGE_SIZE + 1)
+        index = bisect_left(sizes, True, key=lambda size: problem_at(size) is None)
+        fits = f"use at least {sizes[index]}" if index < len(sizes) else "use larger ones"
         raise ConfigError(
-            f"image_size: the network cannot take images of {image_shape} "
-            f"({' '.join(str(cause).split())[:120]}); use larger ones, or leave out the auxiliary "
-            "head with `auxiliary_weight` 0"
-        ) from cause
+            f"image_size: the network cannot take images of {image_shape} ({problem}); {fits}, or "
+            "leave out the auxiliary head with `auxiliary_weight` 0"
+        )
 
 
 def _announce_duration(

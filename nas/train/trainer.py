@@ -14,6 +14,7 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nas.config import AugmentConfig
+from nas.data.fingerprint import Fingerprint
 from nas.distributed.ranks import ALONE, Ranks
 from nas.records import Evaluation
 from nas.runtime.compute import Batch, Compute
@@ -44,6 +45,8 @@ class TrainData:
     """Test images."""
     num_val: int = 0
     """Held-out images."""
+    fingerprint: Fingerprint | None = None
+    """What is written to data.json; None: the images come from elsewhere."""
 
 
 class Trainer(EpochLoop):

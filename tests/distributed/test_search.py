@@ -13,6 +13,7 @@ from nas.distributed.ranks import ALONE
 from nas.operators import resolve
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.search import SearchData, Searcher
+from nas.search.searcher import NumImages
 from nas.space import load_space
 from nas.supernet import Alphas, Supernet
 from tests.distributed.ranks import replace_norms, run_ranks
@@ -44,7 +45,7 @@ def search_data(share, num_images):
     measured = loader(False, 9)
     return SearchData(
         *(loader(True, 1), loader(True, 2), lambda epoch: measured, (3, SIZE, SIZE), 3),
-        num_images=(num_images, num_images),
+        num_images=NumImages(num_images, num_images),
     )
 
 

@@ -66,10 +66,11 @@ def refused(capsys, argv):
     """Run the program and check the manners of its refusal; returns what it said."""
     code = main([str(argument) for argument in argv])
     stderr = capsys.readouterr().err
-    lines = [line for line in stderr.splitlines() if line.strip()]
-    assert code == 2 and len(lines) == 1, stderr
-    assert lines[0].startswith(f"nas {argv[0]}: error: ")
-    return lines[0]
+    *notes, error = [line for line in stderr.splitlines() if line.strip()]
+    assert code == 2 and error.startswith(f"nas {argv[0]}: error: "), stderr
+    # What was read before is said, in lines of its own.
+    assert all(note.startswith(f"nas {argv[0]}: ") and "error" not in note for note in notes)
+    return error
 
 
 def test_what_a_checkpoint_says_is_in_the_file(run, exported):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nas.data.records import DatasetInfo, ImageSet
+from nas.data.image_sets import DatasetInfo, ImageSet
 from nas.data.shapes.distances import DISTANCES, Array, disc
 from nas.data.shapes.random import Uniform, image_keys, pixel_noise
 from nas.data.splits import stratified_subset

@@ -27,6 +27,7 @@ OTHER = {
     "resume": True,
     "seed": 3,
     "skip_corrupt": True,
+    "horizontal_flip": False,
     "device": "cpu",
     "precision": "bf16",
     "compile": "off",

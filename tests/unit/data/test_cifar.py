@@ -160,7 +160,7 @@ def test_no_folder_and_no_network(tmp_path, capfd):
         f"{tmp_path}/data/cifar-10-batches-py",
         "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
         f"put it in {tmp_path}/data",
-        "--dataset shapes",
+        "`dataset` shapes",
     ):
         assert part in message
     assert capfd.readouterr() == ("", "")

@@ -1,4 +1,4 @@
-"""The door to all data sets."""
+"""The door to all datasets."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def test_the_names():
 
 def test_an_unknown_name():
     """A misspelt name is an error with the near ones."""
-    with pytest.raises(DataError, match=r"unknown data set 'cifar-10'; did you mean 'cifar10'"):
+    with pytest.raises(DataError, match=r"unknown dataset 'cifar-10'; did you mean 'cifar10'"):
         load_dataset("cifar-10", ".", split="train")
 
 
@@ -26,7 +26,7 @@ def test_an_unknown_split():
 @pytest.mark.parametrize("name", ["cifar10", "cifar100", "imagefolder"])
 def test_a_folder_is_needed(name):
     """Only the drawn set does without a folder; the others name the flag."""
-    with pytest.raises(DataError, match=rf"--dataset {name}: needs --data"):
+    with pytest.raises(DataError, match=rf"^data: found none; {name} needs the folder"):
         load_dataset(name, split="train", image_size=32)
 
 
@@ -34,5 +34,5 @@ def test_a_folder_is_needed(name):
 @pytest.mark.parametrize("value", [0, -4])
 def test_a_number_below_one(option, value):
     """A size or a number of images below 1 is an error that names the flag."""
-    with pytest.raises(DataError, match=f"--{option}: found {value}, allowed are whole numbers"):
+    with pytest.raises(DataError, match=f"^{option}: found {value}, allowed are whole numbers"):
         load_dataset("shapes", split="train", **{option: value})

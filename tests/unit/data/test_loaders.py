@@ -5,7 +5,7 @@ import io
 import pytest
 import torch
 
-from nas.data import DatasetInfo, EvalTransform, TensorLoader, TrainTransform
+from nas.data import DatasetInfo, EvalTransform, TensorLoader, TrainTransform, loaders
 from nas.errors import CheckpointError, DataError
 
 INFO = DatasetInfo("noise", ("a", "b"), 8, (0.5,) * 3, (0.25,) * 3)
@@ -144,3 +144,58 @@ def test_a_batch_size_out_of_range_is_rejected(batch_size):
     """A batch larger than the set, or empty, is an error that says what is allowed."""
     with pytest.raises(DataError, match=rf"found {batch_size}, .* 23 images; allowed are 1 to 23"):
         make(batch_size)
+
+
+class TestPlace:
+    """Where images are: on the device if they fit, with the channels of a pixel side by side."""
+
+    def test_images_are_in_channels_last_and_not_copied_twice(self):
+        """The values stay; images that are placed already are returned as they are."""
+        placed = loaders._place(IMAGES, torch.device("cpu"))
+        assert placed.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(placed, IMAGES)
+        assert loaders._place(placed, torch.device("cpu")).data_ptr() == placed.data_ptr()
+
+    def test_images_that_do_not_fit_stay_in_memory(self, monkeypatch):
+        """Half of a GPU's free memory is the limit."""
+        cuda = torch.device("cuda")
+        for free, fits in ((2 * IMAGES.nbytes, True), (2 * IMAGES.nbytes - 1, False)):
+            memory = (free, 10 * free)
+            monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, memory=memory: memory)
+            assert loaders._fits(IMAGES, cuda) is fits
+        placed = loaders._place(IMAGES, cuda)
+        assert placed.device.type == "cpu"
+        assert placed.is_contiguous(memory_format=torch.channels_last)
+
+    @pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
+    @pytest.mark.parametrize("cutout", [0, 2])
+    def test_a_batch_needs_no_conversion(self, memory_format, cutout):
+        """It comes in the format that the loader was given, with the same values in each."""
+        batches = []
+        for form in (memory_format, torch.contiguous_format):
+            loader = TensorLoader(
+                IMAGES,
+                LABELS,
+                5,
+                transform=TrainTransform(INFO, cutout),
+                shuffle=True,
+                seed=0,
+                memory_format=form,
+            )
+            batches.append([images for images, _ in loader])
+        for images, plain in zip(*batches, strict=True):
+            assert images.is_contiguous(memory_format=memory_format)
+            assert torch.equal(images, plain)
+
+
+def test_in_order_shares_the_images():
+    """Another loader of the same tensors: in order, with its own seed and its own position."""
+    loader = make()
+    next(iter(loader))
+    ordered = loader.in_order(7)
+    assert ordered._images is loader._images and ordered._labels is loader._labels
+    same = TensorLoader(
+        IMAGES, LABELS, 5, transform=TrainTransform(INFO, cutout=2), shuffle=False, seed=7
+    )
+    assert_same(list(ordered), list(same))
+    assert len(list(loader)) == 4  # the rest of its own epoch

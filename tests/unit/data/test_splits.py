@@ -88,7 +88,7 @@ def test_subset_depends_on_its_seed():
 
 def test_subset_rejects_more_than_there_are():
     """Asking for more images than there are says how many there are."""
-    with pytest.raises(DataError, match=r"--max_images: found 164, but there are 163 images"):
+    with pytest.raises(DataError, match=r"^max_images: found 164, but there are 163 images"):
         stratified_subset(UNEVEN, 164, 0)
 
 

@@ -8,6 +8,7 @@ from torchvision.transforms.v2 import functional as tv
 
 from nas.data import DatasetInfo, EvalTransform, TrainTransform
 from nas.data.transforms import crop_and_flip, cut_out_
+from nas.errors import ConfigError
 
 INFO = DatasetInfo("noise", ("a", "b"), 32, (0.49, 0.48, 0.44), (0.24, 0.25, 0.26))
 
@@ -54,7 +55,7 @@ def test_dtype_and_memory_format_are_those_asked():
     """The settings of the output are obeyed and do not change its values."""
     images = noise(5)
     plain = EvalTransform(INFO)(images)
-    last = EvalTransform(INFO, memory_format=torch.channels_last)(images)
+    last = EvalTransform(INFO).apply(images, None, torch.channels_last)
     assert last.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(last, plain)
     double = TrainTransform(INFO, dtype=torch.float64)(images, seeded())
@@ -168,3 +169,40 @@ def test_the_generator_decides_everything():
     torch.manual_seed(99)
     assert torch.equal(transform(images, seeded(3)), first)
     assert not torch.equal(transform(images, seeded(4)), first)
+
+
+def test_without_flips_the_crops_stay():
+    """No image is mirrored, and all else is drawn as with flips."""
+    images = noise(64)
+    kept = TrainTransform(INFO, cutout=8, horizontal_flip=False)
+    with_flips = TrainTransform(INFO, cutout=8).draw(seeded(), 64)
+    draws = kept.draw(seeded(), 64)
+    assert with_flips[2].any() and not draws[2].any()
+    for row in (0, 1, 3, 4):
+        assert torch.equal(draws[row], with_flips[row])
+    expected = TrainTransform(INFO, cutout=8).apply(images, draws)
+    assert torch.equal(kept(images, seeded()), expected)
+
+
+@pytest.mark.parametrize(("size", "cutout", "fits"), [(8, 16, 4), (8, 8, 4), (32, 32, 16)])
+def test_a_cutout_of_whole_images_is_refused(size, cutout, fits):
+    """16 pixels are the recipe at 32 x 32; at 8 x 8 they would blank every image."""
+    info = INFO.at_size(size)
+    message = f"^cutout: found {cutout}, .* 0 .off. to {size - 1}; .* {fits}$"
+    with pytest.raises(ConfigError, match=message):
+        TrainTransform(info, cutout=cutout)
+    white = torch.full((256, 3, size, size), 255, dtype=torch.uint8)
+    augmented = TrainTransform(info, cutout=size - 1)(white, seeded())
+    assert (augmented != 0).flatten(1).any(1).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "random crops padded by 4, horizontal flips, no cutout"),
+        ({"cutout": 16}, "random crops padded by 4, horizontal flips, cutout 16"),
+        ({"horizontal_flip": False}, "random crops padded by 4, no flips, no cutout"),
+    ],
+)
+def test_what_is_on_can_be_said(settings, words):
+    assert str(TrainTransform(INFO, **settings)) == words
