@@ -23,6 +23,7 @@ from nas.models.description import build_model
 from nas.models.from_checkpoint import build_described, part_of, read_described
 from nas.models.settings import check_count
 from nas.operators import resolve_genotype
+from nas.strict_yaml import is_directory, is_file
 
 DATASETS = (*dataset_names(), "imagenet")
 _GENOTYPE_SETTINGS = (
@@ -90,7 +91,7 @@ def check_plugins(sources: Sequence[Source], plugins: tuple[str, ...]) -> None:
 def is_checkpoint(text: str) -> bool:
     """Whether a text names a file or a run directory, and no network by name."""
     path = Path(text)
-    if path.exists():
+    if is_file(path) or is_directory(path):  # a genotype as text is too long to be a path
         return path.suffix != ".json"
     return text.endswith(_CHECKPOINT_SUFFIXES) and "=" not in text
 
@@ -173,6 +174,8 @@ def _describe(
     try:
         genotype = load_genotype(name)
     except GenotypeError:
+        if "(" in name or "{" in name:
+            raise
         return {"model": name, "num_classes": 1000, **settings}
     _check_genotype_settings(text, settings)
     resolve_genotype(genotype, plugins)
@@ -201,7 +204,7 @@ def split_name(text: str) -> tuple[str, dict[str, Any]]:
     Raises:
         ConfigError: It has another form, or a value has.
     """
-    name, *pairs = text.split(",")
+    name, *pairs = _split(text)
     settings: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -215,6 +218,18 @@ def split_name(text: str) -> tuple[str, dict[str, Any]]:
         except ConfigError as cause:
             raise ConfigError(f"{shown(text)}: {cause}") from cause
     return name, settings
+
+
+def _split(text: str) -> list[str]:
+    """Split at commas, but not inside the brackets of a genotype."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
 
 
 def _check_genotype_settings(text: str, settings: dict[str, Any]) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 from torch import nn
 
-from nas.errors import OperatorError
+from nas.errors import OperatorError, shown
+from nas.operators.plain import plain_settings
 from nas.primitives import BUILT_IN, Primitive
 from nas.registry import Registry
 from nas.space import list_spaces
@@ -80,7 +81,8 @@ def register_operator(
         label: What a diagram writes; None takes the name with spaces.
         family: One of `nas.primitives.FAMILIES`; None is "other".
         source: The paper it follows.
-        settings: Ratios and rules to store in genotype.json (plain JSON values).
+        settings: Ratios and rules to store in genotype.json, in values that JSON has; tuples and
+            NumPy numbers become lists and numbers.
         is_zero: It passes nothing on.
         is_identity: At stride 1 it passes its input on.
         norm_in_search: A BatchNorm follows it in the search.
@@ -92,9 +94,13 @@ def register_operator(
     (a skip connection is parameter-free at stride 1 only).
 
     Raises:
-        OperatorError: The name is taken.
+        OperatorError: The name is taken, or a label, a family or settings cannot be kept in
+            genotype.json.
     """
     known = BUILT_IN.get(name, Primitive(name, name.replace("_", " ")))
+    for what, text in (("label", label), ("family", family)):
+        if text is not None and not isinstance(text, str):
+            raise OperatorError(f"operator {name!r}: {what}: expected text, found {shown(text)}")
 
     def register(factory: Factory) -> Factory:
         operator = Operator(
@@ -103,7 +109,7 @@ def register_operator(
             label=label or known.label,
             family=family or known.family,
             source=source,
-            settings=dict(settings or {}),
+            settings=plain_settings(name, settings or {}),
             is_zero=is_zero,
             is_identity=is_identity,
             norm_in_search=norm_in_search,

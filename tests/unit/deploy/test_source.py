@@ -5,7 +5,8 @@ import torch
 
 from nas.data.cifar import CIFAR10_INFO
 from nas.deploy.source import read_source
-from nas.errors import ConfigError
+from nas.errors import ConfigError, GenotypeError
+from nas.genotype import Genotype, load_genotype
 
 CELLS = "DARTS_V2,init_channels=2,num_cells=3"
 
@@ -79,3 +80,16 @@ def test_classes_are_those_of_the_data_set():
     assert read_source("mobilenext_0.35,dataset=cifar100").net.classifier[1].out_features == 100
     with pytest.raises(ConfigError, match=r"num_classes: found 5, but cifar10 has 10"):
         read_source(f"{CELLS},num_classes=5,dataset=cifar10")
+
+
+PAIRS = "[('skip_connect', 0), ('sep_conv_3x3', 1)]"
+CELL = f"Genotype({PAIRS}, [2], {PAIRS}, [2])"
+
+
+def test_a_genotype_as_text():
+    """Its commas are not those of settings, and it may be longer than any path."""
+    source = read_source(f"{CELL},num_cells=3,init_channels=2")
+    assert source.metadata.model["num_cells"] == 3
+    assert Genotype.from_json(source.metadata.model["genotype"]) == load_genotype(CELL)
+    with pytest.raises(GenotypeError, match="without normal"):
+        read_source("Genotype(" + " " * 500 + ")")
