@@ -56,13 +56,16 @@ def build_candidates(
         return [Candidate(str(source), "onnx", size, image_size, OnnxNetwork(session))]
     candidates = []
     for engine in engines:
-        net, size = _in_torch(source.net), None
+        net: Callable[[Tensor], Tensor] = _in_torch(source.net)
+        file_size: int | None = None
         if engine == "compiled":
             net = torch.compile(net, fullgraph=True)  # or an error: never eager under this name
         elif engine != "eager":
             path = _write(engine, source, stem)
-            net, size = OnnxNetwork(open_session(path, num_threads)), path.stat().st_size
-        candidates.append(Candidate(source.name, engine, size, source.metadata.image_size, net))
+            net, file_size = OnnxNetwork(open_session(path, num_threads)), path.stat().st_size
+        candidates.append(
+            Candidate(source.name, engine, file_size, source.metadata.image_size, net)
+        )
     return candidates
 
 

@@ -93,12 +93,12 @@ class QuantizeResult:
                 f"{name}: top-1 {one.top1:.2f} %, loss {one.loss:.4f} on {one.num_images} "
                 f"calibration images{kept}"
             )
-        for name, one in (("fp32", self.before), ("int8", self.after)):
+        for name, file in (("fp32", self.before), ("int8", self.after)):
+            test, latency = file.evaluation, file.latency
             lines.append(
-                f"{name}: top-1 {one.evaluation.top1:.2f} %, top-5 {one.evaluation.top5:.2f} % of "
-                f"{one.evaluation.num_images} test images; {one.size_bytes / 1e6:.2f} MB; "
-                f"{one.latency.median_ms:.2f} ms at batch 1 (p95 {one.latency.p95_ms:.2f}, "
-                f"threads: {self.num_threads})"
+                f"{name}: top-1 {test.top1:.2f} %, top-5 {test.top5:.2f} % of {test.num_images} "
+                f"test images; {file.size_bytes / 1e6:.2f} MB; {latency.median_ms:.2f} ms at batch "
+                f"1 (p95 {latency.p95_ms:.2f}, threads: {self.num_threads})"
             )
         smaller = self.before.size_bytes / self.after.size_bytes
         faster = self.before.latency.median_ms / self.after.latency.median_ms

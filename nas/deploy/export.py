@@ -110,6 +110,7 @@ def _write_onnx(net: nn.Module, metadata: Metadata, images: Tensor, path: Path, 
             f"the network cannot be exported to ONNX: {_first_line(cause)}; write layers that "
             "torch.onnx can translate"
         ) from cause
+    assert program is not None, "dynamo=True returns a program"
     model = program.model_proto
     written = next(entry.version for entry in model.opset_import if entry.domain == "")
     if written != opset:

@@ -19,7 +19,8 @@ def fold_batch_norms(net: nn.Module) -> None:
     Args:
         net: In eval mode.
     """
-    for sequence in [m for m in net.modules() if _runs_in_order(m)]:
+    sequences = [m for m in net.modules() if isinstance(m, nn.Sequential) and _runs_in_order(m)]
+    for sequence in sequences:
         for index in range(1, len(sequence)):
             before, norm = sequence[index - 1], sequence[index]
             if not isinstance(norm, nn.BatchNorm2d):

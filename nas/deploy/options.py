@@ -17,11 +17,11 @@ MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 8, 1024
 CALIBRATIONS = ("minmax", "percentile", "entropy")
 """Ways to choose the range of an activation."""
 DEFAULT_PERCENTILE = 99.99
-ENGINES = ("eager", "compiled", "onnx_fp32", "onnx_int8")
+Engine = Literal["eager", "compiled", "onnx_fp32", "onnx_int8"]
+ENGINES: tuple[Engine, ...] = ("eager", "compiled", "onnx_fp32", "onnx_int8")
 """PyTorch eager; PyTorch compiled (torch.compile); ONNX Runtime in fp32 and in int8."""
 
 Calibration = Literal["best", "minmax", "percentile", "entropy"]
-Engine = Literal["eager", "compiled", "onnx_fp32", "onnx_int8"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -187,7 +187,7 @@ def _describe(
     return {"genotype": genotype.to_json(), **defaults, **settings}
 
 
-def _default_size(dataset: Any) -> int | None:
+def _default_size(dataset: Any) -> int:
     return _INFOS[dataset].image_size if dataset in _INFOS else DEFAULT_SIZE
 
 

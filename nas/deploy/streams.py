@@ -125,11 +125,12 @@ def _columns(conv: nn.Conv2d, cut: int) -> nn.ModuleList:
     convs = nn.ModuleList()
     for part in _slices(cut):
         weight = conv.weight[:, part]
-        bias = conv.bias is not None and not len(convs)
-        convs.append(nn.Conv2d(weight.shape[1], conv.out_channels, 1, bias=bias))
-        convs[-1].weight = nn.Parameter(weight.detach().clone())
-        if bias:
-            convs[-1].bias = nn.Parameter(conv.bias.detach().clone())
+        bias = None if len(convs) else conv.bias
+        columns = nn.Conv2d(weight.shape[1], conv.out_channels, 1, bias=bias is not None)
+        columns.weight = nn.Parameter(weight.detach().clone())
+        if bias is not None:
+            columns.bias = nn.Parameter(bias.detach().clone())
+        convs.append(columns)
     return convs
 
 

@@ -92,7 +92,7 @@ def entropy_range(histogram: Histogram, num_levels: int = SIGNED_LEVELS) -> Rang
 
 
 def _divergences(
-    counts: NDArray[np.float64], sizes: NDArray[np.int64], num_levels: int
+    counts: NDArray[np.float64], sizes: NDArray[np.signedinteger], num_levels: int
 ) -> NDArray[np.float64]:
     """Return KL(P || Q) for each number of bins i in `sizes`, from running sums alone.
 

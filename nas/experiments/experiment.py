@@ -12,8 +12,10 @@ from nas.strict_yaml import is_directory, is_file, read_yaml
 FILE_NAME = "experiment.yaml"
 OLD_FILE_NAME = "claim.yaml"
 """What the file was called in earlier versions; still read."""
-_KEYS = ("title", "caveat", "search_config", "spaces", "methods", "search_seeds")
-_KEYS += ("augment_config", "genotypes", "models", "augment_seeds", "paper")
+_KEYS = (
+    *("title", "caveat", "search_config", "spaces", "methods", "search_seeds"),
+    *("augment_config", "genotypes", "models", "augment_seeds", "paper"),
+)
 _PAPER_KEYS = ("error", "parameters_m", "source")
 _NAME = re.compile(r"[\w.+:/-]{1,200}")
 _METHOD = re.compile(r"[\w.-]{1,80}(,[\w.-]{1,80}=[^,\s]{1,80})*")

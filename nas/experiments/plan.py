@@ -20,7 +20,6 @@ from nas.strict_yaml import is_file
 Program = Literal["search", "augment"]
 State = Literal["missing", "unfinished", "finished"]
 _RESULTS = {"search": "genotype.json", "augment": "evaluation.json"}
-_SETTINGS = {"search": SearchConfig, "augment": AugmentConfig}
 _DO_NOT_COUNT = {
     *("out", "resume", "data", "device", "workers", "genotype"),
     *("checkpoint_minutes", "checkpoint_steps", "keep_checkpoints"),
@@ -226,7 +225,8 @@ def _with_directories(runs: list[Run], folder: Path) -> list[Run]:
     """Give each run a directory of its own, named after it."""
     # File systems may ignore case, so names that differ in it alone are taken for equal.
     times = Counter(_plain(run.name).casefold() for run in runs)
-    placed, owners = [], {}
+    placed: list[Run] = []
+    owners: dict[str, Run] = {}
     for run in runs:
         name = _plain(run.name)
         if times[name.casefold()] > 1 or len(name.encode()) > _MAX_NAME_BYTES:
@@ -265,5 +265,6 @@ def _same_paths(before: object, now: object) -> bool:
 def _parse(
     program: Program, flags: list[str], base: Path | None = None
 ) -> SearchConfig | AugmentConfig:
-    config = parse_settings(_SETTINGS[program], f"{program}.py", "", flags, base=base)
-    return resolved(config) if isinstance(config, AugmentConfig) else config
+    if program == "search":
+        return parse_settings(SearchConfig, "search.py", "", flags, base=base)
+    return resolved(parse_settings(AugmentConfig, "augment.py", "", flags, base=base))

@@ -49,7 +49,7 @@ def markdown(experiment: Experiment, runs: list[Run], rows: list[Row]) -> str:
     """Write the table; with named networks alone it has no columns about cells."""
     num_finished = sum(run.state() == "finished" for run in runs)
     has_cells = bool(experiment.spaces or experiment.genotypes)
-    left_out = [] if has_cells else [*_OF_CELLS, *(() if experiment.paper else _OF_PAPER)]
+    left_out = (*(() if has_cells else _OF_CELLS), *(() if experiment.paper else _OF_PAPER))
     table = [_cells(row, experiment.paper.get(row.name, {}), has_cells) for row in rows]
     table = [{key: text for key, text in row.items() if key not in left_out} for row in table]
     header = tuple(table[0])

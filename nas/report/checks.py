@@ -81,22 +81,20 @@ def check_search_record(record: Record, where: str) -> Record:
 
     `entropy`, `num_skips` and `alphas` have one value for each group of edges (`normal` and
     `reduce` in a cell). Records of newer runs may have `arch_weights`, a table for each group,
-    and `measures`, further numbers by name.
+    `edge_weights`, a list for each group, and `measures`, further numbers by name.
 
     Raises:
         ReportError: A key is missing, or its value is of the wrong kind.
     """
     _check_numbers(record, _SEARCH_NUMBERS, where, "search")
-    for key in ("entropy", "num_skips", "alphas", "arch_weights"):
-        if key == "arch_weights" and key not in record:
-            continue
-        groups = take(record, key, where, _is_mapping, "a mapping of groups of edges")
-        is_number_wanted = key in ("entropy", "num_skips")
-        for group, value in groups.items():
-            if not (is_number(value) if is_number_wanted else _is_table(value)):
-                kind = "a number" if is_number_wanted else "a list of rows of numbers"
-                raise ReportError(f"{where}: {key}.{group}: expected {kind}, found {shown(value)}")
-    for key in ("num_skips", "alphas", "arch_weights"):
+    for key, (is_needed, is_right, kind) in _BY_GROUP.items():
+        if key in record or is_needed:
+            groups = take(record, key, where, _is_mapping, "a mapping of groups of edges")
+            for group, value in groups.items():
+                if not is_right(value):
+                    found = shown(value)
+                    raise ReportError(f"{where}: {key}.{group}: expected {kind}, found {found}")
+    for key in ("num_skips", "alphas", "arch_weights", "edge_weights"):
         if key in record and record[key].keys() != record["entropy"].keys():
             raise ReportError(
                 f"{where}: {key}: expected a value for each of {', '.join(record['entropy'])}, "
@@ -174,3 +172,17 @@ def _is_table(value: Any) -> bool:
         isinstance(row, list) and all(entry is None or is_number(entry) for entry in row)
         for row in value
     )
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, list) and all(map(is_number, value))
+
+
+_BY_GROUP = {
+    "entropy": (True, is_number, "a number"),
+    "num_skips": (True, is_number, "a number"),
+    "alphas": (True, _is_table, "a list of rows of numbers"),
+    "arch_weights": (False, _is_table, "a list of rows of numbers"),
+    "edge_weights": (False, _is_row, "a list of numbers"),
+}
+"""What a record of a search has for each group: whether it must, its check, and what it is."""

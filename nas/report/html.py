@@ -179,8 +179,8 @@ def _tiles(run: Run, facts: Facts) -> list[dict[str, str | None]]:
     tiles.append(("epochs", facts.epochs, None))
     if facts.time_s is not None:
         memory = facts.peak_memory_mib
-        note = None if memory is None else f"peak memory {count(round(memory))} MiB"
-        tiles.append(("time", duration(facts.time_s), note))
+        peak = None if memory is None else f"peak memory {count(round(memory))} MiB"
+        tiles.append(("time", duration(facts.time_s), peak))
     return [dict(zip(("name", "value", "note"), tile, strict=True)) for tile in tiles]
 
 

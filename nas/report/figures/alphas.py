@@ -74,7 +74,8 @@ def alphas_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> F
 
     Returns:
         The figure, with the normal cell above the reduction cell; the label of each axes is
-        "normal 0->2" and so on, and the label of each line is a primitive.
+        "normal 0->2" and so on, and the label of each line is a primitive. Where a method weights
+        whole edges, the titles have the last of these weights.
 
     Raises:
         ReportError: The alphas of an epoch do not fit the space.
@@ -86,7 +87,8 @@ def alphas_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> F
     weights = {group: weights_over_epochs(records, space, group) for group in groups}
     epochs = [record["epoch"] for record in records]
     looks = _line_looks(space.primitives)
-    subfigures = np.ravel(figure.subfigures(len(groups), 1))
+    subfigures = figure.subfigures(len(groups), 1, squeeze=False)[:, 0]
+    edge_weights = records[-1].get("edge_weights", {})
     for subfigure, group in zip(subfigures, groups, strict=True):
         subfigure.suptitle(TITLES.get(group, group), fontsize=14, fontweight="bold")
         # One scale for all panels of a group, no wider than the weights are: after a short
@@ -113,7 +115,10 @@ def alphas_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> F
                 if not np.isnan(values).all():
                     marker = "o" if len(epochs) == 1 else None
                     axes.plot(epochs, values, label=primitive, marker=marker, **looks[primitive])
-            axes.set_title(edge_name((source, target)), fontsize=10)
+            title = edge_name((source, target))
+            if group in edge_weights:
+                title += f" (edge {edge_weights[group][edge_index]:.2f})"
+            axes.set_title(title, fontsize=10)
             if len(epochs) == 1:
                 axes.set_xlim(epochs[0] - 0.5, epochs[0] + 0.5)
             axes.set_ylim(low - margin, high + margin)

@@ -3,13 +3,22 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from nas.report.cells.labels import distinct
 from nas.report.figures.style import FIRST, SECOND
 
 _MAX_MARKERS = 15
+
+
+def spaced_figure(width: float, height: float) -> Figure:
+    """Return a figure, sizes in inches, with room between its panels."""
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
+    return Figure(figsize=(width, height), dpi=130, layout=layout)
 
 
 def plot_epochs(
@@ -55,7 +64,7 @@ def label_panel(axes: Axes, title: str, unit: str, legend: bool = True) -> None:
 
 def from_zero(axes: Axes) -> None:
     """Start the axis at 0, with room for a line at the bottom or at the top."""
-    top = max(max(line.get_ydata()) for line in axes.lines) or 1.0
+    top = max(float(np.max(line.get_ydata())) for line in axes.lines) or 1.0
     axes.set_ylim(-0.03 * top, 1.06 * top)
 
 

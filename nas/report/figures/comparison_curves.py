@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from nas.report.cells.labels import distinct
-from nas.report.figures.axes import label_panel, plot_key
+from nas.report.figures.axes import label_panel, plot_key, spaced_figure
 from nas.report.run import Run
 
 # Tol's "bright" scheme without its gray; dashes distinguish the runs after the sixth.
@@ -47,10 +47,7 @@ def comparison_figure(runs: Sequence[Run], names: Sequence[str]) -> Figure | Non
         return None
     shown = distinct(names, 48)
     num_lines = (len(drawn) + 2) // 3
-    figure = Figure(
-        figsize=(13, 3.6 * len(kinds) + 0.3 * num_lines + 0.2), dpi=130, layout="constrained"
-    )
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
+    figure = spaced_figure(13, 3.6 * len(kinds) + 0.3 * num_lines + 0.2)
     for row, kind in zip(figure.subplots(len(kinds), 3, squeeze=False), kinds, strict=True):
         for axes, (key, title, unit) in zip(row, _PANELS[kind], strict=True):
             for place in drawn:

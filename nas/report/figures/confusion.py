@@ -52,13 +52,13 @@ def confusion_figure(confusion: Sequence[Sequence[int]], classes: Sequence[str])
             fontsize=fontsize,
         )
         axes.set_yticks(range(num_classes), names, fontsize=fontsize)
-        for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-            label.set_parse_math(False)
+        for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+            text.set_parse_math(False)
     if num_classes <= _MAX_NUMBERED:
         for (row, column), share in np.ndenumerate(shares):
             color = "white" if share > 55 else "#222222" if share else "#AAAAAA"
-            text = f"{confusion[row][column]}"
-            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
+            number = f"{confusion[row][column]}"
+            axes.text(column, row, number, ha="center", va="center", color=color, fontsize=8)
         # White lines between the cells, so that pale neighbors are told apart.
         axes.set_xticks(np.arange(num_classes - 1) + 0.5, minor=True)
         axes.set_yticks(np.arange(num_classes - 1) + 0.5, minor=True)

@@ -16,6 +16,7 @@ from nas.report.figures.axes import (
     measures_of,
     plot_epochs,
     plot_measures,
+    spaced_figure,
 )
 from nas.report.figures.style import FIRST, REFERENCE, SECOND, THIRD
 from nas.space import CELL_TYPES, SearchSpace
@@ -35,8 +36,7 @@ def curves_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> F
     """
     measures = measures_of(records)
     num_rows = 2 + -(-len(measures) // 3)
-    figure = Figure(figsize=(13, 3.5 * num_rows), dpi=130, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
+    figure = spaced_figure(13, 3.5 * num_rows)
     title = f"search in the space {printable(space.name, 60)}: {count_epochs(len(records))}"
     figure.suptitle(title, fontsize=14, parse_math=False)
     panels = [figure.add_subplot(num_rows, 3, 1 + place) for place in range(6 + len(measures))]

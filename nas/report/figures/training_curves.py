@@ -14,6 +14,7 @@ from nas.report.figures.axes import (
     plot_epochs,
     plot_key,
     plot_measures,
+    spaced_figure,
 )
 from nas.report.figures.style import FIRST, SECOND, THIRD
 
@@ -35,8 +36,7 @@ def training_figure(records: Sequence[Mapping[str, Any]], model: str) -> Figure:
     """
     measures = measures_of(records)
     num_rows = 2 + -(-len(measures) // 2)
-    figure = Figure(figsize=(11, 3.5 * num_rows), dpi=130, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
+    figure = spaced_figure(11, 3.5 * num_rows)
     title = f"training of {printable(model, 60)}: {count_epochs(len(records))}"
     figure.suptitle(title, fontsize=14, parse_math=False)
     panels = [figure.add_subplot(num_rows, 2, 1 + place) for place in range(4 + len(measures))]

@@ -138,7 +138,8 @@ def test_networks_by_name_beside_cells(experiment_and_runs, tmp_path):
     more = "genotypes: [DARTS_V2]\n"
     experiment, runs = with_models(tmp_path, experiment_and_runs[0], more)
     text = markdown(experiment, runs, collect(experiment, runs))
-    cells = next(line for line in text.splitlines() if "mobilenext" in line).split(" | ")
-    header = next(line for line in text.splitlines() if line.startswith("| cells")).split(" | ")
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line[:1] == "|"]
+    header, _, *rows = lines
+    (cells,) = (row for row in rows if "mobilenext" in row[0])
     assert cells[header.index("full size (M)")] == "-"
     assert cells[header.index("parameters (M)")] == "1.900"

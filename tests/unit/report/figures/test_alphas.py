@@ -160,3 +160,15 @@ def test_stored_weights_are_drawn_as_they_are():
     new["arch_weights"]["normal"] = stored[1:]
     with pytest.raises(ReportError, match=r"epoch 1: arch_weights\.normal: expected 14 edges"):
         weights_over_epochs([old, new], space, "normal")
+
+
+def test_weights_of_whole_edges_are_in_the_titles(make_run_dir):
+    """A method that weights edges shows how much each counts."""
+    run_dir = make_run_dir(2, "s2")
+    records = read_run(run_dir).metrics
+    space = load_space("s2")
+    for record in records:
+        weights = [round(0.01 * edge, 2) for edge in range(space.num_edges)]
+        record["edge_weights"] = {"normal": weights, "reduce": weights}
+    titles = [axes.get_title() for axes in alphas_figure(records, space).axes]
+    assert titles[0] == "0->2 (edge 0.00)" and titles[13] == "4->5 (edge 0.13)"
