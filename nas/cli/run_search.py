@@ -1,15 +1,18 @@
 """The search program, from its settings to the genotype and its pictures."""
 
-import sys
+import logging
 
 from nas.cli.search_log import SearchLog
 from nas.config import SearchConfig
 from nas.distributed.launch import read_launch
+from nas.errors import ReportError
 from nas.genotype import Genotype
 from nas.report.html import write_report
-from nas.search.run import search
+from nas.search.run import SearchResult, search
 from nas.signals import Stopped
 from nas.space import get_family
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def run_search(config: SearchConfig) -> int:
@@ -19,17 +22,23 @@ def run_search(config: SearchConfig) -> int:
         result = search(config, make_log=SearchLog, announce=print)
     except Stopped as stopped:
         if is_first:
-            print(f"search.py: {stopped}", file=sys.stderr)
+            _LOGGER.warning("%s", stopped)
         return stopped.exit_code
     if is_first:
-        print(f"\n{genotype_summary(result.genotype)}\n\n{result.path / 'genotype.json'}")
-        pictures = get_family(result.genotype.family).load("draw")(result.genotype, result.path)
-        for path in (*pictures, write_report(result.path)):
-            print(path)
+        _finish(result)
     return 0
 
 
-def genotype_summary(genotype: Genotype) -> str:
+def _finish(result: SearchResult) -> None:
+    print(f"\n{format_cells(result.genotype)}\n\n{result.path / 'genotype.json'}")
+    draw = get_family(result.genotype.family).load("draw")
+    try:
+        print(*draw(result.genotype, result.path), write_report(result.path), sep="\n")
+    except ReportError as error:  # a picture is not worth a search
+        _LOGGER.warning("no picture: %s", error)
+
+
+def format_cells(genotype: Genotype) -> str:
     """Write the two cells in lines a person can read."""
     lines = []
     for cell_type in ("normal", "reduce"):

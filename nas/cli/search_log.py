@@ -1,6 +1,6 @@
 """What a search shows besides curves: heat maps of the alphas and cell diagrams."""
 
-import sys
+import logging
 from typing import Any
 
 import numpy
@@ -14,6 +14,7 @@ from nas.runtime.run_directory import RunDirectory
 from nas.runtime.tensorboard import RunLog
 from nas.space import SearchSpace, get_family
 
+_LOGGER = logging.getLogger(__name__)
 _SCALARS = (
     "learning_rate",
     "train_loss",
@@ -60,7 +61,7 @@ class SearchLog(RunLog):
             draw = get_family(self.space.family).load("draw")
             paths = draw(with_details(genotype, self.space, {}), self.run.path)
         except ReportError as error:  # a picture is not worth a search
-            print(f"search.py: no cell diagram: {error}", file=sys.stderr)
+            _LOGGER.warning("no cell diagram: %s", error)
             return
         for path in paths:
             if path.suffix == ".png":

@@ -27,6 +27,7 @@ FILES = {
 METRICS = {
     *("epoch", "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy"),
     *("alphas", "entropy", "num_skips", "genotype", "num_parameters", "madds"),
+    "arch_weights",
 }
 
 
@@ -158,9 +159,9 @@ def test_alpha_batches_are_fresh(monkeypatch, tmp_path):
     seen = []
     original = Architect.step
 
-    def spy(self, val_batch, train_batch=None):
+    def spy(self, val_batch, train_batch=None, **rest):
         seen.append(val_batch[1])
-        return original(self, val_batch, train_batch)
+        return original(self, val_batch, train_batch, **rest)
 
     monkeypatch.setattr(Architect, "step", spy)
     assert search(tmp_path / "run", epochs=1) == 0
