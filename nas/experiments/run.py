@@ -28,7 +28,7 @@ def plan_experiment(folder: Path) -> list[Run]:
     """List the runs of an experiment, and check what is on disk against its settings.
 
     Raises:
-        ConfigError: A setting is wrong, or a run was made with other settings.
+        ConfigError: A setting is wrong, or a run was made with other settings or images.
     """
     return _checked(plan(read_experiment(folder)))
 
@@ -37,7 +37,8 @@ def plan_sweep(settings: SweepSettings) -> list[Run]:
     """List the searches of a sweep, and check what is on disk against its settings.
 
     Raises:
-        ConfigError: A setting is wrong, or a run was made with other settings.
+        ConfigError: A setting is wrong, or a run was made with other settings or images.
+        DataError: The images of a run cannot be read.
     """
     flags = () if settings.search is None else (f"--config={settings.search}",)
     methods = settings.methods or (None,)
@@ -50,7 +51,8 @@ def run_experiment(settings: ExperimentSettings) -> Outcome:
     """Make the runs that are missing, and write results.md and results.json.
 
     Raises:
-        ConfigError: A setting is wrong, or a run was made with other settings.
+        ConfigError: A setting is wrong, or a run was made with other settings or images.
+        DataError: The images of a run cannot be read.
         ReportError: A result is damaged.
         RunDirectoryError: The runs are going on already, or the folder cannot be written.
     """
@@ -71,7 +73,8 @@ def run_sweep(settings: SweepSettings) -> Outcome:
     """Make the searches that are missing.
 
     Raises:
-        ConfigError: A setting is wrong, or a run was made with other settings.
+        ConfigError: A setting is wrong, or a run was made with other settings or images.
+        DataError: The images of a run cannot be read.
         RunDirectoryError: The runs are going on already, or the folder cannot be written.
     """
     runs = plan_sweep(settings)
@@ -82,4 +85,8 @@ def run_sweep(settings: SweepSettings) -> Outcome:
 def _checked(runs: list[Run]) -> list[Run]:
     for run in runs:
         run.check()
+    if any((run.path / "data.json").is_file() for run in runs):
+        from nas.experiments.data import check_images  # torch comes in here
+
+        check_images(runs)
     return runs
