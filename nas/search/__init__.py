@@ -15,6 +15,7 @@ from nas.search.registry import (
     register_stop,
     register_term,
 )
+from nas.search.run import SearchResult, search
 from nas.search.searcher import SearchData, Searcher
 from nas.search.stops import Stop
 
@@ -24,6 +25,7 @@ __all__ = [
     "Noise",
     "Progress",
     "SearchData",
+    "SearchResult",
     "Searcher",
     "Stop",
     "decode",
@@ -35,5 +37,6 @@ __all__ = [
     "register_monitor",
     "register_stop",
     "register_term",
+    "search",
     "with_details",
 ]

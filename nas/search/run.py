@@ -17,7 +17,7 @@ from nas.data.fingerprint import FILE_NAME
 from nas.distributed.launch import Share
 from nas.distributed.ranks import Ranks
 from nas.distributed.session import check_ranks, format_ranks, join_ranks, prepare_network
-from nas.errors import RunDirectoryError
+from nas.errors import ConfigError, RunDirectoryError
 from nas.genotype import Genotype
 from nas.operators import resolve, with_details
 from nas.operators.contract import check_operators, network_sizes
@@ -116,6 +116,8 @@ def search(
         NasError: Something that the user can fix.
         Stopped: A signal asked for it; a checkpoint was written.
     """
+    if config.out is None:
+        raise ConfigError("out: expected the path of a run directory, found None")
     space = load_space(config.space)
     resolve(space, config.plugins)
     recipe = Recipe.of(config, space)

@@ -3,6 +3,7 @@
 from nas.records import Evaluation
 from nas.runtime.evaluation import evaluate
 from nas.train.recipe import num_slots
+from nas.train.run import TrainResult, train
 from nas.train.trainer import TrainData, Trainer
 
-__all__ = ["Evaluation", "TrainData", "Trainer", "evaluate", "num_slots"]
+__all__ = ["Evaluation", "TrainData", "TrainResult", "Trainer", "evaluate", "num_slots", "train"]

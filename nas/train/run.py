@@ -84,6 +84,8 @@ def train(
         NasError: The user can fix the cause; its message says how.
         Stopped: A signal asked the run to stop; a checkpoint was written.
     """
+    if config.out is None:
+        raise ConfigError("out: expected the path of a run directory, found None")
     config = resolved(config)
     genotype = choose_genotype(config)
     compute = select_compute(config)
