@@ -45,7 +45,8 @@ def read_command_line(
     known = [f"--{f.name}" for f in fields]
     known += ["--config", *(f"--{name}" for name in SWITCHES)]
     line = CommandLine()
-    words = ["--help" if word == "-h" else word for word in argv]
+    # A script with line ends of Windows passes the last word of a line with a carriage return.
+    words = ["--help" if word == "-h" else word.removesuffix("\r") for word in argv]
     loose: list[str] = []
     index = 0
     while index < len(words):

@@ -202,6 +202,7 @@ def test_lists_are_written_with_commas(argv, plugins):
         (["--resume", "false"], False),
         (["--resume=false", "--seed", "0"], False),
         (["--resume", "--resume=false"], False),
+        (["--seed", "0", "--resume\r"], True),
         ([], False),
     ],
 )
