@@ -1,4 +1,4 @@
-"""What a search shows besides curves: heat maps of the alphas and cell diagrams."""
+"""What a search shows in addition to curves: heat maps of the alphas and cell diagrams."""
 
 import logging
 from typing import Any

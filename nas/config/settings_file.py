@@ -27,7 +27,7 @@ def read_settings_file(
     whether `off`, `0123` or `1e-3` is a number.
 
     Raises:
-        ConfigError: There is no such file, it is not YAML, or it has an unknown key.
+        ConfigError: The file does not exist, is not YAML, or it has an unknown key.
     """
     if path in above:
         raise ConfigError(f"{path}: is its own base; name another file, or leave `base` out")

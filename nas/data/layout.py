@@ -49,7 +49,7 @@ def find_layout(root: Path, split: str) -> Layout:
         split: "train" or "test".
 
     Raises:
-        DataError: There is no such folder, or its classes are not those of train.
+        DataError: The folder does not exist, or its classes are not those of train.
     """
     if not is_folder(root):
         raise DataError(f"data: there is no folder {root}; {EXPECTED}")

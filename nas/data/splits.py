@@ -1,4 +1,4 @@
-"""Seeded, class-stratified choices among labelled images.
+"""Seeded, class-stratified choices among labeled images.
 
 Deviation: DARTS takes the first and the last 25,000 training images in file order; ours are drawn
 from a seed with every class shared out evenly, because file order is an accident of the archive

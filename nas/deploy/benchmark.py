@@ -31,7 +31,7 @@ def run_benchmark(settings: BenchmarkSettings) -> list[Row]:
     sources = _sources(settings)
     before = torch.get_num_threads()
     try:
-        # All networks of a kind share one function; each has a compiled form of its own.
+        # All networks of a kind share one function; each gets a separate compiled form.
         limit = torch._dynamo.config.patch(recompile_limit=4 * len(settings.models))
         with TemporaryDirectory() as folder, limit:
             return [

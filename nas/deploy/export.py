@@ -127,7 +127,7 @@ def _write_program(
     batch = torch.export.Dim.DYNAMIC
     try:
         program = torch.export.export(net, (images,), dynamic_shapes=({0: batch},))
-    except Exception as cause:  # whatever the code of a layer does when it is traced
+    except Exception as cause:  # the code of a layer may do anything when it is traced
         raise DeployError(
             f"the network cannot be exported by torch.export: {_first_line(cause)}; write layers "
             "whose course does not depend on values or on the batch"

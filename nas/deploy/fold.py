@@ -14,7 +14,7 @@ def fold_batch_norms(net: nn.Module) -> None:
     """Fold every BatchNorm that directly follows a convolution in a sequence, in place.
 
     What it leaves behind is `nn.Identity`. A BatchNorm that follows anything else stays, and
-    so does one in a sequence with a forward of its own, which may call its layers otherwise.
+    so does one in a sequence that overrides forward, which may call its layers otherwise.
 
     Args:
         net: In eval mode.

@@ -32,7 +32,7 @@ class Quantization:
     calibration: str = "entropy"
     """entropy, percentile or minmax: how the range of an activation is chosen."""
     per_channel: bool = True
-    """Whether each output channel of a weight has a scale of its own, or the tensor has one."""
+    """Whether a weight has one scale per output channel, or one in all."""
     activations: str = "uint8"
     """uint8 from the lowest to the highest value, which CPUs run fast; or int8, symmetric about
     zero, as TensorRT has it."""
@@ -61,7 +61,7 @@ def read_float_model(path: Path) -> onnx.ModelProto:
         DeployError: It is no ONNX file, is of an old opset, or is quantized already.
     """
     if not path.is_file():
-        raise DeployError(f"{path}: there is no such file; write one with `nas export`")
+        raise DeployError(f"{path}: the file does not exist; write one with `nas export`")
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)
@@ -113,7 +113,7 @@ def write_quantized(
     with checked_first(out) as temporary:
         with quiet():
             path = temporary.with_name("ranges.json")
-            # The quantizer reads ranges of any origin under the name of a method of its own.
+            # The quantizer reads ranges of any origin under the name of one of its methods.
             save_tensors_data(TensorsData(CalibrationMethod.MinMax, data), path)
             quantize_static(
                 model,

@@ -21,20 +21,20 @@ def open_session(path: Path, num_threads: int | None = None) -> onnxruntime.Infe
         num_threads: Of one operator; None is the runtime's choice.
 
     Raises:
-        DeployError: There is no such file, or the runtime cannot run it.
+        DeployError: The file does not exist, or the runtime cannot run it.
     """
     if not path.is_file():
-        raise DeployError(f"{path}: there is no such file; write one with `nas export`")
+        raise DeployError(f"{path}: the file does not exist; write one with `nas export`")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised below, once
     if num_threads is not None:
         options.intra_op_num_threads = num_threads
         options.inter_op_num_threads = 1
-        # Threads that wait for the next call by spinning would slow whatever is timed next.
+        # Threads that wait for the next call by spinning would slow what is timed next.
         options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as cause:  # the runtime raises a class of its own for every kind
+    except Exception as cause:  # the runtime raises a different class for every kind
         raise DeployError(
             f"{path}: ONNX Runtime {onnxruntime.__version__} cannot run it: "
             f"{' '.join(str(cause).split())[:300]}; export it again, or with another `opset`"

@@ -150,7 +150,7 @@ def _from_name(text: str, image_size: int | None, plugins: tuple[str, ...]) -> S
         torch.manual_seed(0)  # a name with random weights is the same network each time
         net = build_model(description)
         if weights is None:
-            # Without statistics of its own a deep network lets its activations fade to denormals,
+            # Without its own statistics a deep network lets its activations fade to denormals,
             # which are slow, and to logits that any two programs agree on.
             update_bn([sample_images(metadata, _num_images_for_norms(metadata))], net)
     if weights is not None:
@@ -233,7 +233,7 @@ def _split(text: str) -> list[str]:
 
 
 def _check_genotype_settings(text: str, settings: dict[str, Any]) -> None:
-    """Raise ConfigError where a network of a genotype has no such setting."""
+    """Raise ConfigError if a network of a genotype does not have this setting."""
     for name in settings:
         if name not in _GENOTYPE_SETTINGS:
             raise ConfigError(

@@ -86,7 +86,7 @@ class StreamBlock(nn.Module):
         Args:
             block: With folded BatchNorms.
             cut_in: Channels of the first of the two streams that come in; 0 is one stream.
-            cut_out: Likewise of what goes out.
+            cut_out: The same for the output.
         """
         super().__init__()
         layers = [layer for layer in block.conv if not isinstance(layer, nn.Identity)]

@@ -59,7 +59,7 @@ def entropy_range(histogram: Histogram, num_levels: int = SIGNED_LEVELS) -> Rang
 
     For every i from L to B, P is the histogram of |x| with all beyond bin i put into bin i, Q that
     of the first i bins after their division into L levels, each level's values spread evenly over
-    its bins that are not empty. The threshold is the upper edge of the i that minimises
+    its bins that are not empty. The threshold is the upper edge of the i that minimizes
 
         KL(P || Q) = sum over bins of P log(P / Q),
 
@@ -69,8 +69,8 @@ def entropy_range(histogram: Histogram, num_levels: int = SIGNED_LEVELS) -> Rang
 
     Deviation: the slides know signed integers alone, L = 128. Where a tensor has no negative value
     and its integers are unsigned, L is `UNSIGNED_LEVELS`, and i begins there. And the first bin
-    counts as its neighbour: ReLU6 makes half of all values zero, integers represent zero exactly,
-    and the divergence would be that of one bin. NVIDIA's own toolkits do both.
+    takes the count of the next bin: ReLU6 makes half of all values zero, integers represent
+    zero exactly, and the divergence would be that of one bin. NVIDIA's own toolkits do both.
 
     Args:
         histogram: Of the tensor.

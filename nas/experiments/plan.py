@@ -222,7 +222,7 @@ def plan_searches(
 
 
 def _with_directories(runs: list[Run], folder: Path) -> list[Run]:
-    """Give each run a directory of its own, named after it."""
+    """Give each run a separate directory, named after it."""
     # File systems may ignore case, so names that differ in it alone are taken for equal.
     times = Counter(_plain(run.name).casefold() for run in runs)
     placed: list[Run] = []

@@ -25,7 +25,7 @@ def load_genotype(text: str | Path) -> Genotype:
             directory, FILE:NAME for one of several in a file, or the text or JSON itself.
 
     Raises:
-        GenotypeError: There is no such name or file, or it does not hold a genotype.
+        GenotypeError: The name or file does not exist, or it does not hold a genotype.
     """
     text = str(text).strip()
     published = published_genotypes()

@@ -1,7 +1,7 @@
 """Names that other codes have for the operators of this project.
 
 docs/genotypes.md lists them. They are replaced in texts of other codes only: genotype.json has the
-names of its own project.
+names of this project.
 """
 
 import logging

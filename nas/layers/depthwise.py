@@ -7,7 +7,7 @@ to a hundred times as long. The gradients are therefore rewritten with what is f
 - dL/dx of a stride-1 "same" convolution is the convolution of dL/dy with the flipped kernel;
 - dL/dw of a wide kernel is put together from kernels of three columns on shifted images;
 - dL/dw of a dilated kernel is that of a taller plain one, of which every d-th row is kept, on an
-  image in which each of d neighbouring columns is a channel of its own, a mere view;
+  image in which each of d adjacent columns is a separate channel, a mere view;
 - a stride that the dilation divides reads every d-th row and column, with a plain kernel.
 
 All are exact identities; only the order of summation differs. On other devices this is torch's

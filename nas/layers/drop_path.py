@@ -11,7 +11,7 @@ def drop_path(x: Tensor, drop_prob: float | Tensor) -> Tensor:
 
     Args:
         x: (N, C, H, W).
-        drop_prob: In [0, 1); a tensor, (), where it changes without compiling anew.
+        drop_prob: In [0, 1); a tensor, (), where it changes without compiling again.
 
     Source: FractalNet (arXiv:1605.07648), Sec. 3, as used by DARTS (arXiv:1806.09055), Sec. 3.1.
     """

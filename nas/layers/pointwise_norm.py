@@ -6,7 +6,7 @@ a pointwise convolution y = W x is linear, so the moments of y follow from those
 
     mean(y) = W mean(x)        var(y) = diag(W Cov(x) W^T),
 
-and the normalised output is an affine map of x: z = A x + b, A = diag(scale / std(y)) W. Hence y is
+and the normalized output is an affine map of x: z = A x + b, A = diag(scale / std(y)) W. Hence y is
 never made nor kept. The backward pass needs the same moments and one product more, sum of g x^T.
 Exact identities; only the order of summation differs.
 
@@ -201,7 +201,7 @@ class _PointwiseNorm(torch.autograd.Function):
         num_pixels = len(pixels)
         grad_sum = grad.sum(0)
         product = (grad.T @ pixels).addr_(grad_sum, mean_x, alpha=-1)  # sum of g (x - mean(x))^T
-        # The sum of g times the normalised y: the gradient of the scale.
+        # The sum of g times the normalized y: the gradient of the scale.
         grad_scale = inverse_std * (product * matrix).sum(1)
         by_std = (grad_scale * inverse_std)[:, None]
         grad_x = grad_weight = None

@@ -1,4 +1,4 @@
-"""What stands on an edge without weights: pooling and nothing at all."""
+"""Operators without weights: pooling, and nothing at all."""
 
 from torch import Tensor, nn
 

@@ -31,7 +31,7 @@ class Family:
     sizes: tuple[str, ...]
     """The numbers that are listed."""
     source: str
-    """Where in the MobileNeXt paper the family stands."""
+    """Where the family is in the MobileNeXt paper."""
     any_width: bool = True
     """Whether the number is a width multiplier, so that others than the listed ones exist."""
     fixed: frozenset[str] = frozenset()
@@ -122,7 +122,7 @@ def _parse(name: str) -> tuple[str, str]:
 
 def _suggestion(name: str) -> str:
     known = list_models()
-    # A family without a number is nearest to its own first size, whatever the spelling says.
+    # A family without a number is closest to its own first size, however it is spelled.
     if name in FAMILIES:
         return f"did you mean '{name}_1.0'?"
     return close_matches(name, known)

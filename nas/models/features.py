@@ -93,7 +93,7 @@ def make_classifier(num_features: int, num_classes: int, dropout: float) -> nn.S
     return nn.Sequential(nn.Dropout(dropout), nn.Linear(num_features, num_classes))
 
 
-def initialise(model: nn.Module) -> None:
+def initialize(model: nn.Module) -> None:
     """Draw the weights as MobileNetV2's and MobileNeXt's code does, in place.
 
     Convolutions N(0, sqrt(2 / (k * k * C_out))), with C_out also where the convolution is

@@ -9,7 +9,7 @@ from fractions import Fraction
 from torch import nn
 
 from nas.errors import ConfigError, close_matches, shown
-from nas.models.features import FeatureNetwork, initialise, make_classifier
+from nas.models.features import FeatureNetwork, initialize, make_classifier
 from nas.models.mobilenext_blocks import BLOCKS, BlockFactory, sandglass_block
 from nas.models.mobilenext_table import BlockSpec, paper_blocks, released_blocks, stem_width
 from nas.models.settings import (
@@ -61,7 +61,7 @@ class MobileNeXt(FeatureNetwork):
             [(2, stem_channels), *((spec.stride, spec.out_channels) for spec in specs)]
         )
         self.classifier = make_classifier(self.num_features, num_classes, dropout)
-        initialise(self)
+        initialize(self)
 
 
 def mobilenext(

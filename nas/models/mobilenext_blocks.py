@@ -2,7 +2,7 @@
 
 Shapes: (N, M, H, W) -> (N, N_out, ceil(H / stride), ceil(W / stride)). dw is a depthwise 3x3
 convolution, pw a pointwise one; none has a bias. A block factory is a function from a `BlockSpec`
-to a module; the ones for `mobilenext(..., block=...)` stand in `BLOCKS`.
+to a module; the ones for `mobilenext(..., block=...)` are in `BLOCKS`.
 
 Source: MobileNeXt (arXiv:2007.02269), Table 1, Fig. 4 and Sec. 4.4, and the authors' code.
 """
@@ -41,7 +41,7 @@ class Transition(nn.Module):
 class LastReLU6(nn.Module):
     """A block followed by ReLU6 after its last convolution: Sec. 4.4, about 1 % worse.
 
-    The activation stands before the sum of the shortcut.
+    The activation comes before the sum of the shortcut.
 
     Deviation: derived from the text; no code of the authors has it.
     """

@@ -115,7 +115,7 @@ class GenotypeNetwork(nn.Module):
         s0 = self.stem0(x)
         s1 = self.stem1(s0)
         aux_logits = None
-        # Compiled code would take a number as a constant, and be compiled anew in each epoch.
+        # Compiled code would take a number as a constant, and be compiled again in each epoch.
         drop_prob = self._drop_prob if torch.compiler.is_compiling() else self._drop_path_prob
         for index, cell in enumerate(self.cells):
             s0, s1 = s1, cell(s0, s1, drop_prob)

@@ -22,7 +22,7 @@ _RENAMED = {
 """timm's settings and ours."""
 
 default_cfgs: dict[str, Any] = {}
-"""Where timm's `register_model` looks up input size and normalisation of a model."""
+"""Where timm's `register_model` looks up input size and normalization of a model."""
 
 
 def timm_names() -> dict[str, str]:
@@ -55,7 +55,7 @@ def register() -> bool:
 
 
 def _config(ours: str) -> dict[str, Any]:
-    """Return how images are prepared: 224 x 224 from the centre, ImageNet's mean and deviation."""
+    """Return how images are prepared: 224 x 224 from the center, ImageNet's mean and deviation."""
     return {
         "input_size": (3, 224, 224),
         "pool_size": (7, 7),

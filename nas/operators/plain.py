@@ -20,8 +20,8 @@ def plain_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         settings: By name.
 
     Raises:
-        OperatorError: JSON has no such value; said when the operator is registered, before a run
-            starts.
+        OperatorError: JSON cannot hold the value; raised when the operator is registered, before a
+            run starts.
     """
     return _plain(settings, f"operator {name!r}: settings", 0)
 

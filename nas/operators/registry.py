@@ -30,7 +30,7 @@ class Operator:
     label: str
     """What a diagram writes on its edge."""
     family: str
-    """Which of `nas.primitives.FAMILIES` a diagram colours it as."""
+    """Which of `nas.primitives.FAMILIES` gives its color in a diagram."""
     source: str = ""
     """The paper, section or table it follows."""
     settings: Mapping[str, Any] = field(default_factory=dict)

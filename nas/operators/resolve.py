@@ -119,7 +119,7 @@ def _import(plugin: str) -> None:
         return
     path = Path(plugin)
     if not path.is_file():
-        raise OperatorError("there is no such file")
+        raise OperatorError("the file does not exist")
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module

@@ -1,7 +1,7 @@
 """The architect: the gradient of the validation loss with respect to the alphas.
 
 Bilevel problem: min over alpha of L_val(w*(alpha), alpha), w*(alpha) = argmin over w of
-L_train(w, alpha). One virtual SGD step w' stands in for w*.
+L_train(w, alpha). One virtual SGD step w' replaces w*.
 
 With several ranks, each on its share of both batches, every gradient that enters an alpha update is
 reduced here to its mean over the ranks, that of the virtual step too; DDP never sees these passes.
@@ -52,10 +52,10 @@ class AlphaGradient:
 
 
 class Architect:
-    """Computes alpha gradients; owns no parameter and no optimiser step.
+    """Computes alpha gradients; owns no parameter and no optimizer step.
 
-    The loss and the optimiser of the weights are given to it: the second order reads learning
-    rate, momentum, weight decay and momentum buffers from the optimiser, so that the virtual step
+    The loss and the optimizer of the weights are given to it: the second order reads learning
+    rate, momentum, weight decay and momentum buffers from the optimizer, so that the virtual step
     is the step that SGD would take.
     """
 
@@ -86,7 +86,7 @@ class Architect:
             epsilon: The central difference moves w by epsilon / ||v|| along v (DARTS: 0.01).
             compute: Its autocast and micro-batches are those of every pass, but that the exact
                 second order takes batches whole; None is fp32, whole batches.
-            scaler: Of the step of the alphas' optimiser, which then gets scaled gradients; only
+            scaler: Of the step of the alphas' optimizer, which then gets scaled gradients; only
                 the first order allows one that is enabled.
             ranks: The processes that search together; `gradient` and `step` are collective.
 
@@ -203,7 +203,7 @@ class Architect:
     def _second_order_exact(
         self, val_batch: Batch, train_batch: Batch
     ) -> tuple[list[Tensor], Tensor]:
-        """Eq. 6 as it stands: differentiate L_val(w'(alpha), alpha) through the virtual step."""
+        """Eq. 6 exactly: differentiate L_val(w'(alpha), alpha) through the virtual step."""
         leaves = _as_leaves(self._weights())
         w = list(leaves.values())
         gradient = torch.autograd.grad(

@@ -39,7 +39,7 @@ def epoch_record(
         num_classes: Number of classes of the data set.
 
     Returns:
-        By group: raw alphas and weights (None where the space has no such pair), weights of whole
+        By group: raw alphas and weights (None for a pair the space does not have), weights of whole
         edges where the method has them, mean entropy in nats, number of skip connections. Then
         the genotype, and parameters and multiply-adds of its evaluation network with 36 channels
         and 20 cells, without the auxiliary head.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class Substitute:
-    """Stands for a network whose own tensors it neither reads nor writes in a call.
+    """A network called on given tensors, which neither reads nor writes its own.
 
     Knows where the tensors hang, not the tensors; they may be moved or loaded in between.
     """

@@ -8,8 +8,8 @@ from nas.runtime.compute import Compute
 from nas.runtime.step_memory import MemoryEstimate, estimate_memory
 
 _SLOTS = {"first_order": 1, "second_order": 4, "second_order_exact": 4}
-"""Numbers kept for a weight besides itself and its gradient: the momentum; in the second order also
-dL_train/dw, w' and dL_val/dw'."""
+"""Numbers kept per weight in addition to itself and its gradient: the momentum; in the second order
+also dL_train/dw, w' and dL_val/dw'."""
 _GRAPHS = {"first_order": 1, "second_order": 1, "second_order_exact": 5}
 """Forward passes whose graph is kept. The exact second order keeps two, and what the backward pass
 of the first leaves for its own derivative: 5.3 in all were measured (darts, C=8, 5 cells)."""

@@ -74,7 +74,7 @@ class Method:
             )
 
     def extra_alphas(self, space: SearchSpace) -> dict[str, Tensor]:
-        """Return the first values of architecture parameters besides the alphas, by name."""
+        """Return the first values of architecture parameters in addition to the alphas, by name."""
         return {}
 
     def build_edge(

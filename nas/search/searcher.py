@@ -130,7 +130,7 @@ class Searcher(EpochLoop):
         self.stops = tuple(stops)
         self.records: list[dict[str, Any]] = []
         """The lines of metrics.jsonl so far."""
-        # All draws of the method, equal on all ranks, whatever else draws from torch's generator.
+        # All draws of the method: equal on all ranks, independent of torch's global generator.
         self.generator = torch.Generator().manual_seed(config.seed)
         self.weight_optimizer = torch.optim.SGD(
             net.parameters(),
@@ -170,7 +170,7 @@ class Searcher(EpochLoop):
         return Progress(self.epoch, self.epochs)
 
     def search(self) -> Genotype:
-        """Run to the last epoch from wherever the state stands, and return the genotype.
+        """Run to the last epoch from the present state, and return the genotype.
 
         Raises:
             Stopped: A signal asked for it; a checkpoint was written.

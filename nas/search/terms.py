@@ -32,7 +32,7 @@ class BetaDecay:
     It regularizes the softmax weights by pushing down the largest alphas most.
 
     Source: beta-DARTS (arXiv:2203.01665) and its code (Sunshine-Ye/Beta-DARTS f307704), where the
-    weight is 50 / 100 per epoch whatever the length of the run.
+    weight is 50 / 100 per epoch for any length of the run.
     Deviation: the code has one matrix of alphas. Here the mean is taken over the edges of all
     groups together; the sum of their means, which others use, is twice that for two groups.
     """

@@ -225,7 +225,7 @@ def _names(names: Any, where: str, at_least_one: bool = False) -> tuple[str, ...
     seen = set()
     for name in checked:
         if name in seen:
-            raise SearchSpaceError(f"{where}: {shown(name)} stands there twice; name it once")
+            raise SearchSpaceError(f"{where}: {shown(name)} is there twice; name it once")
         seen.add(name)
     if at_least_one and not checked:
         raise SearchSpaceError(f"{where}: an edge needs at least one primitive")

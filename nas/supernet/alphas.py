@@ -65,7 +65,7 @@ class Alphas(nn.Module):
         return self.logits_of(group).softmax(dim=1)
 
     def logits_of(self, group: str) -> Tensor:
-        """Return the alphas of a group, (E, P), -inf where the space has no such pair."""
+        """Return the alphas of a group, (E, P), -inf where the space does not have the pair."""
         return self[group].masked_fill(~self.mask(group), -torch.inf)
 
     def weights(self) -> tuple[Tensor, ...]:

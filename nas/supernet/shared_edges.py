@@ -91,7 +91,7 @@ def concatenate(nodes: list[Tensor]) -> Tensor:
 class _Concatenate(torch.autograd.Function):
     """torch.cat over the channels, whose gradients are views with gaps between the pixels.
 
-    All operators on a node's edges read its gradient; here it is a tensor of its own.
+    All operators on a node's edges read its gradient; here it is a separate tensor.
     """
 
     @staticmethod
@@ -140,14 +140,14 @@ def weighted(record: Operator, operator: nn.Module, state: SourceState, weight: 
         x = state.relu
         layers = layers[1:]
     if record.norm_last and _can_weigh(layers[-1]):
-        # In memory of its own: torch 2.15 on a CPU, channels_last, reads an expanded scale as if it
+        # In separate memory: torch 2.15 on a CPU, channels_last, reads an expanded scale as if it
         # had a number for each channel, and gives a wrong gradient without a word.
         return run_layers(layers, x, scale=weight.expand(layers[-1].num_features).contiguous())
     return weight * run_layers(layers, x)
 
 
 def _can_weigh(layer: nn.Module) -> bool:
-    """Whether a layer is a BatchNorm that has no scale of its own and keeps running statistics."""
+    """Whether a layer is a BatchNorm that has no scale and keeps running statistics."""
     return (
         type(layer) is nn.BatchNorm2d
         and not layer.affine

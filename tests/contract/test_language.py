@@ -19,7 +19,9 @@ BRITISH = (
 
 def words():
     """The list in CONTRIBUTING.md."""
-    (block,) = re.findall(r"^```text\n(.*?)^```", CONTRIBUTING.read_text(), re.DOTALL | re.MULTILINE)
+    (block,) = re.findall(
+        r"^```text\n(.*?)^```", CONTRIBUTING.read_text(), re.DOTALL | re.MULTILINE
+    )
     return [word.strip() for word in block.replace("\n", " ").split(",")]
 
 

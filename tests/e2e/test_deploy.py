@@ -302,7 +302,7 @@ def test_what_cannot_be_quantized(exported, folder, tmp_path, capsys, monkeypatc
         (["a.onnx", "--plugins", "a.py"], "--plugins: has no effect on .onnx files"),
         (["mobilenext_0.35", "--plugins", "a.py"], "--plugins: have an effect only on"),
         (["a.onnx", "b.pt", "--image_size=32"], "--image_size: has an effect only on a network by"),
-        (["nowhere.onnx"], "there is no such file"),
+        (["nowhere.onnx"], "the file does not exist"),
         (["DARTS_V2", "--threads=0"], "--threads: expected a number of at least 1"),
     ],
 )

@@ -1,6 +1,6 @@
 """Draw a small image set that needs no download: ten classes of shapes and textures.
 
-The colours of figure and ground, the pose, the scale and the clutter are random and independent
+The colors of figure and ground, the pose, the scale and the clutter are random and independent
 of the class, so that a linear classifier on the pixels stays near chance
 (benchmarks/results/shapes_linear.md) while a small convolutional network learns it.
 

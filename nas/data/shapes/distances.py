@@ -1,6 +1,6 @@
 """The figures of the drawn set as signed distances: below 0 inside, in the units of u and v.
 
-Only sums, products, comparisons and square roots, which every platform rounds alike.
+Only sums, products, comparisons and square roots, which every platform rounds the same way.
 Near an edge they are the distance itself; far from it some are only bounds, which is enough for
 anti-aliasing.
 """

@@ -29,7 +29,7 @@ def image_keys(indices: NDArray[np.int64], stream: int, seed: int) -> NDArray[np
 
 
 class Uniform:
-    """Hands out uniform random numbers, the same for an image whatever else is drawn."""
+    """Yields uniform random numbers, the same for an image no matter what else is drawn."""
 
     def __init__(self, keys: NDArray[np.uint64]) -> None:
         steps = np.arange(1, _NUM_PARAMETERS + 1, dtype=np.uint64) * _GOLDEN

@@ -37,7 +37,7 @@ class PaperRow:
     """
 
     def printed(self, kind: str) -> str | None:
-        """Return the cell of a kind in `KINDS`; None if the table has no such column."""
+        """Return the cell of a kind in `KINDS`; None if the table does not have the column."""
         for column, cell in zip(self.columns, self.cells, strict=True):
             if KINDS.get(column) == kind:
                 return cell

@@ -13,8 +13,8 @@ _EXTRA = {"parameters": "Param. (M), ours", "madds": "MAdd (M), ours", "small": 
 LEGEND = (
     "Columns with `ours` show this project; the other figures are the paper's, as printed. "
     "Parameters and multiply-adds (convolutions and linear layers, images of 224 x 224) were "
-    "counted just now. Top-1, ours: after the last epoch on ImageNet's validation images; where "
-    "there is no such column, nothing was run."
+    "counted just now. Top-1, ours: after the last epoch on ImageNet's validation images; without "
+    "this column, nothing was run."
 )
 
 

@@ -56,7 +56,7 @@ def weights_over_epochs(
             raise ReportError(
                 f"metrics of epoch {record['epoch']}: {key}.{group}: expected {mask.shape[0]} "
                 f"edges of {mask.shape[1]} primitives, null only where the space {space.name!r} "
-                "has no such pair; does space.yaml belong to this run?"
+                "does not have the pair; does space.yaml belong to this run?"
             )
         table = np.where(mask, table, np.nan)
         tables.append(softmax(table) if key == "alphas" else table)
@@ -148,7 +148,7 @@ def alpha_heat_map(
     """Draw architecture weights as an image, for TensorBoard.
 
     Args:
-        weights: (E, P), after softmax; NaN, drawn hatched, where the space has no such pair.
+        weights: (E, P), after softmax; NaN, drawn hatched, where the space does not have the pair.
         primitives: The P names of the columns.
         edges: The E (source, target) pairs of the rows.
         title: The title.

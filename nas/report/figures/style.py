@@ -3,7 +3,7 @@
 Readers with a color vision deficiency can tell the colors apart, and no picture relies on them
 alone: a diagram writes every operator's label, a plot gives each line of a family its own dashes.
 
-Source: P. Tol, "Colour schemes" (SRON technical note): the "light" scheme for fills under black
+Source: P. Tol, "Color schemes" (SRON technical note): the "light" scheme for fills under black
 text and the "vibrant" one for lines, with the two blues moved further apart in lightness.
 """
 

@@ -7,7 +7,7 @@
     tau     = tau_max - (tau_max - tau_min) * epoch / (epochs - 1)
 
 So d loss/d alpha_k = <d loss/d edge, op_i(x)> * p_i * (1[k = i] - p_k) / tau. The weights move
-first, then the alphas, each with a draw of its own.
+first, then the alphas, each with a separate draw.
 
 Source: GDAS (arXiv:1910.04465), Sec. 3, and its code (D-X-Y/AutoDL-Projects f46486e).
 Deviation: the code draws while measuring too; here a measurement runs the most likely operator of

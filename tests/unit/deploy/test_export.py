@@ -254,7 +254,7 @@ def test_what_cannot_be_quantized(path, tmp_path):
     foreign.write_bytes(b"\x08\x0b garbage")
     with pytest.raises(DeployError, match="is not an ONNX model"):
         read_float_model(foreign)
-    with pytest.raises(DeployError, match="there is no such file"):
+    with pytest.raises(DeployError, match="the file does not exist"):
         read_float_model(tmp_path / "nowhere.onnx")
     value = onnx.helper.make_tensor_value_info
     ends = [[value(name, onnx.TensorProto.FLOAT, ["N", 3])] for name in ("images", "logits")]

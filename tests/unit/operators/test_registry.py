@@ -131,7 +131,7 @@ def test_a_faulty_plugin_is_one_error_and_leaves_nothing(tmp_path, text, message
 
 
 def test_a_missing_plugin_file(tmp_path):
-    with pytest.raises(OperatorError, match="no such file"):
+    with pytest.raises(OperatorError, match="the file does not exist"):
         load_plugins([str(tmp_path / "absent.py")])
 
 
