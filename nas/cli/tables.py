@@ -21,16 +21,16 @@ def cost_table(cost: Cost) -> str:
     return _aligned(rows)
 
 
-def evaluation_table(found: Evaluation, class_names: tuple[str, ...]) -> str:
+def evaluation_table(evaluation: Evaluation, class_names: tuple[str, ...]) -> str:
     """Write what a model does on a split, class by class where there are few."""
     lines = [
-        f"{found.num_images} images: top-1 {found.top1:.2f} %, top-5 {found.top5:.2f} %, "
-        f"loss {found.loss:.4f}"
+        f"{evaluation.num_images} images: top-1 {evaluation.top1:.2f} %, "
+        f"top-5 {evaluation.top5:.2f} %, loss {evaluation.loss:.4f}"
     ]
     if len(class_names) <= MAX_CLASSES:
         rows = [
             (name, "-" if accuracy is None else f"{accuracy:.2f} %")
-            for name, accuracy in zip(class_names, found.per_class_accuracy, strict=True)
+            for name, accuracy in zip(class_names, evaluation.per_class_accuracy, strict=True)
         ]
         lines.append(_aligned([("class", "top-1"), *rows]))
     return "\n".join(lines)

@@ -30,12 +30,12 @@ _ALIAS = re.compile(r"^([^\W\d]\w*)\s*=\s*([^\W\d]\w*)\s*$", re.MULTILINE)
 _log = logging.getLogger(__name__)
 
 
-class _Found(NamedTuple):
+class _Call(NamedTuple):
     """A call of Genotype in a text."""
 
     name: str | None
     """What it is assigned to."""
-    call: str
+    text: str
 
 
 def parse_text(text: str, name: str | None = None) -> dict[str, list]:
@@ -65,15 +65,15 @@ def _chosen(text: str, name: str | None) -> str | None:
     if name is not None:
         aliases = dict(_ALIAS.findall(text))
         wanted = aliases.get(name, name)
-        named = [found.call for found in candidates if found.name == wanted]
+        named = [call.text for call in candidates if call.name == wanted]
         if not named:
-            names = sorted({found.name for found in candidates if found.name} | aliases.keys())
+            names = sorted({call.name for call in candidates if call.name} | aliases.keys())
             raise GenotypeError(f"no genotype is named {shown(name)}; {close_matches(name, names)}")
         return named[0]
     if not candidates:
         return None
-    calls = list(dict.fromkeys(found.call for found in candidates))
-    names = list(dict.fromkeys(found.name for found in candidates if found.name))
+    calls = list(dict.fromkeys(call.text for call in candidates))
+    names = list(dict.fromkeys(call.name for call in candidates if call.name))
     is_log = len(names) <= 1 or {name.lower() for name in names} == {"genotype"}
     if len(calls) > 1 and not is_log:
         raise GenotypeError(
@@ -81,10 +81,10 @@ def _chosen(text: str, name: str | None) -> str | None:
         )
     if len(calls) > 1:
         _log.warning("the text holds %d different genotypes; the last one is read", len(calls))
-    return candidates[-1].call
+    return candidates[-1].text
 
 
-def _candidates(text: str) -> Iterator[_Found]:
+def _candidates(text: str) -> Iterator[_Call]:
     """Find the calls of Genotype in a text that need not be Python, in order."""
     position = num_broken = 0
     while num_broken < _MAX_BROKEN and (start := _START.search(text, position)):
@@ -96,7 +96,7 @@ def _candidates(text: str) -> Iterator[_Found]:
         elif not line.lstrip().startswith("#"):  # else a comment
             assigned = _ASSIGNED.search(text[max(0, start.start() - 200) : start.start()])
             call = "Genotype" + text[start.end() - 1 : position]
-            yield _Found(assigned[1] if assigned else None, call)
+            yield _Call(assigned[1] if assigned else None, call)
 
 
 def _end_of_call(text: str) -> int | None:

@@ -13,5 +13,5 @@ def test_a_picture_is_not_worth_a_search(monkeypatch, tmp_path, caplog):
         raise ReportError(f"{path}: the disk is full")
 
     monkeypatch.setattr("nas.cli.run_search.write_report", fail)
-    _finish(SearchResult(load_genotype("DARTS_V2"), tmp_path))
+    _finish(SearchResult(load_genotype("DARTS_V2"), tmp_path, stop=None))
     assert "no picture: " in caplog.text and "the disk is full" in caplog.text

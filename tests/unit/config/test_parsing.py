@@ -310,6 +310,7 @@ def test_abbreviations_are_off(name):
         ("epochs:", ["epochs: expected a whole number, found null"]),
         ("device: null", ["device: expected 'auto' or 'cpu' or 'cuda', found null"]),
         ("plugins: null", ["plugins: expected a list of text, found null"]),
+        ("data: ~", ["data: expected text, found null (which `~` alone means in YAML)"]),
         ("plugins: a,b", ["plugins: expected a list of text, found 'a,b'"]),
         ("resume: 1", ["resume: expected true or false, found '1'"]),
         ("num_cells: 0", ["num_cells: expected a number of at least 3 and", "found 0"]),
