@@ -11,13 +11,19 @@ from torch import nn
 from nas.cli.tables import evaluation_table
 from nas.config import Arguments, AugmentConfig, Layer, resolved
 from nas.data import DatasetInfo
+from nas.data.from_config import say_changed_test_images
 from nas.distributed.launch import Share
 from nas.distributed.session import join_ranks
 from nas.errors import CheckpointError, ConfigError
 from nas.genotype import Genotype
 from nas.models import choose_genotype, load_weights
 from nas.models.description import build_from, network_settings
-from nas.models.from_checkpoint import build_described, part_of, read_described
+from nas.models.from_checkpoint import (
+    build_described,
+    part_of,
+    read_described,
+    saved_value_range,
+)
 from nas.records import Evaluation
 from nas.runtime.compute import select_compute
 from nas.runtime.evaluation import evaluate
@@ -114,7 +120,8 @@ def _ours(
     saved, config = _settings(part_of(state, "config", where), given, where)
     config = resolved(config)
     model = part_of(state, "model", where)
-    images = load_split(config, "test")
+    images = load_split(config, "test", saved_value_range(state, where))
+    say_changed_test_images(Path(where), images)
     _check_network(model, config, saved, where)
     _check_classes(images.info, model, part_of(state, "classes", where, list), config, where)
     net = build_described(state, where, config.plugins)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
 from nas.errors import DataError
 
@@ -110,7 +110,7 @@ def read_image(
         if isinstance(cause, UnidentifiedImageError):  # names an object in memory
             reason = "not a format that is known"
         raise DataError(f"{path}: cannot be read as an image ({reason}){CORRUPT_ADVICE}") from cause
-    if is_cut and max(high for _, high in decoded.getextrema()) < 16:
+    if is_cut and int(np.asarray(decoded).max()) < 16:
         raise DataError(
             f"{path}: has 16 bits per color, but no value above 4095; only the upper 8 bits can be "
             "read, which leaves a black image; scale the values up, or convert the file to 8 bits"
@@ -172,11 +172,11 @@ def choose_range(errors: Sequence[DeepImageError]) -> int:
 
 def spread(image: Image.Image) -> int:
     """Return the largest difference of two values of one channel, 0 to 255."""
-    extrema = image.getextrema()
-    return int(max(high - low for low, high in extrema))
+    pixels = np.asarray(image).reshape(-1, len(image.getbands()))
+    return int((pixels.max(axis=0) - pixels.min(axis=0)).max())
 
 
-def _is_cut_to_8_bits(image: Image.Image) -> bool:
+def _is_cut_to_8_bits(image: ImageFile.ImageFile) -> bool:
     """Whether the file has 16 bits per color, of which Pillow keeps the upper 8; before loading."""
     return image.mode not in DEEP_MODES and any(";16" in str(tile[3]) for tile in image.tile)
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from nas.config import AugmentConfig
 from nas.data.datasets import load_dataset
 from nas.data.file_loader import FileLoader
-from nas.data.image_sets import ImageFiles, Images
+from nas.data.fingerprint import read_fingerprint, some_changes
+from nas.data.image_sets import ImageFiles, Images, fingerprint_of
 from nas.data.imagenet import eval_transform, format_transform, load_imagenet, train_transform
 from nas.data.layout import find_layout
 from nas.data.loaders import TensorLoader
@@ -72,6 +73,23 @@ def _check_test_split(config: AugmentConfig) -> None:
         find_layout(root, "test")
 
 
+def say_changed_test_images(checkpoint: Path, images: Images) -> None:
+    """Say if test images are not those that the run of a checkpoint measured on.
+
+    Args:
+        checkpoint: In a run directory or its folder checkpoints; elsewhere nothing is known.
+        images: The test split.
+
+    Raises:
+        ReportError: data.json of the run cannot be read.
+    """
+    runs = [checkpoint.parent, checkpoint.parent.parent]
+    saved = [before for run in runs if (before := read_fingerprint(run)) is not None]
+    now = fingerprint_of(test=images)
+    if saved and saved[0].dataset == now.dataset and (changes := saved[0].changes_to(now)):
+        say(f"these are not the test images of the run: {some_changes(changes)}")
+
+
 def eval_loader(
     images: Images,
     indices: Tensor,
@@ -122,7 +140,6 @@ def train_loader(
     flip = config.horizontal_flip
     if isinstance(images, ImageFiles):
         file_transform = train_transform(images.info, config.color_jitter, horizontal_flip=flip)
-        say_augmentation(format_transform(config.color_jitter, horizontal_flip=flip))
         return FileLoader(
             _chosen(images, indices),
             config.batch_size,
@@ -135,7 +152,6 @@ def train_loader(
             share=share,
         )
     transform = TrainTransform(images.info, config.cutout or 0, horizontal_flip=flip)
-    say_augmentation(str(transform))
     return TensorLoader(
         images.images[indices],
         images.labels[indices],
@@ -149,10 +165,12 @@ def train_loader(
     )
 
 
-def say_augmentation(steps: str) -> None:
-    """Say what is done to training images; flips are the user's choice."""
-    advice = "; if left and right differ, turn flips off with `horizontal_flip` false"
-    say(f"augmentation: {steps}{'' if 'no flips' in steps else advice}")
+def format_augmentation(config: AugmentConfig, images: Images) -> str:
+    """Say what `train_loader` does to the images."""
+    flip = config.horizontal_flip
+    if isinstance(images, ImageFiles):
+        return format_transform(config.color_jitter, horizontal_flip=flip)
+    return str(TrainTransform(images.info, config.cutout or 0, horizontal_flip=flip))
 
 
 def _chosen(images: ImageFiles, indices: Tensor) -> ImageFiles:

@@ -15,6 +15,8 @@ from torch import Generator, Tensor
 from nas.data.image_sets import DatasetInfo
 from nas.errors import ConfigError
 
+FLIP_ADVICE = " (where left and right differ, set horizontal_flip to false)"
+
 
 class TrainTransform:
     """Crop at random, flip at random, normalize, cut out.

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nas.errors import CheckpointError, NasError
+from nas.errors import CheckpointError, NasError, shown
 from nas.genotype import Genotype
 from nas.models.description import build_model
 from nas.models.weights import fit_weights
@@ -35,6 +35,20 @@ def read_described(path: Path) -> tuple[dict[str, Any], str]:
         advice = "it is of a search; train its cells first" if is_search else _ADVICE
         raise CheckpointError(f"{path}: does not say which network it is of; {advice}")
     return {**state, **described}, str(path)
+
+
+def saved_value_range(state: dict[str, Any], where: str) -> int | None:
+    """Return what is white in gray images of more than 8 bits; None: the dataset has none.
+
+    Raises:
+        CheckpointError: It is not a number.
+    """
+    value = state.get("value_range")
+    if value is not None and (type(value) is not int or value < 1):
+        raise CheckpointError(
+            f"{where}: value_range: expected a whole number, found {shown(value)}"
+        )
+    return value
 
 
 def part_of(state: dict[str, Any], key: str, where: str, kind: type = dict) -> Any:

@@ -8,7 +8,6 @@ from torch import Tensor
 from nas.config import SearchConfig
 from nas.data import TensorLoader, TrainTransform, load_dataset, stratified_split
 from nas.data.fingerprint import check_unchanged
-from nas.data.from_config import say_augmentation
 from nas.data.image_sets import fingerprint_of
 from nas.distributed.launch import WHOLE, Share
 from nas.errors import ConfigError
@@ -56,7 +55,6 @@ def load_search_data(config: SearchConfig, compute: Compute, share: Share = WHOL
             "use more images"
         )
     transform = TrainTransform(info, horizontal_flip=config.horizontal_flip)
-    say_augmentation(str(transform))
 
     def loader(indices: Tensor, seed: int) -> TensorLoader:
         return TensorLoader(
@@ -80,4 +78,5 @@ def load_search_data(config: SearchConfig, compute: Compute, share: Share = WHOL
         num_classes=info.num_classes,
         num_images=NumImages(weights=len(for_weights), alphas=len(for_alphas)),
         fingerprint=fingerprint,
+        augmentation=str(transform),
     )

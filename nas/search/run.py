@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 from nas.config import SearchConfig, run_settings
 from nas.config.choice import read_choice, read_choices
 from nas.data.fingerprint import FILE_NAME
+from nas.data.transforms import FLIP_ADVICE
 from nas.distributed.launch import Share
 from nas.distributed.ranks import Ranks
 from nas.distributed.session import check_ranks, format_ranks, join_ranks, prepare_network
@@ -191,6 +192,9 @@ def _search(
             f"{describe_compute(compute)}{format_ranks(config, ranks)}; "
             f"{data.num_images.weights} images for w, {data.num_images.alphas} for alpha; "
             f"run {run.path}"
+        )
+        announce(
+            f"augmentation: {data.augmentation}{FLIP_ADVICE if config.horizontal_flip else ''}"
         )
         if (config.epochs - searcher.epoch) * len(data.train_loader) >= LONG_RUN_STEPS:
             announce(memory.describe())

@@ -61,6 +61,8 @@ class SearchData:
     num_images: NumImages
     fingerprint: Fingerprint | None = None
     """What is written to data.json; None: the images come from elsewhere."""
+    augmentation: str = ""
+    """What is done to training images, in words."""
 
 
 class Searcher(EpochLoop):

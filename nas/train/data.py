@@ -8,7 +8,7 @@ import torch
 from nas.config import AugmentConfig
 from nas.data import stratified_split
 from nas.data.fingerprint import check_unchanged
-from nas.data.from_config import eval_loader, load_split, train_loader
+from nas.data.from_config import eval_loader, format_augmentation, load_split, train_loader
 from nas.data.image_sets import Images, fingerprint_of
 from nas.distributed.launch import WHOLE, Share
 from nas.errors import ConfigError
@@ -74,4 +74,5 @@ def load_train_data(
         num_test=len(test),
         num_val=len(held_out),
         fingerprint=fingerprint,
+        augmentation=format_augmentation(config, images),
     )

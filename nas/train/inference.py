@@ -1,5 +1,6 @@
 """A trained network that takes images as they are and returns the names of classes."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,12 @@ from torch import Tensor, nn
 from nas.data import DatasetInfo
 from nas.data.prepare import ImageLike, dataset_info, prepare_images
 from nas.errors import CheckpointError
-from nas.models.from_checkpoint import build_described, part_of, read_described
+from nas.models.from_checkpoint import (
+    build_described,
+    part_of,
+    read_described,
+    saved_value_range,
+)
 
 
 @dataclass(frozen=True)
@@ -143,4 +149,6 @@ def load_trained(
     if not isinstance(dataset, str) or not isinstance(image_size, int | None):
         raise CheckpointError(f"{where}: does not say which images it was trained on")
     net = build_described(state, where, plugins).to(device)
-    return TrainedNetwork(net, dataset_info(dataset, classes, image_size), where)
+    info = dataset_info(dataset, classes, image_size)
+    info = dataclasses.replace(info, value_range=saved_value_range(state, where))
+    return TrainedNetwork(net, info, where)

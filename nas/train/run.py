@@ -16,6 +16,7 @@ from torch.nn import CrossEntropyLoss
 
 from nas.config import AugmentConfig, plain_settings, resolved, run_settings
 from nas.data.fingerprint import FILE_NAME
+from nas.data.transforms import FLIP_ADVICE
 from nas.distributed.launch import Share
 from nas.distributed.ranks import Ranks
 from nas.distributed.session import check_ranks, format_ranks, join_ranks, prepare_network
@@ -138,6 +139,7 @@ def _train(
             description={
                 "model": describe_model(genotype, settings),
                 "classes": list(info.class_names),
+                "value_range": info.value_range,
                 "config": plain_settings(config),
             },
             callbacks=[log.on_epoch] if log else [],
@@ -153,6 +155,9 @@ def _train(
             f"{info.name}: {data.num_train} training, {data.num_test} test, {data.num_val} "
             f"held-out images of {data.image_shape}; {describe_compute(compute)}"
             f"{format_ranks(config, ranks)}; run {path}"
+        )
+        announce(
+            f"augmentation: {data.augmentation}{FLIP_ADVICE if config.horizontal_flip else ''}"
         )
         _announce_duration(trainer, memory, announce)
         if log:

@@ -47,6 +47,8 @@ class TrainData:
     """Held-out images."""
     fingerprint: Fingerprint | None = None
     """What is written to data.json; None: the images come from elsewhere."""
+    augmentation: str = ""
+    """What is done to training images, in words."""
 
 
 class Trainer(EpochLoop):

@@ -37,6 +37,7 @@ SMALL = {
 }
 FILES = {
     *("config.yaml", "env.json", "genotype.json", "cost.json", "metrics.jsonl", "timing.jsonl"),
+    "data.json",
     *("evaluation.json", "checkpoints", "tensorboard", "curves.png", "report.html"),
     *("cell_normal.png", "cell_normal.svg", "cell_reduce.png", "cell_reduce.svg"),
 }
@@ -148,8 +149,9 @@ def test_what_cannot_be_evaluated(run, tmp_path, capsys, case):
     for word, place in places.items():
         arguments = [argument.replace(word, str(place)) for argument in arguments]
     assert main(arguments) == 2
-    stderr = capsys.readouterr().err.strip()
-    assert message in stderr and "\n" not in stderr and stderr.startswith("augment.py: error: ")
+    *notes, error = capsys.readouterr().err.strip().splitlines()
+    assert message in error and error.startswith("augment.py: error: ")
+    assert all(note.startswith("augment.py: ") and "error" not in note for note in notes)
 
 
 CASES = {

@@ -21,6 +21,7 @@ from tests.e2e.runs import SPACE, STEPS, TINY, search
 
 FILES = {
     *("config.yaml", "env.json", "space.yaml", "genotype.json", "metrics.jsonl", "timing.jsonl"),
+    "data.json",
     *("checkpoints", "tensorboard", "curves.png", "alphas.png", "report.html"),
     *("cell_normal.png", "cell_normal.svg", "cell_reduce.png", "cell_reduce.svg"),
 }
