@@ -110,8 +110,13 @@ class TorchRanks(Ranks):
 
     def on_first(self, function: Callable[[], Result]) -> Result | None:
         """See `Ranks`."""
-        results = []
-        self.bytes_from_first(lambda: results.append(function()) or b"")
+        results: list[Result] = []
+
+        def call() -> bytes:
+            results.append(function())
+            return b""
+
+        self.bytes_from_first(call)
         return results[0] if self.is_first else None
 
     def bytes_from_first(self, function: Callable[[], bytes]) -> bytes:

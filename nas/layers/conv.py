@@ -2,7 +2,7 @@
 
 Shapes: (N, C_in, H, W) -> (N, C_out, ceil(H / stride), ceil(W / stride)). No convolution has a
 bias. `affine` is whether the BatchNorms have a scale and a shift: off in a search, so that they
-do not rescale what the architecture weights scale, and on in a retrain.
+do not rescale what the architecture weights scale, and on in training.
 
 Source: DARTS (arXiv:1806.09055), Sec. 3.1 and its code.
 """

@@ -16,9 +16,8 @@ def drop_path(x: Tensor, drop_prob: float | Tensor) -> Tensor:
     Source: FractalNet (arXiv:1605.07648), Sec. 3, as used by DARTS (arXiv:1806.09055), Sec. 3.1.
     """
     if isinstance(drop_prob, Tensor):
-        keep_prob = 1 - drop_prob
-        mask = torch.bernoulli(keep_prob.expand(len(x), 1, 1, 1))
-        return x * mask.to(x.dtype) / keep_prob
+        kept = torch.bernoulli((1 - drop_prob).expand(len(x), 1, 1, 1))
+        return x * kept.to(x.dtype) / (1 - drop_prob)
     if drop_prob == 0:
         return x
     keep_prob = 1 - drop_prob

@@ -15,7 +15,7 @@ On other devices, layouts and settings this is convolution and BatchNorm as torc
 Shape legend: N images, C_in and C_out channels, H rows, W columns; M = N * H * W pixels.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard, cast
 
 import torch
 import torch.nn.functional as F
@@ -50,15 +50,13 @@ def run_layers(layers: list[nn.Module], x: Tensor, scale: Tensor | None = None) 
     """
     position = 0
     while position < len(layers):
-        pair = layers[position : position + 2]
-        last = position + len(pair) == len(layers)
-        if len(pair) == 2 and _is_pointwise(pair[0]) and _is_plain_norm(pair[1]):
-            x = _convolve_and_normalise(x, *pair, scale if last else None)
+        layer, is_last = layers[position], position + 1 == len(layers)
+        if not is_last and _is_pointwise(layer) and _is_plain_norm(norm := layers[position + 1]):
+            x = _convolve_and_normalize(x, layer, norm, scale if norm is layers[-1] else None)
             position += 2
             continue
-        layer = layers[position]
-        if position + 1 == len(layers) and scale is not None:
-            x = _normalise(x, layer, scale)
+        if is_last and scale is not None:
+            x = _normalize(x, cast(nn.BatchNorm2d, layer), scale)
         elif position and type(layer) is nn.ReLU and type(layers[position - 1]) is nn.BatchNorm2d:
             x = F.relu_(x)  # in place: nobody else has a BatchNorm's output, no gradient reads it
         else:
@@ -67,7 +65,7 @@ def run_layers(layers: list[nn.Module], x: Tensor, scale: Tensor | None = None) 
     return x
 
 
-def _is_pointwise(layer: nn.Module) -> bool:
+def _is_pointwise(layer: nn.Module) -> TypeGuard[nn.Conv2d]:
     return (
         type(layer) is nn.Conv2d
         and layer.kernel_size == layer.stride == (1, 1)
@@ -78,7 +76,7 @@ def _is_pointwise(layer: nn.Module) -> bool:
     )
 
 
-def _is_plain_norm(layer: nn.Module) -> bool:
+def _is_plain_norm(layer: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
     return (
         type(layer) is nn.BatchNorm2d
         and layer.training
@@ -87,7 +85,7 @@ def _is_plain_norm(layer: nn.Module) -> bool:
     )
 
 
-def _convolve_and_normalise(
+def _convolve_and_normalize(
     x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d, scale: Tensor | None
 ) -> Tensor:
     num_pixels = x.numel() // x.shape[1]
@@ -106,6 +104,8 @@ def _convolve_and_normalise(
         return _one_by_one(x, conv, norm, scale)
     factors = (norm.weight if scale is None else scale, norm.bias)
     z = _PointwiseNorm.apply(x, conv.weight, *factors, *moments, norm.eps)
+    assert norm.num_batches_tracked is not None and norm.momentum is not None
+    assert norm.running_mean is not None and norm.running_var is not None
     norm.num_batches_tracked.add_(1)
     norm.running_mean.lerp_(moments.mean, norm.momentum)
     norm.running_var.lerp_(moments.var * (num_pixels / (num_pixels - 1)), norm.momentum)
@@ -114,10 +114,11 @@ def _convolve_and_normalise(
 
 def _one_by_one(x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d, scale: Tensor | None) -> Tensor:
     x = conv(x)
-    return norm(x) if scale is None else _normalise(x, norm, scale)
+    return norm(x) if scale is None else _normalize(x, norm, scale)
 
 
-def _normalise(x: Tensor, norm: nn.BatchNorm2d, scale: Tensor) -> Tensor:
+def _normalize(x: Tensor, norm: nn.BatchNorm2d, scale: Tensor) -> Tensor:
+    assert norm.num_batches_tracked is not None and norm.momentum is not None
     if norm.training:
         norm.num_batches_tracked.add_(1)
     return F.batch_norm(
@@ -132,16 +133,16 @@ def _normalise(x: Tensor, norm: nn.BatchNorm2d, scale: Tensor) -> Tensor:
 
 
 class Moments(NamedTuple):
-    """Of the pixels of x and of those of y = W x."""
+    """Moments over the pixels of x and over those of y = W x."""
 
     mean_x: Tensor
     """(C_in,)."""
     through: Tensor
     """W Cov(x), (C_out, C_in)."""
     mean: Tensor
-    """(C_out,), of y."""
+    """(C_out,), for y."""
     var: Tensor
-    """(C_out,), of y."""
+    """(C_out,), for y."""
 
 
 def _moments(pixels: Tensor, matrix: Tensor) -> tuple[Moments, bool]:
@@ -226,7 +227,7 @@ class _PointwiseNorm(torch.autograd.Function):
 
 
 def _differentiable_backward(ctx: Any, grad: Tensor) -> list[Tensor | None]:
-    """Return the gradients with a graph of their own, from the convolution and the BatchNorm."""
+    """Return the gradients with their graph, from the convolution and the BatchNorm."""
     x, weight, scale, shift, *_ = ctx.saved_tensors
     z = F.batch_norm(F.conv2d(x, weight), None, None, scale, shift, True, eps=ctx.eps)
     inputs = (x, weight, scale, shift)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution whose zeros stand at the bottom and right where they cannot be halved.
+    """A convolution with the padding of TensorFlow: an odd zero goes to the bottom and right.
 
     (N, C_in, H, W) -> (N, C_out, ceil(H / stride), ceil(W / stride)). On an even size a stride of
     2 pads (0, 1) for a 3x3 and (1, 2) for a 5x5 kernel, where `padding=kernel_size // 2` would pad

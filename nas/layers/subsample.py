@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def subsample(x: Tensor, stride: int, offsets: tuple[int, ...] = (0,)) -> tuple[Tensor, ...]:
-    """Return x[:, :, i::stride, i::stride] for every offset i, as tensors of their own.
+    """Return x[:, :, i::stride, i::stride] for every offset i, as separate tensors.
 
     Args:
         x: (N, C, H, W).

@@ -3,6 +3,8 @@
 Source: DARTS (arXiv:1806.09055), Sec. 2.4 and 3.1.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -35,6 +37,7 @@ class GenotypeCell(nn.Module):
             after_reduction: Whether c_{k-2} has twice the resolution of c_{k-1}.
         """
         super().__init__()
+        self.preprocess0: nn.Module
         if after_reduction:
             self.preprocess0 = FactorizedReduce(in_channels[0], channels, affine=True)
         else:
@@ -75,7 +78,8 @@ class GenotypeCell(nn.Module):
         states = [self.preprocess0(s0), self.preprocess1(s1)]
         for operators, sources, drops in zip(self.nodes, self.sources, self.drops, strict=True):
             outputs = []
-            for operator, source, drops_path in zip(operators, sources, drops, strict=True):
+            rows = zip(cast(nn.ModuleList, operators), sources, drops, strict=True)
+            for operator, source, drops_path in rows:
                 output = operator(states[source])
                 if self.training and drops_path:
                     output = drop_path(output, drop_path_prob)

@@ -32,7 +32,7 @@ def choose_genotype(config: AugmentConfig) -> Genotype | None:
             "run directory of a search, or random:SEED; or a `model`"
         )
     if config.genotype.startswith(_RANDOM):
-        return _draw(config)
+        return _random(config.genotype, config)
     genotype = load_genotype(config.genotype)
     if config.space is not None:
         _check_space(genotype, config.space)
@@ -56,12 +56,12 @@ def _check_space(genotype: Genotype, text: str) -> None:
     raise ConfigError(f"space: found {text}, but the genotype {reason}; leave `space` out")
 
 
-def _draw(config: AugmentConfig) -> Genotype:
-    seed = config.genotype.removeprefix(_RANDOM)
+def _random(text: str, config: AugmentConfig) -> Genotype:
+    """Return the random genotype that a text such as "random:0" names."""
+    seed = text.removeprefix(_RANDOM)
     if not re.fullmatch(r"\d{1,9}", seed):
         raise GenotypeError(
-            f"genotype: found {config.genotype}, expected random:SEED with a whole number such as "
-            "random:0"
+            f"genotype: found {text}, expected random:SEED with a whole number such as random:0"
         )
     space = load_space(config.space or "darts")
     resolve(space, config.plugins)

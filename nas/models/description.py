@@ -22,7 +22,7 @@ def network_settings(
         info: Information about the dataset.
     """
     if genotype is None:
-        settings = {"model": config.model, "num_classes": info.num_classes}
+        settings: dict[str, Any] = {"model": config.model, "num_classes": info.num_classes}
         if config.identity_ratio is not None:
             settings["identity_ratio"] = config.identity_ratio
         return settings
@@ -31,7 +31,7 @@ def network_settings(
         "num_classes": info.num_classes,
         "init_channels": config.init_channels,
         "num_cells": config.num_cells,
-        "auxiliary": config.auxiliary_weight > 0,
+        "auxiliary": bool(config.auxiliary_weight),
         "stem": config.stem,
     }
 

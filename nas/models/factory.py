@@ -38,11 +38,11 @@ class Family:
     """Settings that the family's name decides."""
 
 
-def _mobilenext_family(source: str, sizes: tuple[str, ...] = ("1.0",), **fixed: str) -> Family:
+def _mobilenext_family(source: str, sizes: tuple[str, ...] = ("1.0",), **fixed: Any) -> Family:
     return Family(partial(mobilenext, **fixed), sizes, source, fixed=frozenset(fixed))
 
 
-def _mobilenet_v2_family(block: str, source: str, **defaults: float) -> Family:
+def _mobilenet_v2_family(block: str, source: str, **defaults: Any) -> Family:
     build = partial(mobilenet_v2, block=block, **defaults)
     return Family(build, ("1.0",), source, fixed=frozenset({"block"}))
 

@@ -175,6 +175,7 @@ def mobilenet_v2(
         if block not in BLOCKS:
             raise ConfigError(f"block: {shown(block)} is unknown; {close_matches(block, BLOCKS)}")
         block = BLOCKS[block]
+    assert not isinstance(block, str)
     return MobileNetV2(width_mult, block, num_classes=num_classes, dropout=dropout)
 
 

@@ -8,7 +8,7 @@ Source: MobileNeXt (arXiv:2007.02269), Table 1, Fig. 4 and Sec. 4.4, and the aut
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from torch import Tensor, nn
 
@@ -48,7 +48,7 @@ class LastReLU6(nn.Module):
 
     def __init__(self, spec: BlockSpec):
         super().__init__()
-        self.conv = sandglass_block(spec).conv
+        self.conv = cast(nn.Sequential, sandglass_block(spec).conv)
         if not isinstance(self.conv[-1], nn.ReLU6):
             self.conv.append(nn.ReLU6())  # not in place: the shortcut is added to its output
         self.shortcut_channels = spec.shortcut_channels
@@ -94,7 +94,7 @@ class NarrowDepthwise(nn.Module):
 
 
 class Linked(NamedTuple):
-    """What a block hands to the next one where their bottlenecks are joined."""
+    """What a block passes to the next one if their bottlenecks are joined."""
 
     output: Tensor
     """(N, C, H, W)."""

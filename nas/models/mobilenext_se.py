@@ -49,7 +49,7 @@ class MobileNeXtSE(FeatureNetwork):
         blocks = self.features[1:]
         for index, block in enumerate(blocks):
             # p_i = p * i / n, counted from 0
-            block.drop_prob = value * index / len(blocks)
+            setattr(block, "drop_prob", value * index / len(blocks))  # noqa: B010
 
 
 def mobilenext_se(

@@ -158,7 +158,7 @@ def _pointwise(in_channels: int, out_channels: int, groups: int = 1) -> list[nn.
 
 def _depthwise(channels: int, kernel_size: int, stride: int = 1) -> list[nn.Module]:
     if stride == 1:
-        conv = DepthwiseConv2d(channels, kernel_size)  # SAME is even padding at stride 1
+        conv: nn.Module = DepthwiseConv2d(channels, kernel_size)  # SAME is even padding at stride 1
     else:
         conv = SameConv2d(channels, channels, kernel_size, stride, groups=channels)
     return [conv, se_norm(channels)]

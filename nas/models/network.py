@@ -25,6 +25,8 @@ class GenotypeNetwork(nn.Module):
     of the second. Drop path is 0 until `drop_path_prob` is set.
     """
 
+    _drop_prob: Tensor
+
     def __init__(
         self,
         genotype: Genotype,

@@ -100,7 +100,7 @@ class _Builder:
     def __call__(self, num_classes: int = 1000, **settings: Any) -> nn.Module:
         ours = {_RENAMED.get(key, key): value for key, value in settings.items()}
         model = build_network(self.ours, num_classes=num_classes or 1, **ours)
-        model.num_classes = num_classes
+        setattr(model, "num_classes", num_classes)  # noqa: B010  (timm reads it)
         if num_classes == 0:  # timm's way to ask for features
             model.classifier = nn.Identity()
         return model

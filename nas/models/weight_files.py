@@ -5,7 +5,7 @@ file is executed. Objects that are neither tensors nor plain values are skipped.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -92,7 +92,9 @@ def _read_torch(path: Path) -> Any:
     try:
         with path.open("rb") as stream:
             start = stream.read(32)
-        skipped = [(_Skipped, name) for name in _other_objects(path)]
+        skipped: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+            (_Skipped, name) for name in _other_objects(path)
+        ]
         with torch.serialization.safe_globals(skipped):
             return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as cause:

@@ -10,7 +10,7 @@ import logging
 import re
 import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 
@@ -59,7 +59,7 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     try:
         with replacing(path) as stream:
             hashing = _HashingWriter(stream)
-            torch.save(state, hashing)
+            torch.save(state, cast(IO[bytes], hashing))
             stream.write(b"\nnas checkpoint sha256 %s\n" % hashing.sha256.hexdigest().encode())
     except (OSError, RuntimeError) as cause:
         raise CheckpointError(

@@ -43,7 +43,7 @@ class Compute:
 
     def place(self, net: nn.Module) -> nn.Module:
         """Move a network to the device, in the memory format; compile it if the mode is set."""
-        net = net.to(self.device, memory_format=self.memory_format)
+        net = net.to(self.device).to(memory_format=self.memory_format)
         if self.compile_mode is not None:
             net.compile(mode=self.compile_mode)
         return net
@@ -132,7 +132,8 @@ def select_compute(config: ComputeConfig) -> Compute:
 def describe_compute(compute: Compute) -> str:
     """Return the arithmetic in a few words, for the log."""
     names = {dtype: name for name, dtype in _AUTOCAST_DTYPES.items()}
-    precision = names.get(compute.autocast_dtype, "tf32" if compute.tf32 else "fp32")
+    plain = "tf32" if compute.tf32 else "fp32"
+    precision = names[compute.autocast_dtype] if compute.autocast_dtype else plain
     layout = next(name for name, f in _MEMORY_FORMATS.items() if f is compute.memory_format)
     compiled = f"compiled ({compute.compile_mode})" if compute.compile_mode else "not compiled"
     pieces = f", micro-batches of {compute.micro_batch}" if compute.micro_batch else ""

@@ -33,12 +33,14 @@ class RunLog:
         Raises:
             RunDirectoryError: It cannot be written.
         """
+        assert self.writer is not None  # `start` opens it
         with writing(self.run.tensorboard):
             self.log(record)
             self.writer.flush()
 
     def log(self, record: dict[str, Any]) -> None:
         """Add the record to the writer; a subclass adds more."""
+        assert self.writer is not None
         for name in self.scalars:
             if name in record:
                 self.writer.add_scalar(name, record[name], record["epoch"])

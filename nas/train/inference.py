@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -88,10 +88,6 @@ class TrainedNetwork(nn.Module):
         device = next(self.net.parameters()).device
         return prepare_images(images, self.info).to(device)
 
-    @overload
-    def predict(self, images: ImageLike) -> Prediction | list[Prediction]: ...
-    @overload
-    def predict(self, images: Sequence[ImageLike]) -> list[Prediction]: ...
     @torch.no_grad()
     def predict(
         self, images: Sequence[ImageLike] | ImageLike, batch_size: int = 64
@@ -109,14 +105,14 @@ class TrainedNetwork(nn.Module):
         Raises:
             DataError: An image cannot be read or has another form.
         """
-        several = not isinstance(images, ImageLike) or getattr(images, "ndim", 3) == 4
-        batch = list(images) if several else [images]
+        is_one = isinstance(images, ImageLike) and getattr(images, "ndim", 3) != 4
+        several = [cast(ImageLike, images)] if is_one else list(cast(Sequence[ImageLike], images))
         predictions = [
             self._prediction(row)
-            for start in range(0, max(1, len(batch)), batch_size)
-            for row in self(self.prepare(batch[start : start + batch_size])).softmax(1).cpu()
+            for start in range(0, max(1, len(several)), batch_size)
+            for row in self(self.prepare(several[start : start + batch_size])).softmax(1).cpu()
         ]
-        return predictions if several else predictions[0]
+        return predictions[0] if is_one else predictions
 
     def _prediction(self, probabilities: Tensor) -> Prediction:
         """Return the prediction for the probabilities (num_classes,) of one image."""

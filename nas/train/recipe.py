@@ -4,13 +4,13 @@ Source: DARTS (arXiv:1806.09055), Sec. 3.1 (CIFAR-10) and 3.3 (ImageNet), and it
 (arXiv:2007.02269), Sec. 4.1, and the logs of its released models.
 """
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from nas.config import AugmentConfig
 from nas.runtime.loop import cosine
-
-_RMSPROP = {"alpha": 0.9, "eps": 1e-3}
 
 
 def build_optimizer(net: nn.Module, config: AugmentConfig) -> torch.optim.Optimizer:
@@ -24,13 +24,13 @@ def build_optimizer(net: nn.Module, config: AugmentConfig) -> torch.optim.Optimi
     parameters = list(net.parameters())
     plain = [] if config.norm_decay else [p for p in parameters if p.ndim <= 1]
     decayed = parameters if config.norm_decay else [p for p in parameters if p.ndim > 1]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}]
+    groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": config.weight_decay}]
     if plain:
         groups.append({"params": plain, "weight_decay": 0.0})
-    settings = {"lr": config.learning_rate, "momentum": config.momentum}
+    lr, momentum = config.learning_rate, config.momentum
     if config.optimizer == "rmsprop":
-        return torch.optim.RMSprop(groups, **settings, **_RMSPROP)
-    return torch.optim.SGD(groups, **settings, nesterov=config.nesterov)
+        return torch.optim.RMSprop(groups, lr, alpha=0.9, eps=1e-3, momentum=momentum)
+    return torch.optim.SGD(groups, lr, momentum, nesterov=config.nesterov)
 
 
 def num_slots(config: AugmentConfig) -> int:

@@ -141,7 +141,7 @@ class Trainer(EpochLoop):
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         if drop_path_prob is not None:
-            self.net.drop_path_prob = drop_path_prob
+            setattr(self.net, "drop_path_prob", drop_path_prob)  # noqa: B010  (a property)
         self.net.train()
         started_s, num_images = time.perf_counter(), 0
         for batch in self.train_batches():
@@ -185,7 +185,9 @@ class Trainer(EpochLoop):
                 loss = self.loss(logits, targets)
                 total = loss
                 if aux_logits is not None:
-                    total = loss + self.config.auxiliary_weight * self.loss(aux_logits, targets)
+                    total = loss + (self.config.auxiliary_weight or 0) * self.loss(
+                        aux_logits, targets
+                    )
             self.scaler.scale(share * total).backward()
             passes.append((loss.detach(), logits.detach(), targets))
             shares.append(share * total.detach())
@@ -208,7 +210,7 @@ class Trainer(EpochLoop):
         """Clip the gradient; return its norm before clipping."""
         parameters = [p for p in self.net.parameters() if p.grad is not None]
         if self.config.grad_clip is None:
-            return get_total_norm([p.grad for p in parameters])
+            return get_total_norm([p.grad for p in parameters if p.grad is not None])
         return clip_grad_norm_(parameters, self.config.grad_clip)
 
     def norms(self) -> dict[str, float]:
