@@ -202,7 +202,7 @@ def _check_types(
         if name not in hints:
             raise ConfigError(f"{where}: unknown setting {shown(name)}")
         if not fits({name: value}):
-            place = f"{where}: {name}" if where else f"--{name}"
+            place = f"{where}: {name}" if where else name
             found = "null (which `~` alone means in YAML)" if value is None else shown(value)
             raise ConfigError(f"{place}: expected {_expected(name, hints)}, found {found}")
 
