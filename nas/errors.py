@@ -62,11 +62,11 @@ class DistributedError(NasError):
 
 
 class _Short(reprlib.Repr):
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.maxstring = self.maxother = 200  # long enough for the paths that users type
 
-    def repr_int(self, x, level):
+    def repr_int(self, x: int, level: int) -> str:
         # Python refuses to write an integer of more than 4300 digits.
         return repr(x) if x.bit_length() <= 128 else f"a number of {x.bit_length()} bits"
 

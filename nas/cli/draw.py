@@ -21,7 +21,7 @@ class DrawSettings:
     formats: tuple[Literal["png", "svg", "pdf"], ...] = ("png", "svg")
     """File formats, separated by commas: png, svg and pdf; pdf needs Graphviz's program `dot`."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.formats:
             raise ConfigError("formats: expected at least one of png, svg, pdf")
 

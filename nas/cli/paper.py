@@ -22,7 +22,7 @@ class PaperSettings:
     results: str = setting("runs/imagenet", is_path=True)
     """Folder with the runs of experiments/imagenet/rows/."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.table is not None and self.table not in TITLES:
             numbers = ", ".join(map(str, sorted(TITLES)))
             raise ConfigError(f"table: expected one of {numbers}, found {self.table}")

@@ -21,7 +21,7 @@ class ReportSettings:
     gif: bool = False
     """Also write cells.gif, the cells over the epochs."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.runs:
             raise ConfigError("runs: expected at least one run directory")
         if self.out is not None and len(self.runs) == 1:

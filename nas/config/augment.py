@@ -117,7 +117,7 @@ class AugmentConfig(EvaluateConfig, RunConfig):
     ema_decay: float = setting(0.0, minimum=0, below=1, group="optimization")
     """Decay of the moving average of the weights, which is then what is measured; 0 is off."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_ranges(self)
         for name in ("out", "genotype", "model", "weights", "evaluate"):
             if getattr(self, name) == "":

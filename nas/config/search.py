@@ -96,7 +96,7 @@ class SearchConfig(ComputeConfig, RunConfig):
     alpha_init_std: float = setting(1e-3, minimum=0, group="architect")
     """Standard deviation of the initial alphas."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_ranges(self)
         read_choice(self.method, "method")
         for name in ("term", "monitor", "stop"):

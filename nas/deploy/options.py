@@ -43,7 +43,7 @@ class ExportSettings:
     plugins: tuple[str, ...] = setting((), is_path=True)
     """Modules or .py files with operators that the genotype uses."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_ranges(self)
         suffix = Path(self.out).suffix
         if suffix == ".pt2" and self.opset is not None:
@@ -87,7 +87,7 @@ class QuantizeSettings:
     threads: int = setting(1, minimum=1)
     """Threads for the latency measurement."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_ranges(self)
         for name, allowed in (("calibration", ("best", *CALIBRATIONS)), ("weights", _WEIGHTS),
                               ("activations", _ACTIVATIONS)):  # fmt: skip
@@ -137,7 +137,7 @@ class BenchmarkSettings:
     plugins: tuple[str, ...] = setting((), is_path=True)
     """Modules or .py files with operators that genotypes use."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_ranges(self)
         for name in ("models", "engines", "threads"):
             if not getattr(self, name):

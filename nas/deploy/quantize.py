@@ -39,7 +39,7 @@ class Quantization:
     percentile: float = DEFAULT_PERCENTILE
     """Percent of the values that the range holds; only for percentile."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.calibration not in RULES:
             raise ConfigError(
                 f"calibration: expected {', '.join(RULES)}, found {self.calibration!r}"

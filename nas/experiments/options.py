@@ -30,7 +30,7 @@ class ExecutorSettings:
     partition: str | None = setting(None, group="processes")
     """Partition of Slurm; null is its default. Only for slurm."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_ranges(self)
         for name in ("hours", "cpus", "gpus", "partition"):
             if self.cluster != "slurm" and getattr(self, name) is not None:
@@ -85,7 +85,7 @@ class SweepSettings(ExecutorSettings):
     out: str = setting("runs/sweep", group="run", is_path=True)
     """Folder of the run directories and of the logs."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("spaces", "seeds"):
             values = getattr(self, name)

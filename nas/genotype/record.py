@@ -47,7 +47,7 @@ class Genotype:
     search: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """The search that found it: `seed`, `commit`, `epochs`, final `alphas`, ..."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for cell_type in CELL_TYPES:
             nodes = check_nodes(getattr(self, cell_type), cell_type)
             concat = check_concat(

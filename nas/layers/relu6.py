@@ -13,7 +13,7 @@ class ReLU6(nn.ReLU6):
     well read the output, which the next convolution keeps anyway.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ Source: MobileNeXt (arXiv:2007.02269), Table 2, and the authors' released model.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -121,7 +122,7 @@ def paper_blocks(width_mult: float, identity_ratio: Fraction) -> tuple[BlockSpec
     )
 
 
-def _rows(width_mult: float):
+def _rows(width_mult: float) -> Iterator[tuple[int, int, int, int, int, int]]:
     """Yield (t, M, N, stride, index in the stage, n) for each block."""
     divisor = _divisor(width_mult)
     in_channels = stem_width(width_mult)

@@ -5,7 +5,7 @@ Source: DARTS (arXiv:1806.09055), Sec. 2.4, and its code for the order of entrie
 Shape legend: E edges, P primitives.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -58,7 +58,11 @@ def decode_pairs(strengths: Mapping[str, Tensor], space: SearchSpace) -> Genotyp
     return _decode(strengths, space, keep)
 
 
-def _decode(strengths: Mapping[str, Tensor], space: SearchSpace, keep) -> Genotype:
+def _decode(
+    strengths: Mapping[str, Tensor],
+    space: SearchSpace,
+    keep: Callable[[list[list[Candidate]]], list[Candidate]],
+) -> Genotype:
     concat = tuple(range(NUM_INPUTS, NUM_INPUTS + space.num_nodes))
     cells = {
         group: tuple(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from nas.config import SearchConfig, run_settings
@@ -26,14 +27,14 @@ from nas.runtime.complexity import count_parameters
 from nas.runtime.compute import Compute, describe_compute, select_compute
 from nas.runtime.environment import current_commit, describe_environment
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
-from nas.runtime.step_memory import LONG_RUN_STEPS, StepMemory
+from nas.runtime.step_memory import LONG_RUN_STEPS, MemoryEstimate, StepMemory
 from nas.search import methods  # noqa: F401  (importing it registers them)
 from nas.search.data import load_search_data
 from nas.search.memory import estimate_search_memory
 from nas.search.method import Method, Progress
 from nas.search.monitors import Monitor
 from nas.search.registry import METHODS, MONITORS, STOPS, TERMS, build, settings_of
-from nas.search.searcher import Searcher
+from nas.search.searcher import SearchData, Searcher
 from nas.search.stops import Stop, StoppingRule
 from nas.search.terms import Term
 from nas.space import SearchSpace, get_family, load_space
@@ -213,7 +214,14 @@ def _search(
     return SearchResult(genotype, path, stop)
 
 
-def _estimate_memory(config, net, alphas, method, data, compute):
+def _estimate_memory(
+    config: SearchConfig,
+    net: nn.Module,
+    alphas: Alphas,
+    method: Method,
+    data: SearchData,
+    compute: Compute,
+) -> MemoryEstimate:
     images = torch.empty((2, *data.image_shape), device="meta")
     progress = Progress(0, config.epochs)
     noise = method.draw(alphas, progress, torch.Generator())

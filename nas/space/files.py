@@ -79,6 +79,10 @@ def check_name(name: Any, where: str) -> str:
     return name
 
 
+_Edges = Mapping[str, Mapping[tuple[int, int], tuple[str, ...]]]
+"""By cell type, the primitives on the edges that have a separate list."""
+
+
 @dataclass(frozen=True)
 class _Part:
     """One file of a union as it was written, checked but not yet filled up."""
@@ -88,7 +92,7 @@ class _Part:
     family: str | None
     num_nodes: int | None
     primitives: tuple[str, ...]
-    edges: Mapping[str, Mapping[tuple[int, int], tuple[str, ...]]]
+    edges: _Edges
     plugins: tuple[str, ...]
 
     def all_primitives(self) -> tuple[str, ...]:
@@ -164,7 +168,7 @@ def _parse_part(document: Any, path: Path) -> _Part:
     )
 
 
-def _parse_edges(table: Any, num_nodes: int, where: str):
+def _parse_edges(table: Any, num_nodes: int, where: str) -> _Edges:
     where = f"{where}: edges"
     allowed = {edge_name(edge): edge for edge in edges_of(num_nodes)}
     if not isinstance(table, dict):
@@ -207,7 +211,9 @@ def _agreed_num_nodes(parts: list[_Part]) -> int:
     return next(iter(stated), DEFAULT_NUM_NODES)
 
 
-def _union_of_edges(parts: list[_Part], cell_type: str, num_nodes: int):
+def _union_of_edges(
+    parts: list[_Part], cell_type: str, num_nodes: int
+) -> tuple[tuple[str, ...], ...]:
     return tuple(
         _unique(
             name

@@ -29,7 +29,7 @@ class SharedOperators(nn.Module):
     torch.func.functional_call would leave its stand-ins behind in one of them.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.names: list[str] = []
         self.operators = nn.ModuleList()

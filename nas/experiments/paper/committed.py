@@ -86,7 +86,7 @@ def _latency(row: PaperRow, experiments: Path) -> dict[str, str]:
 
 
 def _searched(row: PaperRow, experiments: Path) -> dict[str, str]:
-    figures = {}
+    figures: dict[str, str] = {}
     full = _table_row(experiments / "cifar10" / "results.json", row.ours)
     if full and _errors(full):
         parameters = statistics.fmean(full["num_parameters_full_size"]) / 1e6
