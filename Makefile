@@ -6,7 +6,7 @@ QUICKSTART := runs/quickstart
 # More requirements than those of pyproject.toml, such as "torch==2.9.*".
 REQUIREMENTS ?=
 
-.PHONY: quickstart test test-all lint docs clean
+.PHONY: quickstart test pytest test-all lint docs clean
 
 # Search and train on the embedded data: no download, no GPU. Starts from the beginning.
 quickstart: $(INSTALLED)
@@ -15,18 +15,22 @@ quickstart: $(INSTALLED)
 	$(BIN)/python augment.py --config experiments/quickstart/augment.yaml \
 		--genotype $(QUICKSTART)/search --out $(QUICKSTART)/augment
 
+# Everything that must pass before a change is merged.
+test: lint pytest
+
 # The default suite. Tests that take minutes are left to test-all.
-test: lint
+pytest: $(INSTALLED)
 	$(BIN)/python -m pytest -n auto
 
 test-all: lint
 	$(BIN)/python -m pytest -n auto -m "slow or not slow"
 
-# Style and import levels.
+# Style, import levels, types.
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 # The documentation as a site, in site/.
 docs: $(INSTALLED)
