@@ -3,7 +3,7 @@
 import codecs
 import re
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -24,10 +24,10 @@ class _StrictLoader(yaml.SafeLoader):
     123, and dates and times are text.
     """
 
-    yaml_implicit_resolvers: ClassVar[dict] = {}  # filled below
+    yaml_implicit_resolvers: dict = {}  # noqa: RUF012  # filled below
     depth = 0
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent):
             raise _error("aliases (*name) are not allowed; write the value out", event)
@@ -61,7 +61,7 @@ class _StrictLoader(yaml.SafeLoader):
 class _TextLoader(_StrictLoader):
     """Leaves every value but null as the text that was written."""
 
-    yaml_implicit_resolvers: ClassVar[dict] = {}
+    yaml_implicit_resolvers: dict = {}  # noqa: RUF012
 
 
 for _loader, _tag, _pattern, _first in (
@@ -86,7 +86,7 @@ _StrictLoader.add_constructor("tag:yaml.org,2002:int", _StrictLoader.construct_w
 
 
 def _error(problem: str, place: yaml.Event | yaml.Node) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)  # type: ignore[arg-type]
 
 
 def parse_yaml(text: str, where: str, error: type[NasError], *, as_text: bool = False) -> Any:

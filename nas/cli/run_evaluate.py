@@ -46,7 +46,7 @@ _MAY_DIFFER = {
     "precision",
     "compile",
 }
-_NOT_FROM_THE_CHECKPOINT = {
+_NOT_FROM_THE_CHECKPOINT: dict[str, Any] = {
     "evaluate": None,
     "out": None,
     "resume": False,
@@ -79,7 +79,8 @@ def run_evaluate(given: Arguments[AugmentConfig]) -> int:
     compute = select_compute(config)
     with join_ranks(compute.device) as ranks:
         if config.out is not None:
-            ranks.on_first(lambda: RunDirectory.check_free(Path(config.out)))
+            out = Path(config.out)
+            ranks.on_first(lambda: RunDirectory.check_free(out))
         share = Share(ranks.rank, ranks.size)
         evaluation = evaluate(
             compute.place(net),

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nas.config import Arguments
+from nas.config import Arguments, AugmentConfig, SearchConfig
 from nas.distributed.launch import read_launch
 from nas.errors import ConfigError, NasError
 from nas.genotype import load_genotype
 from nas.space import load_space
 from nas.strict_yaml import is_directory, is_file
 
-Settings = TypeVar("Settings")
+Settings = TypeVar("Settings", SearchConfig, AugmentConfig)
 _LOGGER = logging.getLogger(__name__)
 _MAY_CHANGE = {
     "out",
@@ -68,7 +68,7 @@ def complete(given: Arguments[Settings], default_out: Callable[[Settings], str])
 
 def _with_own_files(config: Settings, run: Path) -> Settings:
     """Let a run use its own copy of its space or cells if the original file has gone."""
-    changes = {}
+    changes: dict[str, Any] = {}
     space, genotype = getattr(config, "space", None), getattr(config, "genotype", None)
     if isinstance(space, str) and _is_gone(space) and is_file(run / "space.yaml"):
         changes["space"] = str(run / "space.yaml")

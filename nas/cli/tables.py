@@ -1,5 +1,7 @@
 """Tables that the programs print."""
 
+from collections.abc import Sequence
+
 from nas.records import Cost, Evaluation, LayerCost
 
 MAX_CLASSES = 20
@@ -41,7 +43,7 @@ def _row(block: LayerCost) -> tuple[str, str, str, str]:
     return block.name, shape, f"{block.num_parameters:,}", f"{block.madds:,}"
 
 
-def _aligned(rows: list[tuple[str, ...]]) -> str:
+def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
     """Align the first column left and the others right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(

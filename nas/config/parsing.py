@@ -14,7 +14,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
@@ -24,7 +34,10 @@ from nas.config.old_keys import updated
 from nas.config.settings_file import read_settings_file
 from nas.errors import ConfigError, shown
 
-Settings = TypeVar("Settings")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Settings = TypeVar("Settings", bound="DataclassInstance")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)

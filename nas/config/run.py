@@ -27,4 +27,5 @@ class RunConfig:
 
         Source: Goyal et al. (arXiv:1706.02677), Sec. 2.1.
         """
-        return self.batch_size / (self.reference_batch_size or self.batch_size)
+        batch_size: int = self.batch_size  # type: ignore[attr-defined]  # of search and training
+        return batch_size / (self.reference_batch_size or batch_size)

@@ -185,19 +185,19 @@ class Genotype:
         from nas.genotype.text import parse_text
 
         try:
-            return cls(**parse_text(text, name))
+            return cls(**parse_text(text, name))  # type: ignore[arg-type]  # lists, until checked
         except GenotypeError as cause:
             raise GenotypeError(f"{where}: {cause}") from cause
 
 
 def _check_space(space: dict[str, Any], where: str) -> None:
     for key, kind in (("name", str), ("num_nodes", int), ("primitives", list), ("plugins", list)):
-        value = space.get(key, kind())
+        value: Any = space.get(key, kind())
         if type(value) is not kind:
             raise GenotypeError(
                 f"{where}: space.{key}: expected {kind.__name__}, found {shown(value)}"
             )
-        if kind is list and not all(isinstance(entry, str) for entry in value):
+        if isinstance(value, list) and not all(isinstance(entry, str) for entry in value):
             raise GenotypeError(f"{where}: space.{key}: expected a list of names")
 
 

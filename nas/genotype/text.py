@@ -158,8 +158,8 @@ def _by_position(values: list[ast.expr]) -> list[tuple[str, ast.expr]]:
 
 
 def _key(node: ast.expr | None) -> str:
-    is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
-    return node.value if is_text else "**"
+    value = node.value if isinstance(node, ast.Constant) else None
+    return value if isinstance(value, str) else "**"
 
 
 def _called(node: ast.Call) -> str | None:

@@ -56,11 +56,12 @@ def _only_a_type(node: ast.Call) -> bool:
 
 
 def _range(node: ast.Call) -> list[int] | None:
-    limits = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
-    if node.keywords or not 1 <= len(limits) == len(node.args) <= 3:
-        return None
-    if any(type(limit) is not int or not 0 <= limit <= _MAX_RANGE for limit in limits):
-        return None
-    if len(limits) == 3 and limits[2] == 0:
+    limits: list[int] = []
+    for argument in node.args:
+        value = argument.value if isinstance(argument, ast.Constant) else None
+        if type(value) is not int or not 0 <= value <= _MAX_RANGE:
+            return None
+        limits.append(value)
+    if node.keywords or not 1 <= len(limits) <= 3 or limits[2:] == [0]:
         return None
     return list(range(*limits))
