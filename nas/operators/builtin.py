@@ -21,7 +21,6 @@ from nas.layers import (
 from nas.operators.registry import register_operator
 
 _DARTS = "DARTS (arXiv:1806.09055), Sec. 3.1"
-_RELU_TO_NORM = {"relu_first": True, "norm_last": True}
 _REDUCTION_RATIO = 6
 _EXPANSION_RATIO = 6
 
@@ -32,7 +31,12 @@ def _none(channels: int, stride: int, *, affine: bool) -> nn.Module:
 
 
 @register_operator(
-    "skip_connect", source=_DARTS, is_identity=True, parameter_free=True, **_RELU_TO_NORM
+    "skip_connect",
+    source=_DARTS,
+    is_identity=True,
+    parameter_free=True,
+    relu_first=True,
+    norm_last=True,
 )
 def _skip_connect(channels: int, stride: int, *, affine: bool) -> nn.Module:
     if stride == 1:
@@ -50,37 +54,39 @@ def _avg_pool_3x3(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return avg_pool(stride)
 
 
-@register_operator("sep_conv_3x3", source=_DARTS, **_RELU_TO_NORM)
+@register_operator("sep_conv_3x3", source=_DARTS, relu_first=True, norm_last=True)
 def _sep_conv_3x3(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return SepConv(channels, 3, stride, affine=affine)
 
 
-@register_operator("sep_conv_5x5", source=_DARTS, **_RELU_TO_NORM)
+@register_operator("sep_conv_5x5", source=_DARTS, relu_first=True, norm_last=True)
 def _sep_conv_5x5(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return SepConv(channels, 5, stride, affine=affine)
 
 
-@register_operator("sep_conv_7x7", source=_DARTS, **_RELU_TO_NORM)
+@register_operator("sep_conv_7x7", source=_DARTS, relu_first=True, norm_last=True)
 def _sep_conv_7x7(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return SepConv(channels, 7, stride, affine=affine)
 
 
-@register_operator("dil_conv_3x3", source=_DARTS, **_RELU_TO_NORM)
+@register_operator("dil_conv_3x3", source=_DARTS, relu_first=True, norm_last=True)
 def _dil_conv_3x3(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return DilConv(channels, 3, stride, affine=affine)
 
 
-@register_operator("dil_conv_5x5", source=_DARTS, **_RELU_TO_NORM)
+@register_operator("dil_conv_5x5", source=_DARTS, relu_first=True, norm_last=True)
 def _dil_conv_5x5(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return DilConv(channels, 5, stride, affine=affine)
 
 
-@register_operator("conv_7x1_1x7", source=_DARTS, **_RELU_TO_NORM)
+@register_operator("conv_7x1_1x7", source=_DARTS, relu_first=True, norm_last=True)
 def _conv_7x1_1x7(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return FactorizedConv(channels, 7, stride, affine=affine)
 
 
-@register_operator("conv_3x3", source="MobileNeXt (arXiv:2007.02269), Appendix B", **_RELU_TO_NORM)
+@register_operator(
+    "conv_3x3", source="MobileNeXt (arXiv:2007.02269), Appendix B", relu_first=True, norm_last=True
+)
 def _conv_3x3(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return ReLUConvBN(channels, channels, 3, stride, affine=affine)
 

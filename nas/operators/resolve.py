@@ -121,6 +121,8 @@ def _import(plugin: str) -> None:
     if not path.is_file():
         raise OperatorError("the file does not exist")
     spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise OperatorError("Python cannot import this file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     with _importing_from(path.resolve().parent):

@@ -153,7 +153,7 @@ class Architect:
         else:
             gradient, val_loss = self._second_order(val_batch, train_batch)
         if term is not None:  # it has no weights w, so its gradient is the same in every order
-            gradient = torch._foreach_add(gradient, self._gradient_of(term))
+            gradient = list(torch._foreach_add(gradient, self._gradient_of(term)))
         names = (name for name, _ in self.alphas.named_parameters())
         return AlphaGradient(dict(zip(names, gradient, strict=True)), val_loss)
 
@@ -206,14 +206,14 @@ class Architect:
         """Eq. 6 exactly: differentiate L_val(w'(alpha), alpha) through the virtual step."""
         leaves = _as_leaves(self._weights())
         w = list(leaves.values())
-        gradient = torch.autograd.grad(
+        own = torch.autograd.grad(
             self._loss(leaves, train_batch),
             w,
             create_graph=True,
             materialize_grads=True,
             allow_unused=True,
         )
-        gradient = self.ranks.mean_in_graph(gradient)
+        gradient = self.ranks.mean_in_graph(own)
         virtual = dict(zip(leaves, self._virtual_step(w, gradient), strict=True))
         val_loss = self._loss(virtual, val_batch)
         of_alphas = list(torch.autograd.grad(val_loss, self._alphas()))
@@ -250,14 +250,17 @@ class Architect:
 
         Both are means over the ranks.
         """
-        total, gradient = torch.zeros((), device=batch[0].device), []
+        total = torch.zeros((), device=batch[0].device)
+        gradient: list[Tensor] = []
         for part, share in self.compute.split(batch):
             loss = share * self._loss(weights, part)
-            found = torch.autograd.grad(
-                self.scaler.scale(loss), inputs, materialize_grads=True, allow_unused=True
+            slopes = list(
+                torch.autograd.grad(
+                    self.scaler.scale(loss), inputs, materialize_grads=True, allow_unused=True
+                )
             )
             total = total + loss.detach()
-            gradient = torch._foreach_add(gradient, found) if gradient else list(found)
+            gradient = list(torch._foreach_add(gradient, slopes)) if gradient else slopes
         self.ranks.mean_([total, *gradient])
         return total, gradient
 

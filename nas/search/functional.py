@@ -19,13 +19,13 @@ class Substitute:
         """Find all places of parameters and buffers; one that hangs in two has one name."""
         self.net = net
         names = {parameter: name for name, parameter in net.named_parameters()}
-        self._weights = [
+        self._weights: list[tuple[dict[str, Any], str, str]] = [
             (module._parameters, key, names[parameter])
             for module in net.modules()
             for key, parameter in module._parameters.items()
             if parameter is not None
         ]
-        self._buffers = [
+        self._buffers: list[tuple[dict[str, Any], str]] = [
             (module._buffers, key)
             for module in net.modules()
             for key, buffer in module._buffers.items()
@@ -39,7 +39,8 @@ class Substitute:
             weights: By the names of `net.named_parameters()`, all of them.
             *inputs: Of the network.
         """
-        own = [(places, key, places[key]) for places, key, *_ in (*self._weights, *self._buffers)]
+        spots = [(places, key) for places, key, _ in self._weights] + self._buffers
+        own = [(places, key, places[key]) for places, key in spots]
         copies: dict[Tensor, Tensor] = {}
         try:
             for places, key, name in self._weights:

@@ -141,7 +141,7 @@ def _search(
     make_log: Callable[[RunDirectory, SearchSpace], EpochLog] | None,
     announce: Callable[[str], None],
 ) -> SearchResult:
-    path, method = Path(config.out), recipe.method
+    path, method = Path(str(config.out)), recipe.method
     if not config.resume:
         ranks.on_first(lambda: RunDirectory.check_free(path))
     share = Share(ranks.rank, ranks.size)
@@ -265,7 +265,7 @@ def _with_details(
 
 
 def _open_run(config: SearchConfig, space: SearchSpace, device: torch.device) -> RunDirectory:
-    path = Path(config.out)
+    path = Path(str(config.out))
     settings = run_settings(config)
     if config.resume:
         if is_file(path / "space.yaml") and load_space(path / "space.yaml") != space:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from nas.config import SearchConfig
@@ -27,7 +27,7 @@ from nas.search.monitors import Monitor
 from nas.search.stops import Stop, StoppingRule
 from nas.search.terms import Term
 from nas.space import SearchSpace
-from nas.supernet import Alphas, ArchWeights, Supernet
+from nas.supernet import Alphas, ArchWeights
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -80,7 +80,7 @@ class Searcher(EpochLoop):
         *,
         config: SearchConfig,
         space: SearchSpace,
-        net: Supernet,
+        net: nn.Module,
         alphas: Alphas,
         loss: Loss,
         data: SearchData,
@@ -269,7 +269,7 @@ class Searcher(EpochLoop):
         )
         values = {"val_loss": val_loss}
         if not self.alpha_scaler.is_enabled():  # which itself leaves out such gradients
-            gradients = [alpha.grad for alpha in self.alphas.parameters()]
+            gradients = [a.grad for a in self.alphas.parameters() if a.grad is not None]
             values["gradient_norm"] = get_total_norm(gradients)
         if self.guard.expect_finite("alpha step", **values):
             self.alpha_scaler.step(self.alpha_optimizer)

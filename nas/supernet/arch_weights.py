@@ -26,12 +26,14 @@ class EdgeWeights(NamedTuple):
 
     def rows(self) -> list["EdgeRow"]:
         """Return the weights edge by edge."""
-        num_edges = len(self.ops)
-        factors = [None] * num_edges if self.edge is None else self.edge.unbind()
-        chosen = [None] * num_edges if self.chosen is None else self.chosen
+        factors = None if self.edge is None else self.edge.unbind()
         return [
-            EdgeRow(ops.unbind(), *rest)
-            for ops, *rest in zip(self.ops.unbind(), factors, chosen, strict=True)
+            EdgeRow(
+                ops.unbind(),
+                edge=None if factors is None else factors[index],
+                chosen=None if self.chosen is None else self.chosen[index],
+            )
+            for index, ops in enumerate(self.ops.unbind())
         ]
 
 

@@ -4,7 +4,7 @@ Source: DARTS (arXiv:1806.09055), Sec. 2.1 and 2.2.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -38,8 +38,8 @@ class SupernetCell(nn.Module):
         Args:
             space: The search space.
             cell_type: "normal" or "reduce".
-            in_channels: Of the outputs of the two cells before, c_{k-2} and c_{k-1}.
-            channels: C, of every node.
+            in_channels: Channels of the outputs of the two cells before, c_{k-2} and c_{k-1}.
+            channels: Channels C of every node.
             after_reduction: Whether c_{k-2} has twice the resolution of c_{k-1}.
             by_source: Whether to share work between the edges that leave a state.
             build_edge: Builds an edge from (on_edge, primitives, channels, stride).
@@ -49,12 +49,13 @@ class SupernetCell(nn.Module):
         """
         super().__init__()
         self.cell_type = cell_type
-        if after_reduction:
-            self.preprocess0 = FactorizedReduce(in_channels[0], channels, affine=False)
-        else:
-            self.preprocess0 = ReLUConvBN(in_channels[0], channels, 1, 1, affine=False)
+        self.preprocess0: nn.Module = (
+            FactorizedReduce(in_channels[0], channels, affine=False)
+            if after_reduction
+            else ReLUConvBN(in_channels[0], channels, 1, 1, affine=False)
+        )
         self.preprocess1 = ReLUConvBN(in_channels[1], channels, 1, 1, affine=False)
-        self.edges = nn.ModuleList(
+        edges = [
             build_edge(
                 on_edge,
                 space.primitives,
@@ -62,21 +63,21 @@ class SupernetCell(nn.Module):
                 2 if cell_type == "reduce" and source < NUM_INPUTS else 1,
             )
             for (source, _), on_edge in zip(space.edges, space.groups[cell_type], strict=True)
-        )
+        ]
+        self.edges = nn.ModuleList(edges)
         self.ends = space.edges
         self.num_states = NUM_INPUTS + space.num_nodes
         self.by_source = by_source
         self.channels = channels
         self.stride = 2 if cell_type == "reduce" else 1
         if by_source:
-            self.shared = nn.ModuleList(SharedOperators() for _ in range(self.num_states))
-            for edge, (source, _) in zip(self.edges, self.ends, strict=True):
-                edge.mixed.share(self.shared[source])
+            shared = [SharedOperators() for _ in range(self.num_states)]
+            for edge, (source, _) in zip(edges, self.ends, strict=True):
+                edge.mixed.share(shared[source])
+            self.shared = nn.ModuleList(shared)
         for target in range(NUM_INPUTS, self.num_states):
             records = [
-                record
-                for edge in space.incoming(target)
-                for record in self.edges[edge].mixed.records
+                record for index in space.incoming(target) for record in edges[index].mixed.records
             ]
             if all(record.is_zero for record in records):
                 raise SearchSpaceError(
@@ -90,7 +91,7 @@ class SupernetCell(nn.Module):
         Args:
             s0: Output of the cell before the last one, (N, C_0, H_0, W_0).
             s1: Output of the last cell, (N, C_1, H, W).
-            weights: Those of this type of cell, (E, P).
+            weights: The weights of this type of cell, (E, P).
 
         Returns:
             The nodes concatenated, (N, num_nodes * C, ceil(H / stride), ceil(W / stride)).
@@ -122,10 +123,10 @@ class SupernetCell(nn.Module):
         for source in range(self.num_states):
             if source >= NUM_INPUTS:
                 states.append(self._finish(totals[source], inputs[1]))
-            state = SourceState(states[source], self.shared[source])
+            state = SourceState(states[source], cast(SharedOperators, self.shared[source]))
             for edge, row, (start, target) in zip(self.edges, rows, self.ends, strict=True):
                 if start == source:
-                    totals[target] = edge.add_to(totals[target], state, row)
+                    totals[target] = cast(Edge, edge).add_to(totals[target], state, row)
         return states
 
     def _finish(self, total: Any, like: Tensor) -> Tensor:
@@ -133,4 +134,4 @@ class SupernetCell(nn.Module):
         if total is None:
             size = [-(-length // self.stride) for length in like.shape[2:]]
             return like.new_zeros((len(like), self.channels, *size))
-        return self.edges[0].finish(total)
+        return cast(Edge, self.edges[0]).finish(total)

@@ -23,8 +23,10 @@ from nas.supernet.shared_edges import SharedOperators, SourceState, add_product,
 class Edge(nn.Module, ABC):
     """One edge of a cell, with all its candidate operators."""
 
-    mixed: "MixedEdge"
-    """The edge that holds the operators: this one, or one inside it."""
+    @property
+    @abstractmethod
+    def mixed(self) -> "MixedEdge":
+        """The edge that holds the operators: this one, or one inside it."""
 
     @abstractmethod
     def forward(self, x: Tensor, row: EdgeRow) -> Tensor:
@@ -51,8 +53,7 @@ class Edge(nn.Module, ABC):
             The new sum, or None while nothing has been added.
         """
 
-    @staticmethod
-    def finish(total: Any) -> Tensor:
+    def finish(self, total: Any) -> Tensor:
         """Turn the sum of a node into the node, (N, C, H, W)."""
         return total
 

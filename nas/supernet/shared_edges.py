@@ -75,7 +75,9 @@ class SourceState:
 
     def output_of(self, name: str) -> Tensor:
         """Return what a shared operator makes of x."""
-        return self.once(("output", name), lambda: self.operators[name](self.x))
+        assert self.operators is not None, "ask `shares` first"
+        operator = self.operators[name]
+        return self.once(("output", name), lambda: operator(self.x))
 
 
 def add_product(total: Tensor, output: Tensor, weight: Tensor) -> Tensor:
@@ -129,12 +131,10 @@ class _AddWeighted(torch.autograd.Function):
 
 def weighted(record: Operator, operator: nn.Module, state: SourceState, weight: Tensor) -> Tensor:
     """Return weight * operator(x)."""
-    if getattr(type(operator), "forward", None) not in (
-        nn.Sequential.forward,
-        ConvSequence.forward,
-    ):
+    in_order = (nn.Sequential.forward, ConvSequence.forward)
+    if not isinstance(operator, nn.Sequential) or type(operator).forward not in in_order:
         return weight * operator(state.x)  # not its layers one after the other
-    layers = list(operator)
+    layers: list[Any] = list(operator)
     x = state.x
     if record.relu_first and type(layers[0]) is nn.ReLU:
         x = state.relu

@@ -4,6 +4,7 @@ Source: DARTS (arXiv:1806.09055), Sec. 2.2 and 3.1.
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -39,10 +40,10 @@ class Supernet(nn.Module):
 
         Args:
             space: The search space.
-            in_channels: Of the images.
-            num_classes: Of the data set.
-            init_channels: C of the first cell's nodes.
-            num_cells: Cells in the stack.
+            in_channels: Channels of the images.
+            num_classes: Number of classes of the dataset.
+            init_channels: Channels C of the nodes in the first cell.
+            num_cells: Number of cells.
             by_source: Whether the edges that leave a state share work (see `shared_edges.py`), with
                 the same results; False evaluates edge by edge, as the paper writes it.
             build_edge: Builds an edge from (on_edge, primitives, channels, stride); a search
@@ -86,6 +87,6 @@ class Supernet(nn.Module):
         weights = by_group(arch_weights, self.groups)
         s0 = s1 = self.stem(x)
         for cell in self.cells:
-            s0, s1 = s1, cell(s0, s1, weights[cell.cell_type])
+            s0, s1 = s1, cell(s0, s1, weights[cast(SupernetCell, cell).cell_type])
         # Global pooling whose gradient has the memory format of s1; adaptive pooling's is NCHW.
         return self.classifier(F.avg_pool2d(s1, s1.shape[-2:]).flatten(1))
