@@ -37,7 +37,7 @@ class Substitute:
 
         Args:
             weights: By the names of `net.named_parameters()`, all of them.
-            *inputs: Of the network.
+            *inputs: The arguments of the network.
         """
         spots = [(places, key) for places, key, _ in self._weights] + self._buffers
         own = [(places, key, places[key]) for places, key in spots]

@@ -24,7 +24,7 @@ def estimate_search_memory(
         net: The supernet.
         inputs: Images (N, C, H, W), of which only the shape is read, and the architecture weights.
         compute: The arithmetic.
-        order: Of the architect.
+        order: The order of the architect.
     """
     found = estimate_memory(net, inputs, compute, _SLOTS[order])
     return dataclasses.replace(found, image_bytes=_GRAPHS[order] * found.image_bytes)
