@@ -17,7 +17,8 @@ def test_every_file_is_read(path):
     if path.name == "experiment.yaml":
         assert plan(read_experiment(path.parent))
         return
-    settings = SearchConfig if path.name == "search.yaml" else AugmentConfig
+    is_search = path.name == "search.yaml" or path.parent.name == "methods"
+    settings = SearchConfig if is_search else AugmentConfig
     assert parse_settings(settings, "prog", "", [f"--config={path}"])
 
 

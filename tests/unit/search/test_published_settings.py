@@ -1,0 +1,21 @@
+"""The settings files of published searches name methods that exist, at sizes that fit them."""
+
+from pathlib import Path
+
+import pytest
+
+from nas.config import SearchConfig, parse_settings
+from nas.operators import resolve
+from nas.search.run import Recipe
+from nas.space import load_space
+
+FILES = sorted(Path(__file__).parents[3].glob("experiments/methods/*.yaml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_method_accepts_its_settings(path):
+    config = parse_settings(SearchConfig, "nas search", "", [f"--config={path}"])
+    assert config.method.startswith(path.stem)
+    space = load_space(config.space)
+    resolve(space)
+    Recipe.of(config, space)
