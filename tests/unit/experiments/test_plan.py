@@ -162,6 +162,7 @@ def test_methods_are_compared(folder):
     assert searches[0].group == "darts in s2" and "--method=darts" in searches[0].flags
     for run in runs:
         assert not set(run.path.name) & set("=,/ "), run.path
+    assert {run.settings().method for run in searches} == set(experiment.methods)
     for training in runs[len(searches) :]:
         assert training.needs in {search.path for search in searches}
 
