@@ -53,6 +53,7 @@ CIFAR100_INFO = DatasetInfo(
 )
 
 _SOURCES = {"cifar10": (CIFAR10, CIFAR10_INFO), "cifar100": (CIFAR100, CIFAR100_INFO)}
+_BINARY_FOLDERS = {"cifar10": "cifar-10-batches-bin", "cifar100": "cifar-100-binary"}
 _TIMEOUT_S = 20.0
 
 
@@ -100,9 +101,7 @@ def _outer_folder(name: str, source: type[CIFAR10], root: Path) -> Path:
                 f"data: {root} holds the folders train and test, but no {source.base_folder}; for "
                 "images in folders give `dataset` imagefolder"
             )
-        if is_folder(
-            root / source.base_folder.replace("-py", "-bin").replace("-python", "-binary")
-        ):
+        if is_folder(root / _BINARY_FOLDERS[name]):
             raise DataError(
                 f"data: {root} holds the binary version of {name}; the Python version is needed, "
                 f"{source.filename} from {source.url}"

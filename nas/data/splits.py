@@ -28,7 +28,7 @@ def stratified_split(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor
     Args:
         labels: int64 (N,).
         fraction: Share of the first part, in (0, 1).
-        seed: Of the permutation.
+        seed: Seed of the permutation.
 
     Returns:
         The indices of the first and of the second part, int64, each in random order. Together
@@ -56,7 +56,7 @@ def stratified_subset(labels: Tensor, num: int, seed: int) -> Tensor:
     Args:
         labels: int64 (N,).
         num: How many to choose, from the number of classes to N.
-        seed: Of the choice.
+        seed: Seed of the choice.
 
     Returns:
         int64 (num,), ascending.
@@ -87,7 +87,7 @@ def _share_out(counts: Tensor, total: int, *, minimum: int) -> Tensor:
     """
     exact = counts.double() * total / counts.sum()
     quotas = exact.floor().long().clamp(min=minimum).minimum(counts)
-    # A minimum lifts small classes above their share: they stand last in line for the rest.
+    # A minimum lifts small classes above their share: they are last in line for the rest.
     remainders = exact - quotas
     while (missing := total - int(quotas.sum())) != 0:
         step = 1 if missing > 0 else -1
@@ -101,7 +101,7 @@ def _share_out(counts: Tensor, total: int, *, minimum: int) -> Tensor:
 
 
 def _take(labels: Tensor, quotas: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """Permute all indices, then hand out the first of each class up to its quota."""
+    """Permute all indices, then take the first of each class up to its quota."""
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(labels), generator=generator)
     permuted = labels[order]

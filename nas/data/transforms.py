@@ -40,7 +40,7 @@ class TrainTransform:
             cutout: Side of the square that is blanked, pixels; 0 is off, as in the search; training
                 on CIFAR has 16.
             horizontal_flip: Whether half of the images are mirrored left to right.
-            dtype: Of the output.
+            dtype: Type of the output.
 
         Raises:
             ConfigError: The square would blank whole images.

@@ -1,4 +1,4 @@
-"""The embedded data set: shapes that the program draws, no files needed."""
+"""The embedded dataset: shapes that the program draws, no files needed."""
 
 from nas.data.shapes.dataset import SHAPES, draw_shapes, load_shapes
 

@@ -73,7 +73,7 @@ def draw_shapes(
         indices: int64 (N,), which images, from 0.
         split: "train" or "test": two streams of random numbers that share nothing.
         image_size: Pixels.
-        seed: Of the set; 0 is the set that `load_dataset` gives.
+        seed: Seed of the dataset; 0 is the one that `load_dataset` gives.
 
     Returns:
         uint8 (N, 3, S, S).

@@ -188,3 +188,44 @@ def test_a_half_folder(cifar10, damage):
         DataError, match=r"cifar-10-batches-py: missing or damaged: data_batch_3; delete the folder"
     ):
         load_dataset("cifar10", root, split="train")
+
+
+def test_the_inner_folder_is_understood(cifar10, monkeypatch, caplog):
+    """`data` may name the folder with the batches, also as a relative path, and it is said."""
+    root, parts = cifar10
+    caplog.set_level("INFO", "nas")
+    test = load_dataset("cifar10", root / "cifar-10-batches-py", split="test")
+    assert torch.equal(test.images, parts["test_batch"])
+    assert "is the inner folder of cifar10; the folder above it is used" in caplog.text
+    monkeypatch.chdir(root / "cifar-10-batches-py")
+    assert torch.equal(load_dataset("cifar10", ".", split="test").images, parts["test_batch"])
+
+
+def test_the_inner_folder_of_cifar100_is_understood(tmp_path, monkeypatch):
+    images, train = pickled("fine_labels", 30, 0)
+    files = {"train": train, "test": pickled("fine_labels", 10, 1)[1]}
+    meta = pickle.dumps({"fine_label_names": list(CIFAR100_INFO.class_names)})
+    write(tmp_path / "cifar-100-python", monkeypatch, CIFAR100, files, meta)
+    data = load_dataset("cifar100", tmp_path / "cifar-100-python", split="train")
+    assert torch.equal(data.images, torch.from_numpy(images))
+
+
+@pytest.mark.parametrize(
+    ("folders", "message"),
+    [
+        (["train", "test"], "holds the folders train and test, but no cifar-10-batches-py; for"),
+        (["cifar-10-batches-bin"], "holds the binary version of cifar10; the Python version is"),
+    ],
+)
+def test_other_folders_are_not_a_reason_to_download(tmp_path, folders, message):
+    for name in folders:
+        (tmp_path / name).mkdir()
+    with pytest.raises(DataError, match=message):
+        load_dataset("cifar10", tmp_path, split="train")
+
+
+def test_a_renamed_inner_folder(cifar10):
+    root, _ = cifar10
+    (root / "cifar-10-batches-py").rename(root / "mine")
+    with pytest.raises(DataError, match=r"mine holds .* must be named cifar-10-batches-py; rename"):
+        load_dataset("cifar10", root / "mine", split="train")
