@@ -49,7 +49,7 @@ class Compute:
         return net
 
     def to_device(self, batch: Batch) -> Batch:
-        """Move a batch to the device, in the memory format."""
+        """Move a batch to the device, in the memory format; loaders yield such batches."""
         images, targets = batch
         return (
             images.to(self.device, memory_format=self.memory_format, non_blocking=True),

@@ -34,8 +34,8 @@ def evaluate(
     Args:
         net: Called in eval mode as `net(images)`; returns logits (N, num_classes). Its mode is
             restored.
-        loader: One pass over the images, or over this rank's share; batches may differ in size and
-            may be empty.
+        loader: One pass over the images, or over this rank's share, on the device of `net`; batches
+            may differ in size and may be empty.
         num_classes: Number of logits.
         compute: The arithmetic, on the device of `net`; None is fp32 on the CPU.
         on_batch: Called after each batch.
@@ -53,8 +53,7 @@ def evaluate(
     # One count per (true, predicted) pair.
     pairs = torch.zeros(num_classes * num_classes, dtype=torch.int64, device=device)
     try:
-        for batch in loader:
-            images, targets = compute.to_device(batch)
+        for images, targets in loader:
             if len(targets):
                 with compute.autocast():
                     logits = net(images)

@@ -31,7 +31,10 @@ EpochCallback = Callable[[dict[str, Any]], None]
 
 
 class ResumableLoader(Protocol):
-    """Batches of one epoch after another; a pass that was left early is continued by the next."""
+    """Batches of one epoch after another; a pass that was left early is continued by the next.
+
+    A loader decides the device and the memory format of its batches; nothing else moves them.
+    """
 
     def __len__(self) -> int:
         """Return the number of batches in a whole epoch."""
@@ -71,7 +74,7 @@ class EpochLoop:
             epochs: Number of epochs to run.
             train_loader: Its length is the number of steps in an epoch.
             run: Receives metrics.jsonl, timing.jsonl and the checkpoints.
-            compute: The arithmetic; batches go to its device.
+            compute: The arithmetic; its device is that of the batches.
             callbacks: Called with the record of each epoch.
             ranks: The processes that run this loop together, each on its share of every batch.
         """
@@ -146,19 +149,19 @@ class EpochLoop:
                 self.check_stop()
 
     def train_batches(self) -> Iterator[Batch]:
-        """Yield the rest of the epoch's training batches, on the device."""
+        """Yield the rest of the epoch's training batches."""
         num_left = len(self.train_loader) - self.step_in_epoch
         batches = iter(self.train_loader)
         for _ in range(num_left):
             yield self.next_batch(batches)
 
     def next_batch(self, batches: Iterator[Batch]) -> Batch:
-        """Return the next batch of a step, on the device, and count the time spent waiting.
+        """Return the next batch of a step, and count the time spent waiting for it.
 
         On a GPU this is the time until the work is queued, not until it is done.
         """
         started_s = time.perf_counter()
-        batch = self.compute.to_device(next(batches))
+        batch = next(batches)
         self._data_wait_s += time.perf_counter() - started_s
         return batch
 

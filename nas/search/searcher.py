@@ -339,8 +339,7 @@ class Searcher(EpochLoop):
         self.net.eval()
         meter = Meter(self.device)
         arch_weights = self.method.arch_weights(self.alphas, self.progress, noise=None)
-        for batch in self.data.measure_loader(self.epoch):
-            images, targets = self.compute.to_device(batch)
+        for images, targets in self.data.measure_loader(self.epoch):
             if len(targets):
                 with self.compute.autocast():
                     logits = self.net(images, arch_weights)
