@@ -44,16 +44,3 @@ class RunLog:
         for name in self.scalars:
             if name in record:
                 self.writer.add_scalar(name, record[name], record["epoch"])
-
-
-class SilentLog:
-    """The log of the processes that write nothing."""
-
-    def start(self, epoch: int) -> None:
-        """Open nothing."""
-
-    def close(self) -> None:
-        """Close nothing."""
-
-    def on_epoch(self, record: dict[str, Any]) -> None:
-        """Log nothing."""
