@@ -111,7 +111,7 @@ def test_the_loop_is_the_documented_recipe(run):
     images = load_dataset("shapes", split="train", max_images=TINY["max_images"], seed=0)
     seeds = [int(s) for s in numpy.random.SeedSequence(0).generate_state(4)]
     halves = stratified_split(images.labels, 0.5, seeds[0])
-    transform = TrainTransform(images.info, memory_format=torch.channels_last)
+    transform = TrainTransform(images.info)
     train, val = (
         TensorLoader(
             images.images[half],
@@ -120,6 +120,7 @@ def test_the_loop_is_the_documented_recipe(run):
             transform=transform,
             shuffle=True,
             seed=seed,
+            memory_format=torch.channels_last,
         )
         for half, seed in zip(halves, seeds[1:3], strict=True)
     )
