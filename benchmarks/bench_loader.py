@@ -63,22 +63,28 @@ def main() -> int:
     start = time.perf_counter()
     data = load_dataset("shapes", split="train")
     drawing_s = time.perf_counter() - start
-    last = {"memory_format": torch.channels_last}
+    search, retrain = TrainTransform(data.info), TrainTransform(data.info, cutout=16)
     cases = {
-        SEARCH: TrainTransform(data.info, **last),
-        RETRAIN: TrainTransform(data.info, cutout=16, **last),
-        "evaluation": EvalTransform(data.info, **last),
-        f"{SEARCH}; contiguous": TrainTransform(data.info),
-        f"{RETRAIN}; contiguous": TrainTransform(data.info, cutout=16),
+        SEARCH: (search, torch.channels_last),
+        RETRAIN: (retrain, torch.channels_last),
+        "evaluation": (EvalTransform(data.info), torch.channels_last),
+        f"{SEARCH}; contiguous": (search, torch.contiguous_format),
+        f"{RETRAIN}; contiguous": (retrain, torch.contiguous_format),
     }
     figures = {}
     # One thread beside all: where other work shares the processors, threads wait for each other.
     all_threads = torch.get_num_threads()
     for threads in sorted({all_threads, 1}, reverse=True):
         torch.set_num_threads(threads)
-        for name, transform in cases.items():
+        for name, (transform, memory_format) in cases.items():
             loader = TensorLoader(
-                data.images, data.labels, BATCH_SIZE, transform=transform, shuffle=True, seed=0
+                data.images,
+                data.labels,
+                BATCH_SIZE,
+                transform=transform,
+                shuffle=True,
+                seed=0,
+                memory_format=memory_format,
             )
             figures[f"{name}; threads: {threads}"] = rates(loader, len(data))
     reference = DataLoader(PerSample(data), BATCH_SIZE, shuffle=True)
