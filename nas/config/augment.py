@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from nas.config.evaluate import EvaluateConfig
 from nas.config.fields import check_ranges, check_skip_corrupt, setting
+from nas.config.network_size import NETWORK_SIZES
 from nas.config.old_keys import REMOVED, Removed
 from nas.config.run import RunConfig
 from nas.errors import ConfigError
@@ -23,10 +24,7 @@ _OF_GENOTYPES = (
     "drop_path_prob",
 )
 _GENOTYPE_DEFAULTS = {"auxiliary_weight": 0.4, "drop_path_prob": 0.2}
-_STEM_DEFAULTS = {
-    "cifar": {"init_channels": 36, "num_cells": 20},
-    "imagenet": {"init_channels": 48, "num_cells": 14},
-}
+_STEM_DEFAULTS = {stem: size._asdict() for stem, size in NETWORK_SIZES.items()}
 
 
 @dataclass(frozen=True)

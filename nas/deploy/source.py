@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
+from nas.config.network_size import NETWORK_SIZES
 from nas.data import dataset_names
 from nas.data.cifar import CIFAR10_INFO, CIFAR100_INFO
 from nas.data.imagefolder import IMAGENET_MEAN, IMAGENET_STD
@@ -180,10 +181,8 @@ def _describe(
     _check_genotype_settings(text, settings)
     resolve_genotype(genotype, plugins)
     defaults = {"auxiliary": False, "stem": settings.get("stem", "cifar")}
-    is_cifar = defaults["stem"] == "cifar"
-    defaults["init_channels"] = 36 if is_cifar else 48
-    defaults["num_cells"] = 20 if is_cifar else 14
-    defaults["num_classes"] = 10 if is_cifar else 1000
+    defaults |= NETWORK_SIZES[str(defaults["stem"])]._asdict()
+    defaults["num_classes"] = 10 if defaults["stem"] == "cifar" else 1000
     return {"genotype": genotype.to_json(), **defaults, **settings}
 
 

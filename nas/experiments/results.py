@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from nas.config.network_size import CIFAR_SIZE
 from nas.experiments.experiment import Experiment
 from nas.experiments.plan import Run
 from nas.genotype import load_genotype
@@ -14,9 +15,6 @@ from nas.records import read_cost, read_evaluation
 from nas.report.checks import TIMING, check_timing, read_epochs
 from nas.runtime.complexity import count_parameters
 from nas.space import load_space
-
-FULL_SIZE = (36, 20)
-"""Channels and cells of DARTS's evaluation network on CIFAR-10 (arXiv:1806.09055, Sec. 3.1)."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,10 @@ def _full_size(run: Run) -> int:
     resolve_genotype(genotype, settings.plugins)
     with torch.device("meta"):
         network = GenotypeNetwork(
-            genotype, init_channels=FULL_SIZE[0], num_cells=FULL_SIZE[1], auxiliary=False
+            genotype,
+            init_channels=CIFAR_SIZE.init_channels,
+            num_cells=CIFAR_SIZE.num_cells,
+            auxiliary=False,
         )
     return count_parameters(network)
 

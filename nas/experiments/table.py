@@ -6,9 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from nas.config.network_size import CIFAR_SIZE
 from nas.experiments.experiment import Experiment
 from nas.experiments.plan import Run
-from nas.experiments.results import FULL_SIZE, Row
+from nas.experiments.results import Row
 from nas.runtime.run_directory import RunDirectory
 
 _OF_CELLS = ("different", "between cells (%)", "search (min)", "full size (M)")
@@ -91,7 +92,7 @@ def _legend(has_cells: bool) -> str:
     between = "; between cells: standard deviation of the means of different cells"
     sizes = (
         ", without the auxiliary head; full size: parameters of the same cells with "
-        f"{FULL_SIZE[0]} channels and {FULL_SIZE[1]} cells, which is the size of the paper's "
+        f"{CIFAR_SIZE}, which is the size of the paper's "
         "figures"
     )
     return (

@@ -6,6 +6,7 @@ Source: DARTS (arXiv:1806.09055), Sec. 3.1 and 3.3, and its code.
 import torch
 from torch import Tensor, nn
 
+from nas.config.network_size import CIFAR_SIZE
 from nas.errors import ConfigError, GenotypeError
 from nas.genotype import Genotype
 from nas.layers import AuxiliaryHeadCIFAR, AuxiliaryHeadImageNet
@@ -32,8 +33,8 @@ class GenotypeNetwork(nn.Module):
         genotype: Genotype,
         in_channels: int = 3,
         num_classes: int = 10,
-        init_channels: int = 36,
-        num_cells: int = 20,
+        init_channels: int = CIFAR_SIZE.init_channels,
+        num_cells: int = CIFAR_SIZE.num_cells,
         auxiliary: bool = True,
         stem: str = "cifar",
     ):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nas.config.network_size import CIFAR_SIZE
 from nas.errors import ReportError
 from nas.files import write_files
 from nas.png import png_bytes
@@ -123,7 +124,7 @@ def _notes(runs: Sequence[Run]) -> list[str]:
         notes.append(
             "A search has no test accuracy: it never reads the test images. Its val accuracy is "
             "that of the supernet, not of the cells it finds; its parameters and multiply-adds are "
-            "those of the evaluation network with 36 channels and 20 cells."
+            f"those of the evaluation network with {CIFAR_SIZE}."
         )
     if "training" in kinds:
         notes.append(

@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from nas.config.network_size import CIFAR_SIZE
 from nas.errors import ReportError
 from nas.files import write_files
 from nas.png import png_bytes
@@ -28,7 +29,7 @@ REPORT = "report.html"
 _CURVES_NOTES = {
     "search": "Losses in nats, accuracies top-1. They are those of the supernet, not "
     "of the cells it finds. The size is that of the evaluation network of the cells decoded after "
-    "each epoch, with 36 channels and 20 cells.",
+    f"each epoch, with {CIFAR_SIZE}.",
     "training": "Losses in nats. The train curves are measured during the epoch, with augmentation "
     "and drop path; the others after it, on all images of their split.",
 }
@@ -95,6 +96,7 @@ def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
         "mistakes": [],
         "numbered": bool(evaluation and len(evaluation.classes) > MAX_NAMED),
         "cost": run.cost,
+        "search_size": CIFAR_SIZE,
         "search_cost": run.metrics[-1:] if run.kind == "search" else (),
         "configuration": settings_of(run.config),
         "environment": settings_of(
@@ -171,7 +173,7 @@ def _tiles(run: Run, facts: Facts) -> list[dict[str, str | None]]:
     if facts.val_accuracy is not None:
         note = "of the supernet" if run.kind == "search" else "held out of train"
         tiles.append(("val accuracy", percent(facts.val_accuracy), note))
-    of_cells = "36 channels, 20 cells" if run.kind == "search" else None
+    of_cells = str(CIFAR_SIZE) if run.kind == "search" else None
     if facts.num_parameters is not None:
         tiles.append(("parameters", millions(facts.num_parameters), of_cells))
     if facts.madds is not None:

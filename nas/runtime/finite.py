@@ -48,6 +48,7 @@ class FiniteGuard:
         """
         if self.policy == "skip" or self.device.type == "cpu":
             return self.check_finite(step, **values)
+        self.check_deferred()
         self._deferred = (step, values)
         return True
 

@@ -135,6 +135,7 @@ class EpochLoop:
             self._saved_s = time.perf_counter()
             while not self.is_finished():
                 record = self.run_epoch() | self._skipped()
+                self.on_record(record)
                 self.run.append("metrics.jsonl", record)
                 self.run.append("timing.jsonl", self._timing())
                 for callback in self.callbacks:
@@ -148,6 +149,9 @@ class EpochLoop:
                 self._bar.write(self.describe(record))
                 self.check_stop()
 
+    def on_record(self, record: dict[str, Any]) -> None:
+        """Receive the record of an epoch before it is written."""
+
     def train_batches(self) -> Iterator[Batch]:
         """Yield the rest of the epoch's training batches."""
         num_left = len(self.train_loader) - self.step_in_epoch
@@ -158,7 +162,8 @@ class EpochLoop:
     def next_batch(self, batches: Iterator[Batch]) -> Batch:
         """Return the next batch of a step, and count the time spent waiting for it.
 
-        On a GPU this is the time until the work is queued, not until it is done.
+        The loader puts batches on the device. On a GPU this is the time until the work is queued,
+        not until it is done.
         """
         started_s = time.perf_counter()
         batch = next(batches)

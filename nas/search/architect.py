@@ -158,10 +158,7 @@ class Architect:
         return AlphaGradient(dict(zip(names, gradient, strict=True)), val_loss)
 
     def _gradient_of(self, term: Term) -> list[Tensor]:
-        scaled = self.scaler.scale(term())
-        return list(
-            torch.autograd.grad(scaled, self._alphas(), materialize_grads=True, allow_unused=True)
-        )
+        return _gradient(self.scaler.scale(term()), self._alphas())
 
     def _first_order(self, val_batch: Batch) -> tuple[list[Tensor], Tensor]:
         """Eq. 6 with xi = 0: dL_val(w, alpha)/d alpha, without gradients for w."""
@@ -216,7 +213,7 @@ class Architect:
         gradient = self.ranks.mean_in_graph(own)
         virtual = dict(zip(leaves, self._virtual_step(w, gradient), strict=True))
         val_loss = self._loss(virtual, val_batch)
-        of_alphas = list(torch.autograd.grad(val_loss, self._alphas()))
+        of_alphas = _gradient(val_loss, self._alphas())
         self.ranks.mean_([*of_alphas, val_loss.detach()])
         return of_alphas, val_loss.detach()
 
@@ -254,11 +251,7 @@ class Architect:
         gradient: list[Tensor] = []
         for part, share in self.compute.split(batch):
             loss = share * self._loss(weights, part)
-            slopes = list(
-                torch.autograd.grad(
-                    self.scaler.scale(loss), inputs, materialize_grads=True, allow_unused=True
-                )
-            )
+            slopes = _gradient(self.scaler.scale(loss), inputs)
             total = total + loss.detach()
             gradient = list(torch._foreach_add(gradient, slopes)) if gradient else slopes
         self.ranks.mean_([total, *gradient])
@@ -281,3 +274,10 @@ class Architect:
 
 def _as_leaves(weights: Weights) -> Weights:
     return {name: tensor.detach().requires_grad_() for name, tensor in weights.items()}
+
+
+def _gradient(value: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Return the gradient of a scalar; zeros for inputs that it does not depend on."""
+    if not value.requires_grad:  # such as a cell in which only `none` was drawn
+        return [torch.zeros_like(tensor) for tensor in inputs]
+    return list(torch.autograd.grad(value, inputs, materialize_grads=True, allow_unused=True))

@@ -9,16 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nas.config.network_size import CIFAR_SIZE
 from nas.genotype import Genotype
 from nas.operators import get_operator
 from nas.runtime.complexity import count_madds, count_parameters
 from nas.space import get_family
 from nas.supernet import Alphas, ArchWeights
 from nas.supernet.alphas import masked_rows
-
-EVALUATION_CHANNELS = 36
-EVALUATION_CELLS = 20
-"""The size of the network that parameters and multiply-adds are given for (DARTS, Sec. 3.1)."""
 
 
 def epoch_record(
@@ -40,9 +37,9 @@ def epoch_record(
 
     Returns:
         By group: raw alphas and weights (None for a pair the space does not have), weights of whole
-        edges where the method has them, mean entropy in nats, number of skip connections. Then
-        the genotype, and parameters and multiply-adds of its evaluation network with 36 channels
-        and 20 cells, without the auxiliary head.
+        edges and extra alphas where the method has them, mean entropy in nats, number of skip
+        connections. Then the genotype, and parameters and multiply-adds of its evaluation network
+        at the size of the paper, without the auxiliary head.
     """
     num_parameters, madds = _evaluation_cost(genotype, image_shape, num_classes)
     record = {
@@ -61,7 +58,8 @@ def epoch_record(
         },
     }
     of_edges = {g: w.edge.tolist() for g, w in weights.items() if w.edge is not None}
-    return record | ({"edge_weights": of_edges} if of_edges else {})
+    added = {"edge_weights": of_edges, "extra_alphas": alphas.extra()}
+    return record | {key: value for key, value in added.items() if value}
 
 
 def entropy(ops: Tensor) -> float:
@@ -86,8 +84,8 @@ def _evaluation_cost(
             genotype,
             in_channels=image_shape[0],
             num_classes=num_classes,
-            init_channels=EVALUATION_CHANNELS,
-            num_cells=EVALUATION_CELLS,
+            init_channels=CIFAR_SIZE.init_channels,
+            num_cells=CIFAR_SIZE.num_cells,
             auxiliary=False,
         )
     return count_parameters(network), count_madds(network, image_shape)

@@ -73,8 +73,13 @@ class Method:
                 "step, which compiled code does not follow; use off"
             )
 
-    def extra_alphas(self, space: SearchSpace) -> dict[str, Tensor]:
-        """Return the first values of architecture parameters in addition to the alphas, by name."""
+    def extra_alphas(self, space: SearchSpace, init_std: float = 1e-3) -> dict[str, Tensor]:
+        """Return the first values of the parameters that the method adds to the alphas, by name.
+
+        Args:
+            space: The search space.
+            init_std: Standard deviation of the first alphas.
+        """
         return {}
 
     def build_edge(

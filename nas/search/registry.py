@@ -117,12 +117,25 @@ def settings_of(record: Any) -> dict[str, Any]:
 
 def _registering(registry: Registry[Entry], name: str, source: str) -> Callable[[Record], Record]:
     def register(record: Record) -> Record:
-        if not dataclasses.is_dataclass(record):
-            raise ConfigError(f"{registry.kind} {name!r}: add @dataclass(frozen=True) to its class")
+        _check(record, f"{registry.kind} {name!r}")
         registry.add(name, Entry(record, source), record.__module__)
         return record
 
     return register
+
+
+def _check(record: type, where: str) -> None:
+    """Raise ConfigError unless a class can hold settings."""
+    parameters = getattr(record, "__dataclass_params__", None)
+    if parameters is None or not parameters.frozen:
+        raise ConfigError(f"{where}: add @dataclass(frozen=True) to its class")
+    hints = get_type_hints(record)
+    for field in dataclasses.fields(record):
+        if field.name == "name" or hints[field.name] not in (int, float, bool, str):
+            raise ConfigError(
+                f"{where}: setting {field.name}: expected an int, float, bool or str with another "
+                f"name than `name`, found {hints[field.name]}"
+            )
 
 
 def _value(text: str, kind: type, where: str) -> Any:
@@ -134,8 +147,6 @@ def _value(text: str, kind: type, where: str) -> Any:
             return text.lower() == "true"
         raise ConfigError(f"{where}: expected true or false, found {shown(text)}")
     words = {int: "a whole number", float: "a number"}
-    if kind not in words:
-        raise TypeError(f"{where}: a setting is an int, float, bool or str, not {kind}")
     try:
         value = kind(text)
     except ValueError as cause:

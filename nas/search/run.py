@@ -98,6 +98,9 @@ class Recipe:
                 (STOPS, config.stop, "stop"),
             )
         ]
+        for part in (part for parts in several for part in parts):
+            if hasattr(part, "check"):
+                part.check(config, space)
         return cls(method, *several)
 
 
@@ -127,8 +130,9 @@ def search(
     with join_ranks(compute.device) as ranks:
         check_ranks(config, ranks, compute.device)
         memory = StepMemory(compute, config.batch_size, ranks.size, can_split=True)
+        say = announce if ranks.is_first else _logger.debug
         with memory.explained():
-            return _search(config, space, recipe, compute, ranks, memory, make_log, announce)
+            return _search(config, space, recipe, compute, ranks, memory, make_log, say)
 
 
 def _search(
@@ -158,7 +162,9 @@ def _search(
         num_cells=config.num_cells,
         build_edge=method.build_edge,
     )
-    alphas = Alphas(space, config.alpha_init_std, extra=method.extra_alphas(space))
+    alphas = Alphas(
+        space, config.alpha_init_std, extra=method.extra_alphas(space, config.alpha_init_std)
+    )
     memory.estimate = partial(_estimate_memory, config, net, alphas, method, data, compute)
     alphas = alphas.to(compute.device)
     net = compute.place(prepare_network(net, config, ranks))
@@ -209,7 +215,11 @@ def _search(
         stop = searcher.stop()
         if stop is not None:
             announce(f"stopped early: {stop.reason}; the cells are those of epoch {stop.epoch}")
-        genotype = _with_details(cells, config, space, recipe, alphas, stop)
+        final = (alphas.logits(), alphas.extra())
+        if stop is not None:
+            record = searcher.record_of(stop.epoch)
+            final = (record["alphas"], record.get("extra_alphas", {}))
+        genotype = _with_details(cells, config, space, recipe, final, stop)
         run.write("genotype.json", genotype.to_json())
     return SearchResult(genotype, path, stop)
 
@@ -224,7 +234,7 @@ def _estimate_memory(
 ) -> MemoryEstimate:
     images = torch.empty((2, *data.image_shape), device="meta")
     progress = Progress(0, config.epochs)
-    noise = method.draw(alphas, progress, torch.Generator())
+    noise = method.draw(alphas, progress, torch.Generator().manual_seed(config.seed))
     weights = method.arch_weights(alphas, progress, noise)
     detached = {group: group_weights.detach() for group, group_weights in weights.items()}
     return estimate_search_memory(net, (images, detached), compute, config.order)
@@ -235,11 +245,12 @@ def _with_details(
     config: SearchConfig,
     space: SearchSpace,
     recipe: Recipe,
-    alphas: Alphas,
+    final: tuple[dict[str, Any], dict[str, Any]],
     stop: Stop | None,
 ) -> Genotype:
     """Add what a training run must not guess, and how the cells were searched."""
     method = config.method.partition(",")[0]
+    logits, extra = final
     details = {
         "method": {"name": method, **settings_of(recipe.method)},
         "seed": config.seed,
@@ -247,16 +258,12 @@ def _with_details(
         "dataset": config.dataset,
         "epochs": config.epochs,
         "architect": config.order,
-        "alphas": alphas.logits(),
-    }
-    extra = {
-        name: values.tolist()
-        for name, values in alphas.named_parameters()
-        if name not in alphas.groups
+        "alphas": logits,
     }
     added = {
         "extra_alphas": extra or None,
         "term": config.term,
+        "monitor": config.monitor,
         "stop": config.stop,
         "stopped": stop and stop._asdict(),
     }

@@ -15,6 +15,7 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 from nas.config import SearchConfig
 from nas.data.fingerprint import Fingerprint
 from nas.distributed.ranks import ALONE, Ranks
+from nas.errors import ConfigError, TrainingError
 from nas.genotype import Genotype
 from nas.runtime.compute import Batch, Compute
 from nas.runtime.loop import EpochCallback, EpochLoop, cosine, norm_of
@@ -181,9 +182,23 @@ class Searcher(EpochLoop):
         self.run_epochs()
         stop = self.stop()
         if stop is not None:
-            kept = next(record for record in self.records if record["epoch"] == stop.epoch)
-            return Genotype(**kept["genotype"])
-        return self.method.decode(self.alphas, self.space, self._last_progress())
+            return Genotype(**self.record_of(stop.epoch)["genotype"])
+        last = Progress(max(self.epochs - 1, 0), self.epochs)
+        return self.method.decode(self.alphas, self.space, last)
+
+    def record_of(self, epoch: int) -> dict[str, Any]:
+        """Return the record of an epoch, such as the one that a stopping rule keeps.
+
+        Raises:
+            TrainingError: It is not an epoch of this search.
+        """
+        for record in self.records:
+            if record["epoch"] == epoch:
+                return record
+        raise TrainingError(
+            f"stop: the rule keeps the cells of epoch {epoch}, which is not one of the "
+            f"{len(self.records)} epochs of this search"
+        )
 
     def stop(self) -> Stop | None:
         """Return the decision of the first stopping rule that ends the search, or None."""
@@ -217,8 +232,15 @@ class Searcher(EpochLoop):
         }
         if measures := self._measures():
             record["measures"] = measures
-        self.records.append(record)
         return record
+
+    def on_record(self, record: dict[str, Any]) -> None:
+        """Keep the record as metrics.jsonl has it, the one of the first rank on all of them.
+
+        Stopping rules then decide alike on every rank, and after a resume.
+        """
+        line = self.ranks.bytes_from_first(lambda: json.dumps(record).encode())
+        self.records.append(json.loads(line))
 
     def distribution(self) -> ArchWeights:
         """Return what the method measures, records and decodes, without a graph."""
@@ -227,12 +249,12 @@ class Searcher(EpochLoop):
 
     def describe(self, record: dict[str, Any]) -> str:
         """Write the line that is shown after an epoch."""
+        entropy = " ".join(f"{value:.3f}" for value in record["entropy"].values())
         return (
             f"epoch {record['epoch'] + 1}/{self.epochs}  "
             f"train {record['train_loss']:.4f} {record['train_accuracy']:.2f} %  "
             f"val {record['val_loss']:.4f} {record['val_accuracy']:.2f} %  "
-            f"entropy {record['entropy']['normal']:.3f} {record['entropy']['reduce']:.3f}  "
-            f"skips {record['num_skips']['normal']} {record['num_skips']['reduce']}  "
+            f"entropy {entropy}  skips {' '.join(map(str, record['num_skips'].values()))}  "
             f"{record['num_parameters'] / 1e6:.2f} M parameters"
         )
 
@@ -319,11 +341,11 @@ class Searcher(EpochLoop):
         """Return the numbers of the method and of the monitors, by name."""
         measures = self.method.measures(self.alphas, self.progress)
         for monitor in self.monitors:
-            measures |= monitor(self)
+            more = monitor(self)
+            if taken := sorted(measures.keys() & more.keys()):
+                raise ConfigError(f"monitor: {', '.join(taken)} is measured twice; rename one")
+            measures |= more
         return measures
-
-    def _last_progress(self) -> Progress:
-        return Progress(max(self.epochs - 1, 0), self.epochs)
 
     def norms(self) -> dict[str, float]:
         """Return the norms of weights and alphas."""

@@ -1,15 +1,18 @@
 """Stopping rules: when a search ends early, and which epoch's cell it keeps.
 
 A rule is a frozen dataclass, called as `rule(records)` with the lines of metrics.jsonl so far. It
-reads nothing else, so that a resumed search decides as an uninterrupted one does.
+reads nothing else, so that a resumed search decides as an uninterrupted one does. A rule, a term or
+a monitor may have `check(config, space)`, which raises ConfigError before the search starts.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from nas.config import SearchConfig
 from nas.errors import ConfigError
 from nas.search.registry import register_stop
+from nas.space import SearchSpace
 
 
 class Stop(NamedTuple):
@@ -47,14 +50,17 @@ class SkipCount:
         if self.limit < 1:
             raise ConfigError(f"limit: expected 1 or more, found {self.limit}")
 
+    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+        """Refuse a group that the space does not have, before the search starts."""
+        if self.group not in space.groups:
+            raise ConfigError(
+                f"stop: skip_count: group: expected one of {', '.join(space.groups)}, "
+                f"found {self.group}"
+            )
+
     def __call__(self, records: Sequence[dict[str, Any]]) -> Stop | None:
         """See `StoppingRule`."""
         for index, record in enumerate(records):
-            if self.group not in record["num_skips"]:
-                raise ConfigError(
-                    f"stop: skip_count: group: expected one of {', '.join(record['num_skips'])}, "
-                    f"found {self.group}"
-                )
             count = record["num_skips"][self.group]
             if count >= self.limit:
                 kept = records[max(index - self.keep_before, 0)]["epoch"]

@@ -40,6 +40,7 @@ class Alphas(nn.Module):
         """
         super().__init__()
         self.groups = tuple(space.groups)
+        self.edges = space.edges
         shape = (space.num_edges, len(space.primitives))
         for group in self.groups:
             logits = init_std * torch.randn(shape, generator=generator)
@@ -67,6 +68,14 @@ class Alphas(nn.Module):
     def logits_of(self, group: str) -> Tensor:
         """Return the alphas of a group, (E, P), -inf where the space does not have the pair."""
         return self[group].masked_fill(~self.mask(group), -torch.inf)
+
+    def extra(self) -> dict[str, list[float]]:
+        """Return the extra parameters as plain lists, by name."""
+        return {
+            name: values.tolist()
+            for name, values in self.named_parameters()
+            if name not in self.groups
+        }
 
     def weights(self) -> tuple[Tensor, ...]:
         """Return the arch_weights of DARTS, `softmax` of each group in order: (normal, reduce)."""

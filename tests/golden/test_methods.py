@@ -157,7 +157,7 @@ class TestPCDarts:
 
     def test_edge_weights_sum_to_one_at_each_node(self):
         space = load_space("darts")
-        weights = softmax_by_node(torch.randn(space.num_edges, dtype=torch.float64))
+        weights = softmax_by_node(torch.randn(space.num_edges, dtype=torch.float64), space.edges)
         for target in range(2, 6):
             edges = list(space.incoming(target))
             torch.testing.assert_close(weights[edges].sum(), torch.ones((), dtype=torch.float64))

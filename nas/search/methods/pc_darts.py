@@ -15,7 +15,9 @@ Deviation: the paper samples channels at random; its code, and this, always take
 shuffle.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -67,9 +69,9 @@ class PCDarts(Method):
                 f"(method: pc_darts,warmup_epochs={config.epochs // 3})"
             )
 
-    def extra_alphas(self, space: SearchSpace) -> dict[str, Tensor]:
-        """Return beta, one logit an edge, for each group."""
-        return {_beta(group): 1e-3 * torch.randn(space.num_edges) for group in space.groups}
+    def extra_alphas(self, space: SearchSpace, init_std: float = 1e-3) -> dict[str, Tensor]:
+        """Return beta, one logit per edge, for each group."""
+        return {_beta(group): init_std * torch.randn(space.num_edges) for group in space.groups}
 
     def build_edge(
         self, on_edge: tuple[str, ...], primitives: tuple[str, ...], channels: int, stride: int
@@ -85,7 +87,9 @@ class PCDarts(Method):
     def distribution(self, alphas: Alphas, progress: Progress) -> ArchWeights:
         """Return softmax(alpha) with softmax(beta) over the edges into each node."""
         return {
-            group: EdgeWeights(alphas.softmax(group), edge=softmax_by_node(alphas[_beta(group)]))
+            group: EdgeWeights(
+                alphas.softmax(group), edge=softmax_by_node(alphas[_beta(group)], alphas.edges)
+            )
             for group in alphas.groups
         }
 
@@ -100,13 +104,15 @@ def _beta(group: str) -> str:
     return f"{group}_beta"
 
 
-def softmax_by_node(beta: Tensor) -> Tensor:
-    """Return the softmax of (E,) logits over the edges into each node: blocks of 2, 3, 4, ..."""
-    blocks, start, size = [], 0, 2
-    while start < len(beta):
-        blocks.append(beta[start : start + size].softmax(dim=0))
-        start, size = start + size, size + 1
-    return torch.cat(blocks)
+def softmax_by_node(beta: Tensor, edges: Sequence[tuple[int, int]]) -> Tensor:
+    """Return the softmax of logits over the edges into each node, (E,).
+
+    Args:
+        beta: (E,).
+        edges: (source, target) of each edge, node by node.
+    """
+    sizes = [len(list(into_node)) for _, into_node in groupby(edges, key=lambda edge: edge[1])]
+    return torch.cat([block.softmax(dim=0) for block in beta.split(sizes)])
 
 
 class PartialEdge(Edge):

@@ -2,8 +2,10 @@
 
 import pytest
 
+from nas.config import SearchConfig
 from nas.errors import ConfigError
 from nas.search.stops import SkipCount, Stop
+from nas.space import load_space
 
 
 def records(*counts):
@@ -26,4 +28,4 @@ def test_bad_settings():
     with pytest.raises(ConfigError, match="limit: expected 1 or more, found 0"):
         SkipCount(limit=0)
     with pytest.raises(ConfigError, match="group: expected one of normal, reduce, found norml"):
-        SkipCount(group="norml")(records(0))
+        SkipCount(group="norml").check(SearchConfig(), load_space("s2"))
