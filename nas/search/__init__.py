@@ -3,6 +3,7 @@
 from nas.models import random_genotype
 from nas.operators import with_details
 from nas.search.architect import Architect
+from nas.search.data import SearchData
 from nas.search.decode import decode
 from nas.search.memory import estimate_search_memory
 from nas.search.method import Method, Noise, Progress
@@ -16,7 +17,7 @@ from nas.search.registry import (
     register_term,
 )
 from nas.search.run import SearchResult, search
-from nas.search.searcher import SearchData, Searcher
+from nas.search.searcher import Searcher
 from nas.search.stops import Stop
 
 __all__ = [

@@ -1,18 +1,54 @@
 """The data of a search: the training images, divided into two halves, for w and for alpha."""
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy
 from torch import Tensor
 
 from nas.config import SearchConfig
 from nas.data import TensorLoader, TrainTransform, load_dataset, stratified_split
-from nas.data.fingerprint import check_unchanged
+from nas.data.fingerprint import Fingerprint, check_unchanged
 from nas.data.image_sets import fingerprint_of
 from nas.distributed.launch import WHOLE, Share
 from nas.errors import ConfigError
-from nas.runtime.compute import Compute
-from nas.search.searcher import NumImages, SearchData
+from nas.runtime.compute import Batch, Compute
+from nas.runtime.loop import ResumableLoader
+
+
+class NumImages(NamedTuple):
+    """The sizes of the two halves."""
+
+    weights: int
+    """Images that update the weights."""
+    alphas: int
+    """Images that update the alphas."""
+
+
+@dataclass(frozen=True)
+class SearchData:
+    """The two halves of the training set; a search never sees anything else.
+
+    The loaders continue where they were left (see `nas.data.TensorLoader`) and have `len`,
+    `state_dict` and `load_state_dict`.
+    """
+
+    train_loader: ResumableLoader
+    """Updates w."""
+    val_loader: ResumableLoader
+    """Updates alpha."""
+    measure_loader: Callable[[int], Iterable[Batch]]
+    """For an epoch, one pass over the half that updates alpha, to measure on."""
+    image_shape: tuple[int, int, int]
+    """(C, H, W)."""
+    num_classes: int
+    num_images: NumImages
+    fingerprint: Fingerprint | None = None
+    """What is written to data.json; None: the images come from elsewhere."""
+    augmentation: str = ""
+    """What is done to training images, in words."""
 
 
 def load_search_data(config: SearchConfig, compute: Compute, share: Share = WHOLE) -> SearchData:

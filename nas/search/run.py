@@ -29,12 +29,12 @@ from nas.runtime.environment import current_commit, describe_environment
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.runtime.step_memory import LONG_RUN_STEPS, MemoryEstimate, StepMemory
 from nas.search import methods  # noqa: F401  (importing it registers them)
-from nas.search.data import load_search_data
+from nas.search.data import SearchData, load_search_data
 from nas.search.memory import estimate_search_memory
 from nas.search.method import Method, Progress
 from nas.search.monitors import Monitor
 from nas.search.registry import METHODS, MONITORS, STOPS, TERMS, build, settings_of
-from nas.search.searcher import SearchData, Searcher
+from nas.search.searcher import Searcher
 from nas.search.stops import Stop, StoppingRule
 from nas.search.terms import Term
 from nas.space import SearchSpace, get_family, load_space

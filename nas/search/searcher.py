@@ -5,15 +5,13 @@ Source: DARTS (arXiv:1806.09055), Alg. 1, Sec. 3.1 and its code.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from nas.config import SearchConfig
-from nas.data.fingerprint import Fingerprint
 from nas.distributed.ranks import ALONE, Ranks
 from nas.errors import ConfigError, TrainingError
 from nas.genotype import Genotype
@@ -22,6 +20,7 @@ from nas.runtime.loop import EpochCallback, EpochLoop, cosine, norm_of
 from nas.runtime.meter import Meter
 from nas.runtime.run_directory import RunDirectory
 from nas.search.architect import Architect
+from nas.search.data import SearchData
 from nas.search.epoch_record import epoch_record
 from nas.search.method import Method, Noise, Progress
 from nas.search.monitors import Monitor
@@ -31,39 +30,6 @@ from nas.space import SearchSpace
 from nas.supernet import Alphas, ArchWeights
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-
-
-class NumImages(NamedTuple):
-    """The sizes of the two halves."""
-
-    weights: int
-    """Images that update the weights."""
-    alphas: int
-    """Images that update the alphas."""
-
-
-@dataclass(frozen=True)
-class SearchData:
-    """The two halves of the training set; a search never sees anything else.
-
-    The loaders continue where they were left (see `nas.data.TensorLoader`) and have `len`,
-    `state_dict` and `load_state_dict`.
-    """
-
-    train_loader: Any
-    """Updates w."""
-    val_loader: Any
-    """Updates alpha."""
-    measure_loader: Callable[[int], Iterable[Batch]]
-    """For an epoch, one pass over the half that updates alpha, to measure on."""
-    image_shape: tuple[int, int, int]
-    """(C, H, W)."""
-    num_classes: int
-    num_images: NumImages
-    fingerprint: Fingerprint | None = None
-    """What is written to data.json; None: the images come from elsewhere."""
-    augmentation: str = ""
-    """What is done to training images, in words."""
 
 
 class Searcher(EpochLoop):

@@ -13,7 +13,7 @@ from nas.distributed.ranks import ALONE
 from nas.operators import resolve
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.search import SearchData, Searcher
-from nas.search.searcher import NumImages
+from nas.search.data import NumImages
 from nas.space import load_space
 from nas.supernet import Alphas, Supernet
 from tests.distributed.ranks import replace_norms, run_ranks
