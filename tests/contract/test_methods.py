@@ -15,6 +15,7 @@ from nas.genotype import Genotype
 from nas.operators import register_operator, resolve
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.search import SearchData, Searcher, list_methods
+from nas.search.data import NumImages
 from nas.search.method import Progress
 from nas.search.registry import METHODS, build
 from nas.search.terms import BetaDecay
@@ -55,7 +56,7 @@ def search_data(share=WHOLE):
         measure_loader=lambda epoch: loader(False, 9 + epoch),
         image_shape=(3, SIZE, SIZE),
         num_classes=3,
-        num_images=(IMAGES, IMAGES),
+        num_images=NumImages(IMAGES, IMAGES),
     )
 
 
