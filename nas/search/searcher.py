@@ -203,7 +203,7 @@ class Searcher(EpochLoop):
     def on_record(self, record: dict[str, Any]) -> None:
         """Keep the record as metrics.jsonl has it, the one of the first rank on all of them.
 
-        Stopping rules then decide alike on every rank, and after a resume.
+        Stopping rules then reach the same decision on every rank, and after a resume.
         """
         line = self.ranks.bytes_from_first(lambda: json.dumps(record).encode())
         self.records.append(json.loads(line))

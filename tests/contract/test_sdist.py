@@ -48,6 +48,7 @@ def test_it_has_every_tracked_file(unpacked):
     assert sorted(name for name in tracked if not (unpacked / name).exists()) == []
 
 
+@pytest.mark.slow
 def test_its_tests_run(unpacked):
     """A few that read files of the project; the rest is in the slow test."""
     said = run_tests(unpacked, "tests/unit/space/test_readme.py", "tests/unit/config")

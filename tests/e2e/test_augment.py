@@ -406,7 +406,7 @@ def test_one_program_at_a_time(run, capsys):
     """A run that is open elsewhere is refused, and free again afterwards."""
     with RunDirectory.open(run):
         assert main(["--resume", f"--out={run}"]) == 2
-        assert "another program is working on this run" in capsys.readouterr().err
+        assert "another program is working on the run" in capsys.readouterr().err
     with RunDirectory.open(run):
         pass
 
