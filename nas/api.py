@@ -81,7 +81,8 @@ def train(
     Raises:
         NasError: A setting is wrong, or something else that the user can fix; the message says how.
     """
-    return run_train(_config(AugmentConfig, out, _network(network) | settings))
+    config = _config(AugmentConfig, out, _network(network) | settings)
+    return run_train(config, genotype=network if isinstance(network, Genotype) else None)
 
 
 def _network(network: Genotype | str | Path | None) -> dict[str, str]:

@@ -24,6 +24,7 @@ from nas.errors import ConfigError, RunDirectoryError
 from nas.genotype import Genotype, load_genotype
 from nas.models import choose_genotype, load_weights
 from nas.models.description import build_from, describe_model, network_settings
+from nas.operators import resolve_genotype
 from nas.operators.contract import check_operators, network_sizes
 from nas.records import Cost, Evaluation
 from nas.runtime.complexity import measure_cost
@@ -71,6 +72,7 @@ class TrainResult:
 def train(
     config: AugmentConfig,
     *,
+    genotype: Genotype | None = None,
     announce: Callable[[str], None] = _log.info,
     on_cost: Callable[[Cost], None] = lambda cost: None,
 ) -> TrainResult:
@@ -78,6 +80,7 @@ def train(
 
     Args:
         config: The settings; `out` must be set.
+        genotype: The cells, with their details, in place of reading what `config.genotype` names.
         announce: Called with lines that say what is about to run.
         on_cost: Called with the cost of the network before the run starts.
 
@@ -88,7 +91,10 @@ def train(
     if config.out is None:
         raise ConfigError("out: expected the path of a run directory, found None")
     config = resolved(config)
-    genotype = choose_genotype(config)
+    if genotype is None:
+        genotype = choose_genotype(config)
+    else:
+        resolve_genotype(genotype, config.plugins)
     compute = select_compute(config)
     with join_ranks(compute.device) as ranks:
         check_ranks(config, ranks, compute.device)

@@ -36,6 +36,7 @@ def test_from_a_search_to_a_prediction(searched, tmp_path, caplog):
         trained = api.train(searched.genotype, out=tmp_path / "run", **SMALL)
     assert "32 training" in caplog.text  # progress goes to the log, not to stdout
     assert trained.genotype == searched.genotype
+    assert trained.genotype.search == searched.genotype.search  # where it came from is kept
     assert 0 <= trained.evaluation.top1 <= 100 and trained.cost.num_parameters > 0
     network = api.load(trained.path)
     images = load_dataset("shapes", split="test").images[:3]
