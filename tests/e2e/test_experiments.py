@@ -128,6 +128,7 @@ def test_a_genotype_chooses_no_code(folder, tmp_path):
     assert main([str(folder)]) == 2
 
 
+@pytest.mark.slow
 def test_a_plugin_of_the_settings_is_used(folder):
     """Searched, trained and counted, in an experiment that was moved in between."""
     (folder / "my_op.py").write_text(

@@ -96,6 +96,7 @@ class TestDropPath:
         assert torch.equal(net(x), expected)
         assert not torch.allclose(net.train()(x), net(x))
 
+    @pytest.mark.slow
     def test_a_compiled_network_follows_the_probability(self):
         """It is compiled once, drops by the probability that is set, and has no state of it."""
         cell = self.cell(reduction=True)
