@@ -175,7 +175,7 @@ class TestMethod:
 
     @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
     def test_two_processes_agree(self, name, space, tmp_path):
-        """Both draw alike and end with the same alphas and cells, bit for bit."""
+        """Both make the same draws and end with the same alphas and cells, bit for bit."""
 
         def search(ranks):
             run = (
