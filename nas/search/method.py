@@ -7,7 +7,8 @@ paper changes and nothing else; its settings are the fields of the record. See
 Rules:
 - `distribution`, `arch_weights` and `decode` are pure functions of the alphas, the progress and
   the given noise. All randomness comes from `draw`.
-- A schedule is a function of the progress, so that a resumed run needs no state for it.
+- A schedule is a function of the progress, so that a resumed run needs no state for it. What cannot
+  be such a function is in the state that `make_state` returns.
 - A method never overrides another method, and nothing tests the name of a method.
 
 Shape legend: E edges, P primitives.
@@ -17,10 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.config import SearchConfig
 from nas.errors import ConfigError
@@ -31,6 +32,7 @@ from nas.supernet import Alphas, ArchWeights, Edge, EdgeWeights, MixedEdge
 
 if TYPE_CHECKING:
     from nas.search.searcher import Searcher
+    from nas.search.terms import Term
 
 Noise = Mapping[str, Tensor]
 """What `draw` drew, by name; the same on all ranks."""
@@ -43,6 +45,21 @@ class Progress(NamedTuple):
     """The current epoch, from 0."""
     epochs: int
     """All epochs of the search."""
+
+
+class MethodState(Protocol):
+    """What a method must remember between steps; the searcher saves it in every checkpoint.
+
+    It must be the same on all ranks.
+    """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state in forms that `torch.load(weights_only=True)` reads."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore a state that `state_dict` returned, with what follows from it in the net."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -81,6 +98,18 @@ class Method:
             init_std: Standard deviation of the first alphas.
         """
         return {}
+
+    def terms(self) -> tuple[Term, ...]:
+        """Return the terms of the alpha loss that belong to the method."""
+        return ()
+
+    def make_state(self, net: nn.Module) -> MethodState | None:
+        """Return what the method must remember between steps, or None.
+
+        Args:
+            net: The supernet; `searcher.method_state` is what this returns.
+        """
+        return None
 
     def build_edge(
         self, on_edge: tuple[str, ...], primitives: tuple[str, ...], channels: int, stride: int

@@ -212,12 +212,12 @@ def _search(
         finally:
             if log:
                 log.close()
-        stop = searcher.stop()
+        stop = searcher.history.stop()
         if stop is not None:
             announce(f"stopped early: {stop.reason}; the cells are those of epoch {stop.epoch}")
         final = (alphas.logits(), alphas.extra())
         if stop is not None:
-            record = searcher.record_of(stop.epoch)
+            record = searcher.history.record_of(stop.epoch)
             final = (record["alphas"], record.get("extra_alphas", {}))
         genotype = _with_details(cells, config, space, recipe, final, stop)
         run.write("genotype.json", genotype.to_json())

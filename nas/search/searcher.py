@@ -13,7 +13,7 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from nas.config import SearchConfig
 from nas.distributed.ranks import ALONE, Ranks
-from nas.errors import ConfigError, TrainingError
+from nas.errors import ConfigError
 from nas.genotype import Genotype
 from nas.runtime.compute import Batch, Compute
 from nas.runtime.loop import EpochCallback, EpochLoop, cosine, norm_of
@@ -22,9 +22,10 @@ from nas.runtime.run_directory import RunDirectory
 from nas.search.architect import Architect
 from nas.search.data import SearchData
 from nas.search.epoch_record import epoch_record
+from nas.search.history import History
 from nas.search.method import Method, Noise, Progress
 from nas.search.monitors import Monitor
-from nas.search.stops import Stop, StoppingRule
+from nas.search.stops import StoppingRule
 from nas.search.terms import Term
 from nas.space import SearchSpace
 from nas.supernet import Alphas, ArchWeights
@@ -71,7 +72,7 @@ class Searcher(EpochLoop):
             data: The two halves of the training images.
             run: Takes metrics.jsonl and the checkpoints.
             method: What the search does; None is DARTS.
-            terms: Added to the alpha loss.
+            terms: Added to the alpha loss, in addition to those of the method.
             monitors: Measured after each epoch.
             stops: Asked after each epoch; the first that answers ends the search.
             callbacks: Called with the record of each epoch.
@@ -94,11 +95,9 @@ class Searcher(EpochLoop):
         self.loss = loss
         self.data = data
         self.method = method or Method()
-        self.terms = tuple(terms)
+        self.terms = (*self.method.terms(), *terms)
         self.monitors = tuple(monitors)
-        self.stops = tuple(stops)
-        self.records: list[dict[str, Any]] = []
-        """The lines of metrics.jsonl so far."""
+        self.history = History(stops)
         # All draws of the method: equal on all ranks, independent of torch's global generator.
         self.generator = torch.Generator().manual_seed(config.seed)
         self.weight_optimizer = torch.optim.SGD(
@@ -131,6 +130,7 @@ class Searcher(EpochLoop):
         self._parallel_net = ranks.parallel(
             net, images, self.distribution(), some_unused=not self.method.runs_all_operators
         )
+        self.method_state = self.method.make_state(net)
         self._val_batches: Iterator[Batch] = iter(())
 
     @property
@@ -146,34 +146,15 @@ class Searcher(EpochLoop):
             TrainingError: The loss is no longer finite.
         """
         self.run_epochs()
-        stop = self.stop()
+        stop = self.history.stop()
         if stop is not None:
-            return Genotype(**self.record_of(stop.epoch)["genotype"])
+            return Genotype(**self.history.record_of(stop.epoch)["genotype"])
         last = Progress(max(self.epochs - 1, 0), self.epochs)
         return self.method.decode(self.alphas, self.space, last)
 
-    def record_of(self, epoch: int) -> dict[str, Any]:
-        """Return the record of an epoch, such as the one that a stopping rule keeps.
-
-        Raises:
-            TrainingError: It is not an epoch of this search.
-        """
-        for record in self.records:
-            if record["epoch"] == epoch:
-                return record
-        raise TrainingError(
-            f"stop: the rule keeps the cells of epoch {epoch}, which is not one of the "
-            f"{len(self.records)} epochs of this search"
-        )
-
-    def stop(self) -> Stop | None:
-        """Return the decision of the first stopping rule that ends the search, or None."""
-        decisions = (rule(self.records) for rule in self.stops)
-        return next((decision for decision in decisions if decision is not None), None)
-
     def is_finished(self) -> bool:
         """Whether no epoch is left, or a stopping rule has ended the search."""
-        return super().is_finished() or self.stop() is not None
+        return super().is_finished() or self.history.stop() is not None
 
     def run_epoch(self) -> dict[str, Any]:
         """Run what is left of an epoch, then measure; return its record."""
@@ -201,12 +182,8 @@ class Searcher(EpochLoop):
         return record
 
     def on_record(self, record: dict[str, Any]) -> None:
-        """Keep the record as metrics.jsonl has it, the one of the first rank on all of them.
-
-        Stopping rules then reach the same decision on every rank, and after a resume.
-        """
-        line = self.ranks.bytes_from_first(lambda: json.dumps(record).encode())
-        self.records.append(json.loads(line))
+        """Keep the record as metrics.jsonl has it, the one of the first rank on all of them."""
+        self.history.add(self.ranks.bytes_from_first(lambda: json.dumps(record).encode()))
 
     def distribution(self) -> ArchWeights:
         """Return what the method measures, records and decodes, without a graph."""
@@ -347,6 +324,7 @@ class Searcher(EpochLoop):
             "alpha_scaler": self.alpha_scaler.state_dict(),
             "val_loader": self.data.val_loader.state_dict(),
             "method_generator": self.generator.get_state(),
+            "method_state": self.method_state and self.method_state.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -361,8 +339,10 @@ class Searcher(EpochLoop):
         self.data.val_loader.load_state_dict(state["val_loader"])
         if "method_generator" in state:  # older checkpoints are all of DARTS, which draws nothing
             self.generator.set_state(state["method_generator"])
+        if self.method_state is not None:
+            self.method_state.load_state_dict(state["method_state"])
         lines = self.ranks.bytes_from_first(lambda: self.run.read_bytes("metrics.jsonl"))
-        self.records = [json.loads(line) for line in lines.splitlines()[: self.epoch]]
+        self.history.restore(lines, self.epoch)
 
 
 def _endless(loader: Iterable[Batch]) -> Iterator[Batch]:

@@ -60,8 +60,8 @@ def search_data(share=WHOLE):
     )
 
 
-def searcher_of(name, space, run, *, epochs=2, ranks=ALONE, share=WHOLE):
-    method = method_of(name)
+def searcher_of(name, space, run, *, method=None, epochs=2, ranks=ALONE, share=WHOLE):
+    method = method or method_of(name)
     config = SearchConfig(
         method=METHODS_AT_TEST_SIZE.get(name, name),
         epochs=epochs,

@@ -1,6 +1,7 @@
 """The loop of a search: stopping rules, monitors and what is recorded."""
 
 import json
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from nas.errors import ConfigError
 from nas.operators import resolve
 from nas.runtime.run_directory import RunDirectory
 from nas.search import Architect
-from nas.search.method import Progress
+from nas.search.method import Method, Progress
 from nas.search.methods.gdas import Gdas, one_hot
 from nas.search.methods.pc_darts import PCDarts
 from nas.search.monitors import Margin
@@ -36,7 +37,7 @@ class AfterTwo:
 
 def stopped(space, path, epochs=4):
     searcher = searcher_of("pc_darts", space, RunDirectory.create(path, {}), epochs=epochs)
-    searcher.stops = (AfterTwo(),)
+    searcher.history.rules = (AfterTwo(),)
     return searcher
 
 
@@ -50,8 +51,8 @@ def test_a_rule_ends_the_search_and_names_the_cells(space, tmp_path):
     assert [list(map(tuple, node)) for node in records[0]["genotype"]["normal"]] == [
         list(node) for node in genotype.normal
     ]
-    assert searcher.record_of(0)["extra_alphas"] == records[0]["extra_alphas"]
-    assert searcher.records == records  # a rule reads what the file holds
+    assert searcher.history.record_of(0)["extra_alphas"] == records[0]["extra_alphas"]
+    assert searcher.history.records == records  # a rule reads what the file holds
 
 
 def test_a_resumed_search_decides_as_before(space, tmp_path):
@@ -59,7 +60,7 @@ def test_a_resumed_search_decides_as_before(space, tmp_path):
     first = stopped(space, tmp_path / "run")
     genotype = first.search()
     second = searcher_of("pc_darts", space, first.run, epochs=4)
-    second.stops = (AfterTwo(),)
+    second.history.rules = (AfterTwo(),)
     second.resume()
     assert second.is_finished() and second.search() == genotype
     assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 2
@@ -70,7 +71,7 @@ def test_a_monitor_is_recorded_once(space, tmp_path):
     searcher = searcher_of("darts", space, RunDirectory.create(tmp_path / "run", {}), epochs=1)
     searcher.monitors = (Margin(),)
     searcher.search()
-    margins = searcher.records[0]["measures"]
+    margins = searcher.history.records[0]["measures"]
     assert set(margins) == {"margin/normal", "margin/reduce"}
     assert all(0 <= margin <= 1 for margin in margins.values())
     searcher.monitors = (Margin(), Margin())
@@ -146,3 +147,44 @@ def test_a_draw_of_nothing_has_no_gradient(tmp_path):
     assert gradient.val_loss.isfinite()
     for values in gradient.gradients.values():
         assert (values == 0).all()
+
+
+class Count:
+    """A state that counts steps."""
+
+    def __init__(self):
+        self.steps = 0
+
+    def state_dict(self):
+        return {"steps": self.steps}
+
+    def load_state_dict(self, state):
+        self.steps = state["steps"]
+
+
+@dataclass(frozen=True)
+class Counting(Method):
+    """Brings a term and a state."""
+
+    def terms(self):
+        return (lambda alphas, progress: 1e3 * alphas.normal.sum(),)
+
+    def make_state(self, net):
+        return Count()
+
+    def step(self, searcher, train_batch):
+        searcher.method_state.steps += 1
+        super().step(searcher, train_batch)
+
+
+def test_a_method_brings_terms_and_a_state(space, tmp_path):
+    """The term outweighs the loss, so every alpha falls; the count is in the checkpoint."""
+    run = RunDirectory.create(tmp_path / "run", {})
+    searcher = searcher_of("darts", space, run, method=Counting(), epochs=1)
+    before = searcher.alphas.normal.detach().clone()
+    searcher.search()
+    falls = searcher.alphas.normal[searcher.alphas.mask("normal")]
+    assert (falls < before[searcher.alphas.mask("normal")]).all()
+    second = searcher_of("darts", space, run, method=Counting(), epochs=1)
+    second.resume()
+    assert second.method_state.steps == searcher.method_state.steps == len(searcher.train_loader)
