@@ -37,8 +37,9 @@ class SearchLog(RunLog):
     def log(self, record: dict[str, Any]) -> None:
         """Hand the record to the writer, with alphas, and cells that have changed."""
         epoch = record["epoch"]
-        for name in ("entropy", "num_skips"):
-            for group, value in record[name].items():
+        by_group = {name: record[name] for name in ("entropy", "num_skips")}
+        for name, values in (by_group | record.get("collapse", {})).items():
+            for group, value in values.items():
                 self.writer.add_scalar(f"{name}/{group}", value, epoch)
         for name, value in record.get("measures", {}).items():
             self.writer.add_scalar(name, value, epoch)

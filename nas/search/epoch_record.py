@@ -13,7 +13,8 @@ from nas.config.network_size import CIFAR_SIZE
 from nas.genotype import Genotype
 from nas.operators import get_operator
 from nas.runtime.complexity import count_madds, count_parameters
-from nas.space import get_family
+from nas.search.collapse import collapse_numbers
+from nas.space import SearchSpace, get_family
 from nas.supernet import Alphas, ArchWeights
 from nas.supernet.alphas import masked_rows
 
@@ -23,6 +24,7 @@ def epoch_record(
     alphas: Alphas,
     weights: ArchWeights,
     genotype: Genotype,
+    space: SearchSpace,
     image_shape: tuple[int, int, int],
     num_classes: int,
 ) -> dict[str, Any]:
@@ -32,14 +34,16 @@ def epoch_record(
         alphas: As they are.
         weights: What the method measures and decodes, by group.
         genotype: What it decodes.
+        space: The search space.
         image_shape: (C, H, W) of the data set.
         num_classes: Number of classes of the data set.
 
     Returns:
         By group: raw alphas and weights (None for a pair the space does not have), weights of whole
         edges and extra alphas where the method has them, mean entropy in nats, number of skip
-        connections. Then the genotype, and parameters and multiply-adds of its evaluation network
-        at the size of the paper, without the auxiliary head.
+        connections, the numbers of `nas.search.collapse`. Then the genotype, and parameters and
+        multiply-adds of its evaluation network at the size of the paper, without the auxiliary
+        head.
     """
     num_parameters, madds = _evaluation_cost(genotype, image_shape, num_classes)
     record = {
@@ -58,7 +62,11 @@ def epoch_record(
         },
     }
     of_edges = {g: w.edge.tolist() for g, w in weights.items() if w.edge is not None}
-    added = {"edge_weights": of_edges, "extra_alphas": alphas.extra()}
+    added = {
+        "edge_weights": of_edges,
+        "extra_alphas": alphas.extra(),
+        "collapse": collapse_numbers(weights, genotype, space),
+    }
     return record | {key: value for key, value in added.items() if value}
 
 

@@ -4,6 +4,7 @@ Source: DARTS (arXiv:1806.09055), Alg. 1, Sec. 3.1 and its code.
 """
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from nas.runtime.loop import EpochCallback, EpochLoop, cosine, norm_of
 from nas.runtime.meter import Meter
 from nas.runtime.run_directory import RunDirectory
 from nas.search.architect import Architect
+from nas.search.collapse import collapse_warning
 from nas.search.data import SearchData
 from nas.search.epoch_record import epoch_record
 from nas.search.history import History
@@ -31,6 +33,7 @@ from nas.space import SearchSpace
 from nas.supernet import Alphas, ArchWeights
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+_logger = logging.getLogger(__name__)
 
 
 class Searcher(EpochLoop):
@@ -173,6 +176,7 @@ class Searcher(EpochLoop):
                 alphas=self.alphas,
                 weights=self.distribution(),
                 genotype=self.method.decode(self.alphas, self.space, self.progress),
+                space=self.space,
                 image_shape=self.data.image_shape,
                 num_classes=self.data.num_classes,
             ),
@@ -184,6 +188,9 @@ class Searcher(EpochLoop):
     def on_record(self, record: dict[str, Any]) -> None:
         """Keep the record as metrics.jsonl has it, the one of the first rank on all of them."""
         self.history.add(self.ranks.bytes_from_first(lambda: json.dumps(record).encode()))
+        warning = collapse_warning(self.history.records, self.space)
+        if warning and self.ranks.is_first:
+            _logger.warning(warning)
 
     def distribution(self) -> ArchWeights:
         """Return what the method measures, records and decodes, without a graph."""

@@ -1,0 +1,134 @@
+"""The collapse guard: numbers of an epoch that show a search going wrong, and when to warn.
+
+DARTS is known to end in cells of skip connections. Nothing here changes a search.
+
+Source: DARTS+ (arXiv:1909.06035) and P-DARTS (arXiv:1904.12760) for skip connections as the sign.
+
+Shape legend: E edges, P primitives.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from nas.genotype import Genotype
+from nas.operators import NUM_DECODED_EDGES, get_operator
+from nas.search.method import strengths
+from nas.space import NUM_INPUTS, SearchSpace
+from nas.supernet import ArchWeights
+
+_WATCHED = "normal"
+"""The group whose skip connections are a sign; good reduction cells may consist of them."""
+_ADVICE = (
+    "to keep the cell of an earlier epoch, use the stop skip_count; to prevent it, search with the "
+    "term beta_decay or the method pc_darts"
+)
+
+
+def collapse_numbers(
+    weights: ArchWeights, genotype: Genotype, space: SearchSpace
+) -> dict[str, dict[str, float]]:
+    """Return the numbers of the guard, by name and group.
+
+    Args:
+        weights: What the method measures and decodes, by group.
+        genotype: What it decodes.
+        space: The search space.
+
+    Returns:
+        `edge_margin`: how much stronger the weakest kept edge of a node is than the strongest
+        dropped one, by the rule of DARTS; the mean over the nodes that drop an edge.
+        `operator_margin`: how much stronger the best operator of an edge is than the second one,
+        the mean over the edges that have a choice. `parameter_free`: the share of operators
+        without parameters in the decoded cell. `max_weight`: the mean over the edges of the
+        largest weight, which is 1 where a sampler has become one-hot. A group in which nothing
+        is dropped has no margin.
+    """
+    numbers: dict[str, dict[str, float]] = {
+        "edge_margin": {},
+        "operator_margin": {},
+        "parameter_free": {},
+        "max_weight": {},
+    }
+    for group, table in strengths(weights).items():
+        ranked = _ranked_strengths(table, space, group)
+        margins = {
+            "operator_margin": [edge[0] - edge[1] for edge in ranked if len(edge) > 1],
+            "edge_margin": list(_edge_margins(ranked, space)),
+        }
+        for name, values in margins.items():
+            if values:
+                numbers[name][group] = sum(values) / len(values)
+        names = [name for node in getattr(genotype, group) for name, _ in node]
+        free = sum(get_operator(name).parameter_free for name in names)
+        numbers["parameter_free"][group] = free / max(len(names), 1)
+        numbers["max_weight"][group] = weights[group].ops.max(dim=1).values.mean().item()
+    return {name: by_group for name, by_group in numbers.items() if by_group}
+
+
+def _ranked_strengths(table: Tensor, space: SearchSpace, group: str) -> list[list[float]]:
+    """Return, for each edge, the strengths of what can be decoded, strongest first."""
+    can_be_decoded = [not get_operator(name).is_zero for name in space.primitives]
+    return [
+        sorted(
+            (
+                value
+                for value, exists, passes in zip(row, present, can_be_decoded, strict=True)
+                if exists and passes
+            ),
+            reverse=True,
+        )
+        for row, present in zip(table.tolist(), space.mask(group), strict=True)
+    ]
+
+
+def _edge_margins(ranked: list[list[float]], space: SearchSpace) -> Iterator[float]:
+    for target in range(NUM_INPUTS, NUM_INPUTS + space.num_nodes):
+        edges = sorted((ranked[e][0] for e in space.incoming(target) if ranked[e]), reverse=True)
+        if len(edges) > NUM_DECODED_EDGES:
+            yield edges[NUM_DECODED_EDGES - 1] - edges[NUM_DECODED_EDGES]
+
+
+def collapse_warning(records: Sequence[dict[str, Any]], space: SearchSpace) -> str | None:
+    """Return a line that warns of signs of collapse when they first appear, else None.
+
+    The sign is a normal cell that consists of skip connections for at least half, and for at least
+    twice what chance would give (or entirely).
+
+    Args:
+        records: The lines of metrics.jsonl so far; older ones may lack the numbers of the guard.
+        space: The search space.
+    """
+    if not records or not _is_sign(records[-1], space):
+        return None
+    if any(_is_sign(record, space) for record in records[:-1]):
+        return None
+    record = records[-1]
+    count = record["num_skips"][_WATCHED]
+    return (
+        f"sign of collapse: after epoch {record['epoch']}, {count} of {_num_entries(record)} "
+        f"operators of the {_WATCHED} cell are skip connections; the search goes on unchanged; "
+        f"{_ADVICE}"
+    )
+
+
+def _is_sign(record: dict[str, Any], space: SearchSpace) -> bool:
+    count = record.get("num_skips", {}).get(_WATCHED)
+    if count is None:
+        return False
+    share = count / max(_num_entries(record), 1)
+    return share >= max(0.5, min(1.0, 2 * _chance_of_skip(space)))
+
+
+def _num_entries(record: dict[str, Any]) -> int:
+    return sum(len(node) for node in record["genotype"][_WATCHED])
+
+
+def _chance_of_skip(space: SearchSpace) -> float:
+    """Return the share of skip connections in cells whose operators are picked at random."""
+    shares = []
+    for on_edge in space.groups[_WATCHED]:
+        records = [get_operator(name) for name in on_edge if not get_operator(name).is_zero]
+        shares.append(sum(record.is_identity for record in records) / max(len(records), 1))
+    return sum(shares) / len(shares)
