@@ -13,7 +13,8 @@ from typing import Any
 from nas.errors import ConfigError, shown
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_JOINT = re.compile(r"\+(?=\s*[A-Za-z_])")  # not the + of 1e+3
+JOINT = re.compile(r"\+(?=\s*[A-Za-z_])")
+"""The + between two choices, which is not that of 1e+3."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def read_choices(text: str, where: str) -> list[Choice]:
     Raises:
         ConfigError: The text does not follow the grammar.
     """
-    return [_read(part.strip(), where) for part in _JOINT.split(text)] if text.strip() else []
+    return [_read(part.strip(), where) for part in JOINT.split(text)] if text.strip() else []
 
 
 def read_choice(text: str, where: str) -> Choice:

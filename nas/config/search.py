@@ -12,6 +12,7 @@ from nas.config.compute import ComputeConfig
 from nas.config.fields import check_ranges, check_skip_corrupt, setting
 from nas.config.old_keys import REMOVED, Removed
 from nas.config.run import RunConfig
+from nas.config.target import read_targets, targets_to_text
 from nas.errors import ConfigError
 
 
@@ -81,6 +82,11 @@ class SearchConfig(ComputeConfig, RunConfig):
     """Numbers measured after every epoch, joined by +, such as margin."""
     stop: str | None = setting(None, group="method", convert=choices_to_text)
     """Rules that end the search early, joined by +, such as skip_count,limit=2."""
+    target: str | None = setting(None, group="method", convert=targets_to_text)
+    """Cost that the decoded network should have, such as madds=300e6, parameters=2.5e6 or
+    latency_ms=12; see docs/targets.md."""
+    latency_table: str | None = setting(None, group="method", is_path=True)
+    """File that `nas latency` wrote; for a target of latency_ms."""
     order: Literal["first_order", "second_order"] = setting("first_order", group="method")
     """Alpha gradient: at the current weights, or after a virtual step of the weights."""
     xi: float | None = setting(None, above=0, group="architect")
@@ -101,6 +107,7 @@ class SearchConfig(ComputeConfig, RunConfig):
         read_choice(self.method, "method")
         for name in ("term", "monitor", "stop"):
             read_choices(getattr(self, name) or "", name)
+        self._check_targets()
         check_skip_corrupt(self.dataset, self.skip_corrupt)
         if self.out == "":
             raise ConfigError("out: expected the path of a directory, found ''")
@@ -123,3 +130,22 @@ class SearchConfig(ComputeConfig, RunConfig):
                 "its network in every pass, which CUDA graphs cannot follow; use default or off"
             )
         self.check_compute(self.batch_size)
+
+    def _check_targets(self) -> None:
+        targets = read_targets(self.target or "")
+        for target in targets:
+            if target.warmup_epochs >= self.epochs:
+                raise ConfigError(
+                    f"target: {target.quantity}: found warmup_epochs {target.warmup_epochs} in a "
+                    f"search of `epochs` {self.epochs}, so it would never act; lower warmup_epochs"
+                )
+        needs_table = any(target.quantity == "latency_ms" for target in targets)
+        if needs_table and self.latency_table is None:
+            raise ConfigError(
+                "target: latency_ms needs a table of this machine; make one with `nas latency` and "
+                "name it with `latency_table`"
+            )
+        if self.latency_table is not None and not needs_table:
+            raise ConfigError(
+                "latency_table: has an effect only with a `target` of latency_ms; leave it out"
+            )

@@ -3,18 +3,16 @@
 Shape legend: E edges, P primitives.
 """
 
-from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nas.config.network_size import CIFAR_SIZE
 from nas.genotype import Genotype
 from nas.operators import get_operator
-from nas.runtime.complexity import count_madds, count_parameters
 from nas.search.collapse import collapse_numbers
-from nas.space import SearchSpace, get_family
+from nas.search.cost import evaluation_cost
+from nas.space import SearchSpace
 from nas.supernet import Alphas, ArchWeights
 from nas.supernet.alphas import masked_rows
 
@@ -45,7 +43,7 @@ def epoch_record(
         multiply-adds of its evaluation network at the size of the paper, without the auxiliary
         head.
     """
-    num_parameters, madds = _evaluation_cost(genotype, image_shape, num_classes)
+    num_parameters, madds = evaluation_cost(genotype, image_shape, num_classes)
     record = {
         "alphas": alphas.logits(),
         "entropy": {group: entropy(weights[group].ops) for group in alphas.groups},
@@ -81,19 +79,3 @@ def count_skips(genotype: Genotype, cell_type: str) -> int:
     return sum(
         get_operator(name).is_identity for node in getattr(genotype, cell_type) for name, _ in node
     )
-
-
-@lru_cache(maxsize=8)  # a genotype often stays for many epochs
-def _evaluation_cost(
-    genotype: Genotype, image_shape: tuple[int, int, int], num_classes: int
-) -> tuple[int, int]:
-    with torch.device("meta"):
-        network = get_family(genotype.family).load("network")(
-            genotype,
-            in_channels=image_shape[0],
-            num_classes=num_classes,
-            init_channels=CIFAR_SIZE.init_channels,
-            num_cells=CIFAR_SIZE.num_cells,
-            auxiliary=False,
-        )
-    return count_parameters(network), count_madds(network, image_shape)

@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from nas.config import SearchConfig, run_settings
 from nas.config.choice import read_choice, read_choices
+from nas.config.target import read_targets
 from nas.data.fingerprint import FILE_NAME
 from nas.data.transforms import FLIP_ADVICE
 from nas.distributed.launch import Share
@@ -29,6 +30,7 @@ from nas.runtime.environment import current_commit, describe_environment
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.runtime.step_memory import LONG_RUN_STEPS, MemoryEstimate, StepMemory
 from nas.search import methods  # noqa: F401  (importing it registers them)
+from nas.search.cost import count_costs
 from nas.search.data import SearchData, load_search_data
 from nas.search.memory import estimate_search_memory
 from nas.search.method import Method, Progress
@@ -36,6 +38,7 @@ from nas.search.monitors import Monitor
 from nas.search.registry import METHODS, MONITORS, STOPS, TERMS, build, settings_of
 from nas.search.searcher import Searcher
 from nas.search.stops import Stop, StoppingRule
+from nas.search.target import TargetTerm
 from nas.search.terms import Term
 from nas.space import SearchSpace, get_family, load_space
 from nas.strict_yaml import is_file
@@ -150,6 +153,7 @@ def _search(
         ranks.on_first(lambda: RunDirectory.check_free(path))
     share = Share(ranks.rank, ranks.size)
     data = ranks.first_then_others(lambda: load_search_data(config, compute, share))
+    targets = target_terms(config, space, method, data)
     channels = method.operator_channels(config.init_channels)
     sizes = network_sizes(data.image_shape, channels, config.num_cells)
     check_operators(space.primitives, sizes, affine=False)
@@ -182,8 +186,8 @@ def _search(
             data=data,
             run=run,
             method=method,
-            terms=recipe.terms,
-            monitors=recipe.monitors,
+            terms=(*recipe.terms, *targets),
+            monitors=(*recipe.monitors, *(target.measure for target in targets)),
             stops=recipe.stops,
             callbacks=[log.on_epoch] if log else [],
             compute=compute,
@@ -222,6 +226,24 @@ def _search(
         genotype = _with_details(cells, config, space, recipe, final, stop)
         run.write("genotype.json", genotype.to_json())
     return SearchResult(genotype, path, stop)
+
+
+def target_terms(
+    config: SearchConfig, space: SearchSpace, method: Method, data: SearchData
+) -> tuple[TargetTerm, ...]:
+    """Build the terms of `target`.
+
+    Raises:
+        ConfigError: A target is out of reach of every cell of the space.
+    """
+    return tuple(
+        TargetTerm(
+            target,
+            count_costs(target.quantity, space, data.image_shape, data.num_classes),
+            method,
+        )
+        for target in read_targets(config.target or "")
+    )
 
 
 def _estimate_memory(
@@ -263,6 +285,7 @@ def _with_details(
     added = {
         "extra_alphas": extra or None,
         "term": config.term,
+        "target": config.target,
         "monitor": config.monitor,
         "stop": config.stop,
         "stopped": stop and stop._asdict(),

@@ -1,0 +1,106 @@
+"""Targets for the cost of the network that is built from a searched cell (no torch).
+
+`madds=300e6` is one target; `madds=300e6,weight=2+parameters=2.5e6` is two. In YAML a target may
+also be a mapping, `{madds: 300e6, weight: 2}`, and several a list of them.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nas.config.choice import JOINT, read_choices
+from nas.errors import ConfigError, close_matches, shown
+
+QUANTITIES = {
+    "madds": "multiply-adds",
+    "parameters": "parameters",
+    "latency_ms": "milliseconds",
+}
+"""What can be aimed at, and its unit."""
+_SETTINGS = ("weight", "warmup_epochs")
+_NAME = "target"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A cost to aim at."""
+
+    quantity: str
+    """A key of `QUANTITIES`."""
+    value: float
+    """T, of the evaluation network at the size of the paper."""
+    weight: float = 1.0
+    """Factor of |E / T - 1| in the alpha loss."""
+    warmup_epochs: int = 1
+    """Number of first epochs without the term."""
+
+
+def read_targets(text: str, where: str = _NAME) -> tuple[Target, ...]:
+    """Read targets joined by +; empty text is none.
+
+    Args:
+        text: Such as "madds=300e6,weight=2+parameters=2.5e6".
+        where: The setting, for messages.
+
+    Raises:
+        ConfigError: The text does not follow the grammar, or a value is out of range.
+    """
+    # A target is a choice whose name is left out.
+    named = f"{_NAME},{JOINT.sub(f'+{_NAME},', text)}" if text.strip() else ""
+    targets = tuple(_read(choice.settings, where) for choice in read_choices(named, where))
+    for target in targets:
+        if sum(target.quantity == other.quantity for other in targets) > 1:
+            raise ConfigError(f"{where}: {target.quantity} is given twice; give it once")
+    return targets
+
+
+def targets_to_text(value: Any, where: str) -> str:
+    """Turn what a YAML file holds, text, a mapping, or a list of both, into text.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "+".join(targets_to_text(item, where) for item in value)
+    if isinstance(value, Mapping) and value:
+        return ",".join(f"{key}={item}" for key, item in value.items())
+    raise ConfigError(
+        f"{where}: expected madds=NUMBER or a mapping such as {{madds: 300e6}}, found "
+        f"{shown(value)}"
+    )
+
+
+def _read(settings: Mapping[str, str], where: str) -> Target:
+    quantities = [key for key in settings if key in QUANTITIES]
+    for key in settings:
+        if key not in (*QUANTITIES, *_SETTINGS):
+            raise ConfigError(
+                f"{where}: unknown {shown(key)}; {close_matches(key, [*QUANTITIES, *_SETTINGS])}"
+            )
+    if len(quantities) != 1:
+        raise ConfigError(
+            f"{where}: expected one of {', '.join(QUANTITIES)} per target, found "
+            f"{' and '.join(quantities) or 'none'}; join several targets by +"
+        )
+    quantity = quantities[0]
+    value = _number(settings[quantity], f"{where}: {quantity}")
+    weight = _number(settings.get("weight", "1"), f"{where}: weight")
+    epochs = settings.get("warmup_epochs", "1")
+    if not epochs.isdecimal():
+        raise ConfigError(
+            f"{where}: warmup_epochs: expected a whole number, 0 or more, found {shown(epochs)}"
+        )
+    return Target(quantity, value, weight, int(epochs))
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise ConfigError(f"{where}: expected a number above 0, found {shown(text)}")
+    return value

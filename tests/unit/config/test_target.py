@@ -1,0 +1,58 @@
+"""The grammar of targets."""
+
+import pytest
+
+from nas.config import SearchConfig
+from nas.config.target import Target, read_targets, targets_to_text
+from nas.errors import ConfigError
+
+
+def test_one_and_several():
+    """Numbers in any form of Python; settings in any order; a + of a number is not a joint."""
+    assert read_targets("") == ()
+    assert read_targets("madds=300e+6") == (Target("madds", 300e6),)
+    assert read_targets("weight=2, madds=3e8 + parameters=2500000,warmup_epochs=0") == (
+        Target("madds", 3e8, weight=2.0),
+        Target("parameters", 2.5e6, warmup_epochs=0),
+    )
+
+
+def test_forms_of_yaml():
+    """A mapping, and a list of mappings and texts."""
+    assert targets_to_text({"madds": 3e8, "weight": 2}, "") == "madds=300000000.0,weight=2"
+    assert targets_to_text(["madds=1", {"parameters": 5}], "") == "madds=1+parameters=5"
+    with pytest.raises(ConfigError, match="expected madds=NUMBER"):
+        targets_to_text(3, "target")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("madds", "expected KEY=VALUE, found 'madds'"),
+        ("flops=3", "unknown 'flops'"),
+        ("weight=3", "expected one of madds, parameters, latency_ms per target, found none"),
+        ("madds=3,parameters=4", "found madds and parameters; join several"),
+        ("madds=3+madds=4", "madds is given twice"),
+        ("madds=0", "madds: expected a number above 0, found '0'"),
+        ("madds=many", "madds: expected a number above 0, found 'many'"),
+        ("madds=nan", "expected a number above 0"),
+        ("madds=3,weight=-1", "weight: expected a number above 0, found '-1'"),
+        ("madds=3,warmup_epochs=1.5", "warmup_epochs: expected a whole number"),
+    ],
+)
+def test_refuses(text, message):
+    with pytest.raises(ConfigError, match=message):
+        read_targets(text)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"target": "madds=3e8", "epochs": 1}, "so it would never act"),
+        ({"target": "latency_ms=3"}, "make one with `nas latency`"),
+        ({"latency_table": "t.json"}, "has an effect only with a `target` of latency_ms"),
+    ],
+)
+def test_a_search_refuses(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        SearchConfig(**settings)
