@@ -80,6 +80,9 @@ class SearchConfig(ComputeConfig, RunConfig):
     """Terms added to the alpha loss, joined by +, such as beta_decay,weight=0.5."""
     monitor: str | None = setting(None, group="method", convert=choices_to_text)
     """Numbers measured after every epoch, joined by +, such as margin."""
+    monitor_eigenvalue: int = setting(0, minimum=0, group="method")
+    """Measure the dominant eigenvalue of the Hessian of the alphas every N epochs; 0 never. Short
+    for --monitor eigenvalue,every=N."""
     stop: str | None = setting(None, group="method", convert=choices_to_text)
     """Rules that end the search early, joined by +, such as skip_count,limit=2."""
     target: str | None = setting(None, group="method", convert=targets_to_text)
@@ -108,6 +111,11 @@ class SearchConfig(ComputeConfig, RunConfig):
         for name in ("term", "monitor", "stop"):
             read_choices(getattr(self, name) or "", name)
         self._check_targets()
+        monitors = [choice.name for choice in read_choices(self.all_monitors or "", "monitor")]
+        if monitors.count("eigenvalue") > 1:
+            raise ConfigError(
+                "monitor_eigenvalue: `monitor` names eigenvalue too; give one of them"
+            )
         check_skip_corrupt(self.dataset, self.skip_corrupt)
         if self.out == "":
             raise ConfigError("out: expected the path of a directory, found ''")
@@ -149,3 +157,9 @@ class SearchConfig(ComputeConfig, RunConfig):
             raise ConfigError(
                 "latency_table: has an effect only with a `target` of latency_ms; leave it out"
             )
+
+    @property
+    def all_monitors(self) -> str | None:
+        """`monitor`, with the one that `monitor_eigenvalue` is short for."""
+        every = self.monitor_eigenvalue
+        return "+".join(filter(None, [self.monitor, every and f"eigenvalue,every={every}"])) or None

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from nas.search.registry import register_monitor
+from nas.config import SearchConfig
+from nas.config.choice import read_choice
+from nas.errors import ConfigError
+from nas.search.hessian import AlphaHessian, largest_eigenvalue
+from nas.search.registry import METHODS, build, register_monitor
+from nas.space import SearchSpace
 
 if TYPE_CHECKING:
     from nas.search.searcher import Searcher
@@ -40,3 +45,74 @@ class Margin:
             two = group_weights.ops.topk(min(2, group_weights.ops.shape[1]), dim=1).values
             margins[f"margin/{group}"] = (two[:, 0] - two[:, -1]).mean().item()
         return margins
+
+
+EIGENVALUE = "eigenvalue"
+"""The name of the measure, which the stopping rule of the same name reads."""
+
+
+@register_monitor("eigenvalue", source="Robust DARTS (arXiv:1909.09656), Sec. 3.2")
+@dataclass(frozen=True)
+class DominantEigenvalue:
+    """Largest eigenvalue of the Hessian of the validation loss in the alphas, on one batch.
+
+    It grows before a search collapses. See `nas.search.hessian`.
+    """
+
+    every: int = 2
+    """Measure after every N-th epoch, and after the last one."""
+    num_products: int = 40
+    """At most this many Hessian-vector products."""
+    tolerance: float = 1e-3
+    """Residual at which to stop, relative to the largest absolute eigenvalue."""
+
+    def __post_init__(self) -> None:
+        for name in ("every", "num_products"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}: expected 1 or more, found {getattr(self, name)}")
+        if not 0 <= self.tolerance < 1:
+            raise ConfigError(f"tolerance: expected 0 to 1, found {self.tolerance:g}")
+
+    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+        """Refuse an arithmetic or a method that second derivatives do not work with."""
+        if config.precision != "fp32":
+            raise ConfigError(
+                f"monitor: eigenvalue: needs precision fp32, found {config.precision}; second "
+                "derivatives are lost in the rounding of lower precisions"
+            )
+        if config.compile not in ("auto", "off"):
+            raise ConfigError(
+                f"monitor: eigenvalue: needs compile off, found {config.compile}; compiled code "
+                "has no second derivatives"
+            )
+        method = build(METHODS, read_choice(config.method, "method"), "method")
+        if not method.runs_all_operators:
+            raise ConfigError(
+                f"monitor: eigenvalue: does not work with {config.method}, which runs one operator "
+                "on each edge: its loss has no curvature in the alphas; leave the monitor out"
+            )
+
+    def __call__(self, searcher: "Searcher") -> dict[str, float]:
+        """Return `eigenvalue` after the epochs that are due."""
+        epoch, last = searcher.progress.epoch, searcher.progress.epochs - 1
+        if epoch % self.every and epoch != last:
+            return {}
+        hessian = AlphaHessian(
+            searcher.net,
+            searcher.alphas,
+            searcher.loss,
+            next(iter(searcher.data.measure_loader(epoch))),
+            arch_weights=lambda: searcher.method.arch_weights(
+                searcher.alphas, searcher.progress, None
+            ),
+            compute=searcher.compute,
+            ranks=searcher.ranks,
+        )
+        start = torch.randn(hessian.size, generator=torch.Generator().manual_seed(0))
+        largest = largest_eigenvalue(
+            hessian.__matmul__,
+            start.to(hessian.alphas[0]),
+            num_products=self.num_products,
+            tolerance=self.tolerance,
+        )
+        return {EIGENVALUE: largest.value}

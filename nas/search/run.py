@@ -97,7 +97,7 @@ class Recipe:
             tuple(build(registry, choice, key) for choice in read_choices(text or "", key))
             for registry, text, key in (
                 (TERMS, config.term, "term"),
-                (MONITORS, config.monitor, "monitor"),
+                (MONITORS, config.all_monitors, "monitor"),
                 (STOPS, config.stop, "stop"),
             )
         ]
@@ -286,7 +286,7 @@ def _with_details(
         "extra_alphas": extra or None,
         "term": config.term,
         "target": config.target,
-        "monitor": config.monitor,
+        "monitor": config.all_monitors,
         "stop": config.stop,
         "stopped": stop and stop._asdict(),
     }

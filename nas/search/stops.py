@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from nas.config import SearchConfig
+from nas.config.choice import read_choices
 from nas.errors import ConfigError
 from nas.search.registry import register_stop
 from nas.space import SearchSpace
@@ -67,3 +68,83 @@ class SkipCount:
                 cells = f"the {self.group} cell has {count} skip connections"
                 return Stop(kept, f"{cells} after epoch {record['epoch']} (limit {self.limit})")
         return None
+
+
+@register_stop("eigenvalue", source="DARTS-ES, Robust DARTS (arXiv:1909.09656), Sec. 4.3")
+@dataclass(frozen=True)
+class EigenvalueGrows:
+    """Stops when the smoothed dominant eigenvalue has grown; keeps the cell from before that.
+
+    The values that the monitor `eigenvalue` measured are averaged over a window centered on each
+    (shorter at both ends). When the newest average with a whole window is above `factor` times the
+    average `delta` measurements earlier, the search ends with the cell of that earlier epoch. With
+    the defaults and a measurement every 2 epochs, that is the cell of 12 epochs ago, and epoch 22
+    is the first that can end a search.
+
+    Source: Robust DARTS (arXiv:1909.09656), Sec. 4.3, and its code (automl/RobustDARTS 3dec3fe).
+    Deviation: the paper writes lambda(i - k) / lambda(i) < 0.75 with k = 5; this is the rule of the
+    code. No decision is made on an average that is not positive.
+    """
+
+    factor: float = 1.3
+    """Growth that ends the search."""
+    window: int = 5
+    """Measurements in an average; odd."""
+    delta: int = 4
+    """Measurements between the two averages."""
+    first: int = 10
+    """The earliest epoch whose cell may be kept."""
+
+    def __post_init__(self) -> None:
+        if not self.factor > 1:
+            raise ConfigError(f"factor: expected above 1, found {self.factor:g}")
+        if self.window < 1 or self.window % 2 == 0:
+            raise ConfigError(f"window: expected an odd number from 1 on, found {self.window}")
+        if self.delta < 1:
+            raise ConfigError(f"delta: expected 1 or more, found {self.delta}")
+        if self.first < 0:
+            raise ConfigError(f"first: expected 0 or more, found {self.first}")
+
+    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+        """Refuse a search that does not measure the eigenvalue."""
+        monitors = read_choices(config.all_monitors or "", "monitor")
+        if "eigenvalue" not in {one.name for one in monitors}:
+            raise ConfigError(
+                "stop: eigenvalue: needs the eigenvalue; add `monitor_eigenvalue` 2 to measure it "
+                "every 2 epochs"
+            )
+
+    def __call__(self, records: Sequence[dict[str, Any]]) -> Stop | None:
+        """See `StoppingRule`."""
+        measured = [
+            (record["epoch"], record["measures"]["eigenvalue"])
+            for record in records
+            if "eigenvalue" in record.get("measures", {})
+        ]
+        epochs = [epoch for epoch, _ in measured]
+        for newest in range(1, len(measured)):
+            # The one after the last epoch may come early.
+            if epochs[newest] - epochs[newest - 1] < epochs[1] - epochs[0]:
+                break
+            values = [value for _, value in measured[: newest + 1]]
+            current = newest - self.window // 2
+            earlier = current - self.delta
+            if earlier < 0 or epochs[earlier] < self.first:
+                continue
+            averages = local_averages(values, self.window)
+            before, now = averages[earlier], averages[current]
+            if before > 0 and now > self.factor * before:
+                return Stop(
+                    epochs[earlier],
+                    f"the dominant eigenvalue grew from {before:.4g} around epoch "
+                    f"{epochs[earlier]} to {now:.4g} around epoch {epochs[current]}, by a factor "
+                    f"of {now / before:.3g} (limit {self.factor:g})",
+                )
+        return None
+
+
+def local_averages(values: Sequence[float], window: int) -> list[float]:
+    """Return the mean of a window centered on each value, shorter at both ends."""
+    half = window // 2
+    windows = [values[max(0, i - half) : i + half + 1] for i in range(len(values))]
+    return [sum(part) / len(part) for part in windows]

@@ -50,6 +50,7 @@ OTHER = {
     "list_methods": True,
     "term": "beta_decay,weight=0.25",
     "monitor": "margin",
+    "monitor_eigenvalue": 4,
     "stop": "skip_count,limit=3",
     "order": "second_order",
     "xi": 0.125,
