@@ -34,6 +34,7 @@ BUILT_IN: dict[str, Primitive] = {
     primitive.name: primitive
     for primitive in (
         Primitive("none", "none", "none"),
+        Primitive("noise", "noise"),
         Primitive("max_pool_3x3", "max pool 3x3", "pooling"),
         Primitive("avg_pool_3x3", "avg pool 3x3", "pooling"),
         Primitive("skip_connect", "skip", "skip"),

@@ -6,7 +6,7 @@ from nas.layers.depthwise import DepthwiseConv2d
 from nas.layers.drop_path import drop_path
 from nas.layers.inverted_residual import inverted_residual
 from nas.layers.pointwise_norm import ConvSequence, run_layers
-from nas.layers.pool import Zero, avg_pool, max_pool
+from nas.layers.pool import Noise, Zero, avg_pool, max_pool
 from nas.layers.relu6 import ReLU6
 from nas.layers.same_padding import SameConv2d
 from nas.layers.sandglass import Sandglass, sandglass_hidden_channels
@@ -20,6 +20,7 @@ __all__ = [
     "DilConv",
     "FactorizedConv",
     "FactorizedReduce",
+    "Noise",
     "ReLU6",
     "ReLUConvBN",
     "SameConv2d",

@@ -10,6 +10,7 @@ from nas.layers import (
     DilConv,
     FactorizedConv,
     FactorizedReduce,
+    Noise,
     ReLUConvBN,
     Sandglass,
     SepConv,
@@ -28,6 +29,11 @@ _EXPANSION_RATIO = 6
 @register_operator("none", source=_DARTS, is_zero=True, parameter_free=True)
 def _none(channels: int, stride: int, *, affine: bool) -> nn.Module:
     return Zero(stride)
+
+
+@register_operator("noise", source="Robust DARTS (arXiv:1909.09656), Sec. 3", is_random=True)
+def _noise(channels: int, stride: int, *, affine: bool) -> nn.Module:
+    return Noise(stride)
 
 
 @register_operator(

@@ -41,6 +41,8 @@ class Operator:
     """At stride 1 it passes its input on as it is: a skip connection, exempt from drop path."""
     norm_in_search: bool = False
     """In a search a BatchNorm without scale and shift follows it (DARTS: pooling)."""
+    is_random: bool = False
+    """It draws random numbers in every pass, which the finite difference of second order cannot."""
     parameter_free: bool = False
     """Without weights and without chance: the supernet evaluates it once a state, not an edge."""
     relu_first: bool = False
@@ -70,6 +72,7 @@ def register_operator(
     is_zero: bool = False,
     is_identity: bool = False,
     norm_in_search: bool = False,
+    is_random: bool = False,
     parameter_free: bool = False,
     relu_first: bool = False,
     norm_last: bool = False,
@@ -86,6 +89,7 @@ def register_operator(
         is_zero: It passes nothing on.
         is_identity: At stride 1 it passes its input on.
         norm_in_search: A BatchNorm follows it in the search.
+        is_random: It draws random numbers in every pass.
         parameter_free: It has no weights and no chance in it.
         relu_first: It is an nn.Sequential that starts with nn.ReLU.
         norm_last: It is an nn.Sequential that ends with nn.BatchNorm2d.
@@ -113,6 +117,7 @@ def register_operator(
             is_zero=is_zero,
             is_identity=is_identity,
             norm_in_search=norm_in_search,
+            is_random=is_random,
             parameter_free=parameter_free,
             relu_first=relu_first,
             norm_last=norm_last,

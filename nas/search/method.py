@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from nas.config import SearchConfig
 from nas.errors import ConfigError
 from nas.genotype import Genotype
+from nas.operators import get_operator
 from nas.runtime.compute import Batch
 from nas.space import SearchSpace, get_family
 from nas.supernet import Alphas, ArchWeights, Edge, EdgeWeights, MixedEdge
@@ -83,6 +84,12 @@ class Method:
         if config.order not in self.orders:
             raise ConfigError(
                 f"order: the method allows {' or '.join(self.orders)}, found {config.order}"
+            )
+        random = [name for name in space.primitives if get_operator(name).is_random]
+        if random and config.order != "first_order":
+            raise ConfigError(
+                f"order: found {config.order}, but {', '.join(random)} draws other numbers in "
+                "every pass, which its finite difference cannot follow; use first_order"
             )
         if not self.runs_all_operators and config.compile not in ("auto", "off"):
             raise ConfigError(

@@ -13,7 +13,9 @@ from nas.primitives import BUILT_IN, FAMILIES
 
 NAMES = list_operators()
 CONVOLUTIONS = [
-    name for name in NAMES if not (get_operator(name).parameter_free or get_operator(name).is_zero)
+    name
+    for name in NAMES
+    if not (get_operator(name).parameter_free or get_operator(name).is_random)
 ]
 
 
@@ -23,9 +25,9 @@ def _seed():
 
 
 def test_the_operators_of_the_issue_are_all_there():
-    """The thirteen primitives of the DARTS code and of the paper's appendix B."""
+    """The primitives of the DARTS code, of the paper's appendix B, and the noise of S4."""
     assert set(NAMES) >= set(BUILT_IN)
-    assert len(BUILT_IN) == 13
+    assert len(BUILT_IN) == 14
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -52,6 +54,9 @@ class TestEveryOperator:
         operator = build_operator(name, 6, stride, affine=False).double()
         x = torch.randn(3, 6, 7, 7, dtype=torch.float64, requires_grad=True)
         y = operator(x)
+        if get_operator(name).is_random:
+            assert not y.requires_grad
+            return
         (gradient,) = torch.autograd.grad((y * torch.randn_like(y)).sum(), x)
         if get_operator(name).is_zero:
             assert gradient.abs().max() == 0 and y.abs().max() == 0
@@ -77,16 +82,18 @@ class TestEveryOperator:
         operator(x)  # moves running statistics
         other.load_state_dict(operator.state_dict(), strict=True)
         operator.eval(), other.eval()
-        assert torch.equal(operator(x), other(x))
+        assert torch.equal(seeded(operator, x), seeded(other, x))
         assert {id(p) for p in twin.parameters()}.isdisjoint(id(p) for p in operator.parameters())
 
     def test_channels_last_keeps_values(self, name):
         """The memory format changes no value beyond rounding."""
         operator = build_operator(name, 6, 1, affine=False).double().eval()
         x = torch.randn(2, 6, 8, 8, dtype=torch.float64)
-        expected = operator(x)
+        expected = seeded(operator, x)
         last = operator.to(memory_format=torch.channels_last)
-        torch.testing.assert_close(last(x.to(memory_format=torch.channels_last)), expected)
+        y = seeded(last, x.to(memory_format=torch.channels_last))
+        torch.testing.assert_close(y, expected)
+        assert y.is_contiguous(memory_format=torch.channels_last)
 
     def test_declared_structure(self, name):
         """Where a record declares relu_first or norm_last, a module with weights is built so."""
@@ -127,6 +134,23 @@ def test_number_of_weights(name, channels, stride):
 def test_every_operator_with_weights_has_a_closed_form():
     """A new convolution block has to state its number of weights above."""
     assert set(CONVOLUTIONS) == set(CLOSED_FORMS)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_noise(stride):
+    """New in every pass, from the global generator, standard normal, independent of the input."""
+    noise = build_operator("noise", 16, stride)
+    x = torch.full((8, 16, 15, 15), 7.0)
+    state = torch.get_rng_state()
+    one, two = noise(x), noise(x)
+    torch.set_rng_state(state)
+    assert torch.equal(noise(x), one) and not torch.equal(one, two)
+    assert abs(one.mean()) < 0.05 and abs(one.std() - 1) < 0.05
+
+
+def seeded(operator, x):
+    torch.manual_seed(4)
+    return operator(x)
 
 
 def norms(module):
