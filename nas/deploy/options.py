@@ -1,4 +1,4 @@
-"""Settings of export, quantize and benchmark, checked when they are made (no torch)."""
+"""Settings of export, quantize, benchmark and latency, checked when they are made (no torch)."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -156,6 +156,33 @@ class BenchmarkSettings:
                         f"{name}: has no effect on .onnx files, which are timed as they are; "
                         "leave it out"
                     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencySettings:
+    """Measure the operators of a search space on this machine, for a target of latency_ms.
+
+    Each operator is timed alone at every size of the network of a decoded cell (36 channels, 20
+    cells). Whole networks of random cells show how far the sum of their operators is off.
+    """
+
+    out: str = setting(is_path=True)
+    """The file to write, JSON."""
+    space: str = setting("darts", is_path=True)
+    """Search space whose operators are measured: a name, a YAML file, or several joined by +."""
+    plugins: tuple[str, ...] = setting((), is_path=True)
+    """Modules or .py files that register more operators."""
+    image_size: int = setting(32, minimum=MIN_IMAGE_SIZE, maximum=MAX_IMAGE_SIZE)
+    """Height and width of the images in pixels."""
+    threads: int = setting(1, minimum=1)
+    """Number of threads."""
+    calls: int = setting(50, minimum=1)
+    """Number of timed calls of each operator and network; the median counts."""
+    networks: int = setting(4, minimum=1)
+    """Number of networks to fit the offset to, and of others to check the sum with."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def is_onnx_file(model: str) -> bool:

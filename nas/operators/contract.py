@@ -1,6 +1,6 @@
 """The rules of an operator, checked by building it and running it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -48,15 +48,30 @@ def network_sizes(
     _, height, width = image_shape
     for _ in range(3 if stem == "imagenet" else 0):
         height, width = -(-height // 2), -(-width // 2)
+    cells = cell_sizes((image_shape[0], height, width), init_channels, num_cells)
+    return list(dict.fromkeys(size for _, by_stride in cells for size in by_stride.values()))
+
+
+def cell_sizes(
+    image_shape: tuple[int, int, int], init_channels: int, num_cells: int
+) -> Iterator[tuple[str, dict[int, OperatorSize]]]:
+    """Yield, for each cell, its group and the sizes of its operators by stride.
+
+    Args:
+        image_shape: (C, H, W) of what the first cell reads; C has no effect.
+        init_channels: C of the first cell.
+        num_cells: Number of cells; those at num_cells // 3 and 2 * num_cells // 3 are reductions.
+    """
+    _, height, width = image_shape
     channels = init_channels
-    sizes = []
     for index in range(num_cells):
         if index in (num_cells // 3, 2 * num_cells // 3):
             channels *= 2
-            sizes.append(OperatorSize(channels, 2, height, width))
-            height, width = -(-height // 2), -(-width // 2)
-        sizes.append(OperatorSize(channels, 1, height, width))
-    return list(dict.fromkeys(sizes))
+            strided = OperatorSize(channels, 2, height, width)
+            _, _, height, width = strided.output_shape
+            yield "reduce", {2: strided, 1: OperatorSize(channels, 1, height, width)}
+        else:
+            yield "normal", {1: OperatorSize(channels, 1, height, width)}
 
 
 def check_operators(names: Iterable[str], sizes: Iterable[OperatorSize], *, affine: bool) -> None:

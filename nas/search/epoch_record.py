@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from nas.genotype import Genotype
+from nas.models.cost import evaluation_cost
 from nas.operators import get_operator
 from nas.search.collapse import collapse_numbers
-from nas.search.cost import evaluation_cost
 from nas.space import SearchSpace
 from nas.supernet import Alphas, ArchWeights
 from nas.supernet.alphas import masked_rows

@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from nas.config import SearchConfig, run_settings
 from nas.config.choice import read_choice, read_choices
+from nas.config.network_size import CIFAR_SIZE
 from nas.config.target import read_targets
 from nas.data.fingerprint import FILE_NAME
 from nas.data.transforms import FLIP_ADVICE
@@ -22,6 +23,8 @@ from nas.distributed.ranks import Ranks
 from nas.distributed.session import check_ranks, format_ranks, join_ranks, prepare_network
 from nas.errors import ConfigError, RunDirectoryError
 from nas.genotype import Genotype
+from nas.models.cost import CostTable, count_costs
+from nas.models.latency_table import read_latency_table
 from nas.operators import resolve, with_details
 from nas.operators.contract import check_operators, network_sizes
 from nas.runtime.complexity import count_parameters
@@ -30,7 +33,6 @@ from nas.runtime.environment import current_commit, describe_environment
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.runtime.step_memory import LONG_RUN_STEPS, MemoryEstimate, StepMemory
 from nas.search import methods  # noqa: F401  (importing it registers them)
-from nas.search.cost import count_costs
 from nas.search.data import SearchData, load_search_data
 from nas.search.memory import estimate_search_memory
 from nas.search.method import Method, Progress
@@ -234,16 +236,19 @@ def target_terms(
     """Build the terms of `target`.
 
     Raises:
-        ConfigError: A target is out of reach of every cell of the space.
+        ConfigError: No cell of the space reaches a target, or the latency table does not fit.
     """
     return tuple(
-        TargetTerm(
-            target,
-            count_costs(target.quantity, space, data.image_shape, data.num_classes),
-            method,
-        )
+        TargetTerm(target, _costs(target.quantity, config, space, data), method)
         for target in read_targets(config.target or "")
     )
+
+
+def _costs(quantity: str, config: SearchConfig, space: SearchSpace, data: SearchData) -> CostTable:
+    if quantity == "latency_ms":
+        table = read_latency_table(Path(str(config.latency_table)))
+        return table.costs(space, data.image_shape, CIFAR_SIZE)
+    return count_costs(quantity, space, data.image_shape, data.num_classes)
 
 
 def _estimate_memory(

@@ -31,8 +31,8 @@ from torch import Tensor
 
 from nas.config.target import QUANTITIES, Target
 from nas.errors import ConfigError
+from nas.models.cost import CostTable
 from nas.operators import get_operator
-from nas.search.cost import CostTable
 from nas.search.method import Method, Progress, strengths
 from nas.supernet import Alphas
 

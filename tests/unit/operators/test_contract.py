@@ -11,7 +11,13 @@ from nas.genotype import load_genotype
 from nas.layers import ReLUConvBN
 from nas.models import GenotypeNetwork
 from nas.operators import get_operator, list_operators
-from nas.operators.contract import OperatorSize, check_contract, check_operators, network_sizes
+from nas.operators.contract import (
+    OperatorSize,
+    cell_sizes,
+    check_contract,
+    check_operators,
+    network_sizes,
+)
 from nas.operators.registry import Operator
 from nas.space import load_space
 from nas.supernet import Alphas, Supernet
@@ -161,3 +167,13 @@ def test_sizes_are_those_of_the_networks(image_shape, num_cells):
 def test_flags_of_the_built_in_operators_are_true():
     for name in list_operators():
         check_contract(get_operator(name), [SIZE, ODD])
+
+
+def test_sizes_of_cells():
+    """Reductions at one and two thirds; their operators read inputs at stride 2, nodes at 1."""
+    sizes = list(cell_sizes((3, 9, 9), 4, 3))
+    assert sizes == [
+        ("normal", {1: OperatorSize(4, 1, 9, 9)}),
+        ("reduce", {2: OperatorSize(8, 2, 9, 9), 1: OperatorSize(8, 1, 5, 5)}),
+        ("reduce", {2: OperatorSize(16, 2, 5, 5), 1: OperatorSize(16, 1, 3, 3)}),
+    ]

@@ -9,9 +9,9 @@ from nas.config.network_size import NetworkSize
 from nas.config.target import Target
 from nas.errors import ConfigError
 from nas.genotype import Genotype
+from nas.models.cost import count_costs
 from nas.operators import resolve
 from nas.search import Method
-from nas.search.cost import count_costs
 from nas.search.method import Progress
 from nas.search.target import TargetTerm, keep_chances, two_sided
 from nas.space import SearchSpace

@@ -5,9 +5,9 @@ import torch
 
 from nas.config.network_size import NetworkSize
 from nas.models import random_genotype
+from nas.models.cost import _count_operator, count_costs, evaluation_cost
 from nas.operators import resolve
 from nas.operators.contract import OperatorSize
-from nas.search.cost import _count_operator, cell_sizes, count_costs, evaluation_cost
 from nas.space import load_space
 from tests.golden import fill
 from tests.golden.test_darts import close
@@ -75,13 +75,3 @@ def test_bounds_are_reached_and_never_crossed():
             dearest += sum(edges[-2:])
         assert group in ("normal", "reduce")
     assert high == table.fixed + dearest
-
-
-def test_sizes_of_cells():
-    """Reductions at one and two thirds; their operators read inputs at stride 2, nodes at 1."""
-    sizes = list(cell_sizes((3, 9, 9), NetworkSize(4, 3)))
-    assert sizes == [
-        ("normal", {1: OperatorSize(4, 1, 9, 9)}),
-        ("reduce", {2: OperatorSize(8, 2, 9, 9), 1: OperatorSize(8, 1, 5, 5)}),
-        ("reduce", {2: OperatorSize(16, 2, 5, 5), 1: OperatorSize(16, 1, 3, 3)}),
-    ]

@@ -11,7 +11,7 @@ that metrics.jsonl reports, not of the supernet.
 Shape legend: E edges, P primitives.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from nas.config.network_size import CIFAR_SIZE, NetworkSize
 from nas.genotype import Genotype
 from nas.operators import NUM_DECODED_EDGES, build_operator, get_operator
-from nas.operators.contract import OperatorSize
+from nas.operators.contract import OperatorSize, cell_sizes
 from nas.runtime.complexity import count_madds, count_parameters
 from nas.space import NUM_INPUTS, SearchSpace, get_family
 
@@ -110,7 +110,7 @@ def build_cost_table(
     remembered = lru_cache(maxsize=None)(cost_of)  # many cells have the same sizes
     cells = tuple(
         (group, _cell_costs(space, group, by_stride, remembered))
-        for group, by_stride in cell_sizes(image_shape, size)
+        for group, by_stride in cell_sizes(image_shape, *size)
     )
     return CostTable(space, fixed, cells)
 
@@ -150,22 +150,6 @@ def evaluation_cost(
             auxiliary=False,
         )
     return count_parameters(network), count_madds(network, image_shape)
-
-
-def cell_sizes(
-    image_shape: tuple[int, int, int], size: NetworkSize
-) -> Iterator[tuple[str, dict[int, OperatorSize]]]:
-    """Yield, for each cell, its group and the sizes of its operators by stride."""
-    _, height, width = image_shape
-    channels = size.init_channels
-    for index in range(size.num_cells):
-        if index in (size.num_cells // 3, 2 * size.num_cells // 3):
-            channels *= 2
-            strided = OperatorSize(channels, 2, height, width)
-            _, _, height, width = strided.output_shape
-            yield "reduce", {2: strided, 1: OperatorSize(channels, 1, height, width)}
-        else:
-            yield "normal", {1: OperatorSize(channels, 1, height, width)}
 
 
 def _cell_costs(
