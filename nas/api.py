@@ -89,7 +89,7 @@ def _network(network: Genotype | str | Path | None) -> dict[str, str]:
     """Return the setting that names a network."""
     if network is None:
         return {}
-    text = network.to_text() if isinstance(network, Genotype) else str(network)
+    text = network.to_text(nested=True) if isinstance(network, Genotype) else str(network)
     return {"model" if text.rpartition("_")[0] in FAMILIES else "genotype": text}
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from nas.errors import GenotypeError, close_matches, shown
 from nas.genotype.cells import read_cell
 from nas.genotype.values import plain_value
+from nas.space import CELL_TYPES
 
 MAX_BYTES = 1 << 16
 """Of one genotype; the text around it may be longer."""
@@ -145,10 +146,10 @@ def _four_fields(node: ast.expr) -> dict[str, list]:
     if missing := [name for name in FIELDS if name not in fields]:
         raise GenotypeError(f"without {', '.join(missing)}; expected {_FORM}")
     values = {name: plain_value(value) for name, value in fields.items()}
-    return {
-        name: value if name.endswith("_concat") else read_cell(value, name)
-        for name, value in values.items()
-    }
+    for cell in CELL_TYPES:
+        concat = f"{cell}_concat"
+        values[cell], values[concat] = read_cell(values[cell], values[concat], cell)
+    return values
 
 
 def _by_position(values: list[ast.expr]) -> list[tuple[str, ast.expr]]:

@@ -67,7 +67,7 @@ def _decode(
     cells = {
         group: tuple(
             tuple((space.primitives[column], source) for _, source, column in keep(node))
-            for node in _candidates(strengths[group].tolist(), on_edges, space)
+            for node in candidates(strengths[group].tolist(), on_edges, space)
         )
         for group, on_edges in space.groups.items()
     }
@@ -79,7 +79,7 @@ def _decode(
     )
 
 
-def _candidates(
+def candidates(
     weights: list[list[float]], on_edges: tuple[tuple[str, ...], ...], space: SearchSpace
 ) -> Iterator[list[list[Candidate]]]:
     """Yield, for each node, the candidates of each of its incoming edges."""

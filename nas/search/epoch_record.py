@@ -3,10 +3,8 @@
 Shape legend: E edges, P primitives.
 """
 
+from collections.abc import Mapping
 from typing import Any
-
-import torch
-from torch import Tensor
 
 from nas.genotype import Genotype
 from nas.models.cost import evaluation_cost
@@ -21,6 +19,7 @@ def epoch_record(
     *,
     alphas: Alphas,
     weights: ArchWeights,
+    entropy: Mapping[str, float],
     genotype: Genotype,
     space: SearchSpace,
     image_shape: tuple[int, int, int],
@@ -31,6 +30,7 @@ def epoch_record(
     Args:
         alphas: As they are.
         weights: What the method measures and decodes, by group.
+        entropy: How undecided the operators are, by group.
         genotype: What it decodes.
         space: The search space.
         image_shape: (C, H, W) of the data set.
@@ -38,7 +38,7 @@ def epoch_record(
 
     Returns:
         By group: raw alphas and weights (None for a pair the space does not have), weights of whole
-        edges and extra alphas where the method has them, mean entropy in nats, number of skip
+        edges and extra alphas where the method has them, entropy in nats, number of skip
         connections, the numbers of `nas.search.collapse`. Then the genotype, and parameters and
         multiply-adds of its evaluation network at the size of the paper, without the auxiliary
         head.
@@ -46,7 +46,7 @@ def epoch_record(
     num_parameters, madds = evaluation_cost(genotype, image_shape, num_classes)
     record = {
         "alphas": alphas.logits(),
-        "entropy": {group: entropy(weights[group].ops) for group in alphas.groups},
+        "entropy": dict(entropy),
         "num_skips": {group: count_skips(genotype, group) for group in alphas.groups},
         "genotype": {
             key: getattr(genotype, key)
@@ -66,12 +66,6 @@ def epoch_record(
         "collapse": collapse_numbers(weights, genotype, space),
     }
     return record | {key: value for key, value in added.items() if value}
-
-
-def entropy(ops: Tensor) -> float:
-    """Return the mean entropy of the edges' distributions in nats; `ops` is (E, P)."""
-    # 0 * log 0 = 0, which xlogy knows.
-    return -torch.xlogy(ops, ops).sum(dim=1).mean().item()
 
 
 def count_skips(genotype: Genotype, cell_type: str) -> int:

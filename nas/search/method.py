@@ -163,9 +163,27 @@ class Method:
         decode = get_family(space.family).load("decode")
         return decode(strengths(self.distribution(alphas, progress)), space)
 
+    def entropy(self, alphas: Alphas, weights: ArchWeights) -> dict[str, float]:
+        """Return how undecided the operators are, by group.
+
+        Args:
+            alphas: The architecture parameters.
+            weights: What `distribution` returned, without a graph.
+
+        Returns:
+            The mean entropy of the edges' distributions, in nats.
+        """
+        return {group: entropy(weights[group].ops) for group in alphas.groups}
+
     def measures(self, alphas: Alphas, progress: Progress) -> dict[str, float]:
         """Return numbers of an epoch that are worth a curve, by name."""
         return {}
+
+
+def entropy(ops: Tensor) -> float:
+    """Return the mean entropy of the edges' distributions in nats; `ops` is (E, P)."""
+    # 0 * log 0 = 0, which xlogy knows.
+    return -torch.xlogy(ops, ops).sum(dim=1).mean().item()
 
 
 def strengths(weights: ArchWeights) -> dict[str, Tensor]:

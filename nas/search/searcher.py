@@ -165,6 +165,7 @@ class Searcher(EpochLoop):
         trained, measured = self.epoch_meter(), self._measure()
         self.guard.check_measured(measured.loss, "validation")
         self.ranks.check_equal(self.alphas.parameters(), "the alphas")
+        weights = self.distribution()
         record = {
             "epoch": self.epoch,
             "learning_rate": self._learning_rate(),
@@ -174,7 +175,8 @@ class Searcher(EpochLoop):
             "val_accuracy": measured.accuracy,
             **epoch_record(
                 alphas=self.alphas,
-                weights=self.distribution(),
+                weights=weights,
+                entropy=self.method.entropy(self.alphas, weights),
                 genotype=self.method.decode(self.alphas, self.space, self.progress),
                 space=self.space,
                 image_shape=self.data.image_shape,

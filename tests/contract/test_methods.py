@@ -1,6 +1,7 @@
 """What every search method must do, whoever wrote it."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -8,13 +9,15 @@ from torch.nn.functional import cross_entropy
 
 from nas.config import SearchConfig
 from nas.config.choice import read_choice
+from nas.config.network_size import NetworkSize
 from nas.data import DatasetInfo, TensorLoader, TrainTransform
 from nas.distributed.launch import WHOLE, Share
 from nas.distributed.ranks import ALONE
 from nas.genotype import Genotype
 from nas.operators import register_operator, resolve
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
-from nas.search import SearchData, Searcher, list_methods
+from nas.search import SearchData, Searcher, epoch_record, list_methods
+from nas.search.cost import evaluation_cost
 from nas.search.data import NumImages
 from nas.search.method import Progress
 from nas.search.registry import METHODS, build
@@ -101,6 +104,13 @@ def _resolved(space):
     resolve(space)
 
 
+@pytest.fixture(autouse=True)
+def _small_cost(monkeypatch):
+    """Count cells in a small evaluation network; most of the time would go there."""
+    small = partial(evaluation_cost, size=NetworkSize(4, 3))
+    monkeypatch.setattr(epoch_record, "evaluation_cost", small)
+
+
 @pytest.mark.parametrize("name", list_methods())
 class TestMethod:
     def test_searches_and_records(self, name, space, tmp_path):
@@ -173,6 +183,7 @@ class TestMethod:
         genotype = searcher_of(name, space, run).search()
         assert set(genotype.primitives) <= {"my_conv", "skip_connect"}
 
+    @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
     def test_two_processes_agree(self, name, space, tmp_path):
         """Both make the same draws and end with the same alphas and cells, bit for bit."""
@@ -187,7 +198,7 @@ class TestMethod:
             searcher = searcher_of(name, space, run, ranks=ranks, share=share)
             if not ranks.is_first:
                 torch.manual_seed(12345)
-            cell = searcher.search().to_text()
+            cell = searcher.search().to_json()
             return {"cell": cell, "alphas": searcher.alphas.state_dict()}
 
         one, two = run_ranks(2, search, tmp_path)

@@ -72,7 +72,7 @@ def test_a_run_directory_without_a_genotype_asks_whether_the_search_has_ended(tm
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("DARTS_V3", "did you mean 'DARTS_V2' or 'DARTS_V1'?"),
+        ("DARTS_V3", "did you mean 'DARTS_V2' or 'DARTS_V1'"),
         ("darts_v2", "known: DARTS_V1, DARTS_V2"),
         ("zzz", "known: DARTS_V1, DARTS_V2"),
         ("", "genotype ''"),

@@ -164,8 +164,17 @@ def test_several_inputs_per_node_by_target():
     )
     swapped = re.sub(r"', (\d), (\d)\)", r"', \2, \1)", text)
     assert load_genotype(swapped) == genotype
-    with pytest.raises(GenotypeError, match=r"lead to the nodes \[2, 4\]; expected \[2, 3\]"):
-        load_genotype(text.replace("', 3,", "', 4,"))
+    with pytest.raises(GenotypeError, match="expected a target from 2 to 17"):
+        load_genotype(text.replace("', 3,", "', 18,"))
+
+
+def test_nodes_without_inputs_do_not_exist(caplog):
+    """FairDARTS leaves them out of the concatenation, and skips what reads them."""
+    normal = "[('none', 2, 0), ('none', 4, 1), ('none', 4, 3), ('none', 5, 3), ('none', 6, 4)]"
+    genotype = load_genotype(f"Genotype({normal}, range(2, 8), {R}, [2])")
+    assert genotype.normal == ((("none", 0),), (("none", 1),), (("none", 3),))
+    assert genotype.normal_concat == (2, 3, 4)
+    assert "normal: nothing leads to node 3, 5, 7" in caplog.text
 
 
 def test_a_path_with_brackets_is_a_path(tmp_path):

@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 from nas.errors import SearchSpaceError
 from nas.operators import get_operator, register_operator, resolve
 from nas.search import Architect
-from nas.search.epoch_record import entropy
+from nas.search.method import entropy
 from nas.space import CELL_TYPES, load_space
 from nas.supernet import Alphas, EdgeRow, Supernet
 from nas.supernet.arch_weights import by_group
