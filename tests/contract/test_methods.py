@@ -14,10 +14,10 @@ from nas.data import DatasetInfo, TensorLoader, TrainTransform
 from nas.distributed.launch import WHOLE, Share
 from nas.distributed.ranks import ALONE
 from nas.genotype import Genotype
+from nas.models.cost import evaluation_cost
 from nas.operators import register_operator, resolve
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.search import SearchData, Searcher, epoch_record, list_methods
-from nas.search.cost import evaluation_cost
 from nas.search.data import NumImages
 from nas.search.method import Progress
 from nas.search.registry import METHODS, build
