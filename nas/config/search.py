@@ -75,7 +75,8 @@ class SearchConfig(ComputeConfig, RunConfig):
     """Search method and its settings, such as pc_darts,channel_fraction=4; --list_methods shows
     all."""
     list_methods: bool = setting(False, group="method")
-    """Print the methods, terms, monitors and stopping rules with their settings, and exit."""
+    """Print the methods, terms, monitors, stopping rules and selections with their settings, and
+    exit."""
     term: str | None = setting(None, group="method", convert=choices_to_text)
     """Terms added to the alpha loss, joined by +, such as beta_decay,weight=0.5."""
     monitor: str | None = setting(None, group="method", convert=choices_to_text)
@@ -85,6 +86,9 @@ class SearchConfig(ComputeConfig, RunConfig):
     for --monitor eigenvalue,every=N."""
     stop: str | None = setting(None, group="method", convert=choices_to_text)
     """Rules that end the search early, joined by +, such as skip_count,limit=2."""
+    selection: str | None = setting(None, group="method", convert=choices_to_text)
+    """How the cells are chosen after the search, such as darts_pt,interval=5; null reads them off
+    the alphas."""
     target: str | None = setting(None, group="method", convert=targets_to_text)
     """Cost that the decoded network should have, such as madds=300e6, parameters=2.5e6 or
     latency_ms=12; see docs/targets.md."""
@@ -108,6 +112,8 @@ class SearchConfig(ComputeConfig, RunConfig):
     def __post_init__(self) -> None:
         check_ranges(self)
         read_choice(self.method, "method")
+        if self.selection is not None:
+            read_choice(self.selection, "selection")
         for name in ("term", "monitor", "stop"):
             read_choices(getattr(self, name) or "", name)
         self._check_targets()

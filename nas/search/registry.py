@@ -1,4 +1,4 @@
-"""Methods, terms, monitors and stops by name.
+"""Methods, terms, monitors, stops and selections by name.
 
 Each is a frozen dataclass whose fields are its settings. `@register_method("name")` registers one;
 `build(METHODS, choice, "method")` makes a record from the name and the settings that a user gave.
@@ -35,6 +35,7 @@ METHODS: Registry[Entry] = Registry("method", ConfigError, _PLUGINS)
 TERMS: Registry[Entry] = Registry("term", ConfigError, _PLUGINS)
 MONITORS: Registry[Entry] = Registry("monitor", ConfigError, _PLUGINS)
 STOPS: Registry[Entry] = Registry("stop", ConfigError, _PLUGINS)
+SELECTIONS: Registry[Entry] = Registry("selection", ConfigError, _PLUGINS)
 
 
 def register_method(name: str, *, source: str = "") -> Callable[[Record], Record]:
@@ -61,6 +62,11 @@ def register_stop(name: str, *, source: str = "") -> Callable[[Record], Record]:
     return _registering(STOPS, name, source)
 
 
+def register_selection(name: str, *, source: str = "") -> Callable[[Record], Record]:
+    """Register the decorated selection; see `nas.search.selections`."""
+    return _registering(SELECTIONS, name, source)
+
+
 def list_methods() -> list[str]:
     """Return the names of all registered search methods, sorted."""
     return METHODS.names()
@@ -69,7 +75,7 @@ def list_methods() -> list[str]:
 def format_registered() -> str:
     """Return all registered names with their settings, defaults and sources, as text."""
     blocks = []
-    for registry in (METHODS, TERMS, MONITORS, STOPS):
+    for registry in (METHODS, TERMS, MONITORS, STOPS, SELECTIONS):
         lines = [f"{registry.kind}s"]
         for name in registry.names():
             entry = registry.get(name)

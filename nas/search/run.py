@@ -37,8 +37,9 @@ from nas.search.data import SearchData, load_search_data
 from nas.search.memory import estimate_search_memory
 from nas.search.method import Method, Progress
 from nas.search.monitors import Monitor
-from nas.search.registry import METHODS, MONITORS, STOPS, TERMS, build, settings_of
+from nas.search.registry import METHODS, MONITORS, SELECTIONS, STOPS, TERMS, build, settings_of
 from nas.search.searcher import Searcher
+from nas.search.selections import Selection
 from nas.search.stops import Stop, StoppingRule
 from nas.search.target import TargetTerm
 from nas.search.terms import Term
@@ -85,6 +86,7 @@ class Recipe:
     terms: tuple[Term, ...] = ()
     monitors: tuple[Monitor, ...] = ()
     stops: tuple[StoppingRule, ...] = ()
+    selection: Selection | None = None
 
     @classmethod
     def of(cls, config: SearchConfig, space: SearchSpace) -> "Recipe":
@@ -103,10 +105,14 @@ class Recipe:
                 (STOPS, config.stop, "stop"),
             )
         ]
-        for part in (part for parts in several for part in parts):
+        selection = None
+        if config.selection is not None:
+            choice = read_choice(config.selection, "selection")
+            selection = build(SELECTIONS, choice, "selection")
+        for part in (*(part for parts in several for part in parts), selection):
             if hasattr(part, "check"):
                 part.check(config, space)
-        return cls(method, *several)
+        return cls(method, *several, selection)
 
 
 def search(
@@ -218,6 +224,8 @@ def _search(
         finally:
             if log:
                 log.close()
+        if recipe.selection is not None:
+            cells = recipe.selection(searcher)
         stop = searcher.history.stop()
         if stop is not None:
             announce(f"stopped early: {stop.reason}; the cells are those of epoch {stop.epoch}")
@@ -294,6 +302,8 @@ def _with_details(
         "monitor": config.all_monitors,
         "stop": config.stop,
         "stopped": stop and stop._asdict(),
+        "selection": config.selection
+        and {"name": config.selection.partition(",")[0], **settings_of(recipe.selection)},
     }
     details |= {key: value for key, value in added.items() if value is not None}
     return with_details(cells, space, details, config.plugins)

@@ -136,6 +136,10 @@ class Searcher(EpochLoop):
         self.method_state = self.method.make_state(net)
         self._val_batches: Iterator[Batch] = iter(())
 
+    def release(self) -> None:
+        """Give up the wrapper of the network, so that another searcher may wrap it."""
+        self._parallel_net = self.net
+
     @property
     def progress(self) -> Progress:
         """Where the search is."""

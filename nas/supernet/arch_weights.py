@@ -18,6 +18,8 @@ class EdgeWeights(NamedTuple):
     """(E,): a factor for each whole edge; None is 1."""
     chosen: tuple[int, ...] | None = None
     """E columns of `ops`: the only operator that runs on each edge; None runs all."""
+    removed: tuple[frozenset[int], ...] | None = None
+    """For each of E edges the columns of `ops` whose operators do not run; None removes none."""
 
     def detach(self) -> "EdgeWeights":
         """Return the same weights without a graph."""
@@ -32,6 +34,7 @@ class EdgeWeights(NamedTuple):
                 ops.unbind(),
                 edge=None if factors is None else factors[index],
                 chosen=None if self.chosen is None else self.chosen[index],
+                removed=frozenset() if self.removed is None else self.removed[index],
             )
             for index, ops in enumerate(self.ops.unbind())
         ]
@@ -46,6 +49,8 @@ class EdgeRow(NamedTuple):
     """A scalar, or None for 1."""
     chosen: int | None = None
     """The column of the only operator that runs, or None."""
+    removed: frozenset[int] = frozenset()
+    """The columns of operators that do not run."""
 
 
 ArchWeights = Mapping[str, EdgeWeights]

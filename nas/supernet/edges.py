@@ -129,7 +129,8 @@ class MixedEdge(Edge):
     def _running(self, row: EdgeRow) -> Iterator[tuple[int, int, Operator]]:
         """Yield place, column and record of the operators that this row runs."""
         for index, (column, record) in enumerate(zip(self.columns, self.records, strict=True)):
-            if row.chosen is None or row.chosen == column:
+            is_chosen = row.chosen is None or row.chosen == column
+            if is_chosen and column not in row.removed:
                 yield index, column, record
 
 

@@ -52,6 +52,7 @@ OTHER = {
     "monitor": "margin",
     "monitor_eigenvalue": 4,
     "stop": "skip_count,limit=3",
+    "selection": "darts_pt,interval=3",
     "order": "second_order",
     "xi": 0.125,
     "epsilon": 0.5,

@@ -1,0 +1,157 @@
+"""Selections: how the cells are chosen once a search has ended, instead of reading the alphas.
+
+A selection is a frozen dataclass, called as `selection(searcher)` after the last epoch; it returns
+the cells. It may have `check(config, space)`, which raises ConfigError before the search starts.
+"""
+
+import dataclasses
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from nas.config import SearchConfig, run_settings
+from nas.config.choice import read_choice
+from nas.errors import ConfigError
+from nas.genotype import Genotype
+from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
+from nas.search.method import Method, Progress
+from nas.search.projection import Choices, ProjectedMethod, Projector, order_of
+from nas.search.registry import METHODS, build, register_selection, settings_of
+from nas.search.searcher import Searcher
+from nas.signals import Stopped
+from nas.space import SearchSpace
+
+_logger = logging.getLogger(__name__)
+
+SELECTION_DIR = "selection"
+"""The run directory of the phase, inside that of the search."""
+
+
+class Selection(Protocol):
+    """What a selection is called as."""
+
+    def __call__(self, searcher: Searcher) -> Genotype:
+        """Choose the cells, from a search that has ended."""
+        ...
+
+
+@register_selection("darts_pt", source="DARTS-PT (arXiv:2108.04392)")
+@dataclass(frozen=True)
+class DartsPT:
+    """Keeps the operators and edges without which the supernet is worst (perturbation).
+
+    After the search every edge is decided, one of each group of cells at a time: the operator
+    without which the accuracy on the validation half is lowest is the one that remains. Then each
+    node keeps the two incoming edges without which the accuracy is lowest. Between two decisions
+    the supernet is tuned for `interval` epochs. The phase has its own run directory, `selection`
+    in that of the search, with curves, checkpoints and decisions.json, the table of all decisions.
+
+    Source: DARTS-PT (arXiv:2108.04392), Alg. 1; the settings are those of its scripts.
+    """
+
+    interval: int = 5
+    """Epochs of tuning between two decisions."""
+    learning_rate: float = 0.0025
+    """Constant learning rate of the weights while tuning."""
+    criterion: str = "accuracy"
+    """What decides: accuracy or loss."""
+
+    def __post_init__(self) -> None:
+        if self.interval < 1:
+            raise ConfigError(f"interval: expected 1 or more, found {self.interval}")
+        if not self.learning_rate > 0:
+            raise ConfigError(f"learning_rate: expected above 0, found {self.learning_rate:g}")
+        if self.criterion not in ("accuracy", "loss"):
+            raise ConfigError(f"criterion: expected accuracy or loss, found {self.criterion}")
+
+    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+        """Refuse a search whose edges do not end up as one operator, or that ends early."""
+        where = "selection: darts_pt:"
+        method = build(METHODS, read_choice(config.method, "method"), "method")
+        if not method.runs_all_operators:
+            raise ConfigError(
+                f"{where} does not work with {config.method}, which runs one operator on each "
+                "edge; it removes operators from a mixture"
+            )
+        if type(method).build_edge is not Method.build_edge:
+            raise ConfigError(
+                f"{where} does not work with {config.method}, whose edges pass on more than their "
+                "operators, so that removing an operator says too little"
+            )
+        if config.stop is not None:
+            raise ConfigError(
+                f"{where} does not work with `stop`, which keeps the cells of an earlier epoch; "
+                "give one of them"
+            )
+        if config.compile not in ("auto", "off"):
+            raise ConfigError(
+                f"{where} needs compile off, found {config.compile}; compiled code does not follow "
+                "removed operators"
+            )
+
+    def __call__(self, searcher: Searcher) -> Genotype:
+        """Tune and decide; see `Selection`."""
+        config = searcher.config
+        num_rounds = len(order_of(searcher.space, config.seed)) // len(searcher.space.groups)
+        phase = dataclasses.replace(
+            config,
+            epochs=(num_rounds - 1) * self.interval + 1,
+            learning_rate=self.learning_rate,
+            learning_rate_min=self.learning_rate,
+            out=str(searcher.run.path / SELECTION_DIR),
+            term=None,
+            monitor=None,
+            monitor_eigenvalue=0,
+            target=None,
+            latency_table=None,
+        )
+        method = ProjectedMethod(
+            searcher.method,
+            Progress(max(searcher.epochs - 1, 0), searcher.epochs),
+            Choices(searcher.space, settings_of(self)),
+        )
+        if searcher.ranks.is_first:
+            _logger.info(
+                "selection darts_pt: %d rounds, %d epochs of tuning; run %s",
+                num_rounds,
+                phase.epochs,
+                phase.out,
+            )
+        searcher.release()
+        torch.manual_seed(config.seed)
+        with searcher.ranks.on_first(lambda: self._open(phase, searcher)) or SilentRunDirectory(
+            searcher.run.path / SELECTION_DIR
+        ) as run:
+            projector = Projector(
+                interval=self.interval,
+                by_loss=self.criterion == "loss",
+                config=phase,
+                space=searcher.space,
+                net=searcher.net,
+                alphas=searcher.alphas,
+                loss=searcher.loss,
+                data=searcher.data,
+                run=run,
+                method=method,
+                compute=searcher.compute,
+                ranks=searcher.ranks,
+            )
+            projector.resume()
+            try:
+                return projector.search()
+            except Stopped as stopped:
+                raise Stopped(
+                    stopped.exit_code - 128,
+                    f"stopped in the selection, in epoch {projector.epoch} of {phase.epochs}; "
+                    f"continue with `resume` `out` {searcher.run.path}",
+                ) from stopped
+
+    def _open(self, phase: SearchConfig, searcher: Searcher) -> RunDirectory:
+        path = Path(str(phase.out))
+        is_new = not (path / "config.yaml").is_file()
+        run = RunDirectory.create(path, run_settings(phase)) if is_new else RunDirectory.open(path)
+        run.write_missing("space.yaml", searcher.space.to_yaml)
+        return run
