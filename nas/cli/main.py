@@ -29,6 +29,7 @@ COMMANDS = {
     "search": Command("search", "Search for a cell."),
     "train": Command("augment", "Train the network of a cell, or a network by name."),
     "evaluate": Command("evaluate", "Measure a trained network on test images."),
+    "detect": Command("detect", "Train and measure an object detector."),
     "report": Command("report", "Write the report of a run, or compare runs."),
     "draw": Command("draw", "Draw the two cells of a genotype."),
     "genotype": Command("genotype", "Convert a genotype between JSON and the text of other codes."),

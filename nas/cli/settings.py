@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nas.config import Arguments, AugmentConfig, SearchConfig
+from nas.config import Arguments, AugmentConfig, DetectConfig, SearchConfig
 from nas.distributed.launch import read_launch
 from nas.errors import ConfigError, NasError
 from nas.genotype import load_genotype
 from nas.space import load_space
 from nas.strict_yaml import is_directory, is_file
 
-Settings = TypeVar("Settings", SearchConfig, AugmentConfig)
+Settings = TypeVar("Settings", SearchConfig, AugmentConfig, DetectConfig)
 _LOGGER = logging.getLogger(__name__)
 _MAY_CHANGE = {
     "out",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from nas.detection_record import DetectionEvaluation
 from nas.records import Cost, Evaluation, LayerCost
 
 MAX_CLASSES = 20
@@ -36,6 +37,29 @@ def evaluation_table(evaluation: Evaluation, class_names: tuple[str, ...]) -> st
         ]
         lines.append(_aligned([("class", "top-1"), *rows]))
     return "\n".join(lines)
+
+
+def detection_table(evaluation: DetectionEvaluation) -> str:
+    """Write the average precisions of a detector, class by class."""
+    rows = [("class", "objects", "AP (11 points)", "AP (area)", "AP (COCO)")]
+    rows += [
+        (name, str(num), *map(_percent, values))
+        for name, num, *values in zip(
+            evaluation.classes,
+            evaluation.num_objects,
+            evaluation.ap_11,
+            evaluation.ap_area,
+            evaluation.ap_coco,
+            strict=True,
+        )
+    ]
+    means = (evaluation.map_11, evaluation.map_area, evaluation.map_coco)
+    rows.append(("mean", str(sum(evaluation.num_objects)), *map(_percent, means)))
+    return f"{evaluation.num_images} images\n{_aligned(rows)}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} %"
 
 
 def _row(block: LayerCost) -> tuple[str, str, str, str]:

@@ -2,6 +2,7 @@
 
 from nas.config.augment import AugmentConfig, resolved
 from nas.config.compute import ComputeConfig
+from nas.config.detect import DetectConfig
 from nas.config.evaluate import EvaluateConfig
 from nas.config.parsing import Arguments, Layer, parse_settings, read_arguments
 from nas.config.run import RunConfig
@@ -12,6 +13,7 @@ __all__ = [
     "Arguments",
     "AugmentConfig",
     "ComputeConfig",
+    "DetectConfig",
     "EvaluateConfig",
     "Layer",
     "RunConfig",

@@ -77,7 +77,10 @@ def read_command_line(
         if name == "config":
             line.configs.append(Path(value).expanduser())
         else:
-            line.values[name] = _listed(value) if is_list(hints[name]) else value
+            if is_list(hints[name]):  # a flag that is repeated adds to the list
+                line.values[name] = [*line.values.get(name, ()), *_listed(value)]
+            else:
+                line.values[name] = value
     _assign(loose, positional, hints, line)
     return line
 

@@ -81,3 +81,30 @@ class Epochs:
                 "checkpoint is damaged or of another run"
             )
         self.position = position
+
+
+class Rounds(Epochs):
+    """Epochs of a fixed number of whole batches, for training that counts iterations.
+
+    A round passes over the images as often as it needs to, each time in a new order.
+    """
+
+    def __init__(self, num_images: int, batch_size: int, num_batches: int, share: Share):
+        """Start at the first batch; the arguments are those of `Epochs`.
+
+        Raises:
+            DataError: `batch_size` is out of range.
+        """
+        super().__init__(num_images, batch_size, True, share)
+        self.num_batches = num_batches
+
+    @property
+    def num_used(self) -> int:
+        """Images of a round, counted again in each pass."""
+        return self.num_batches * self.batch_size
+
+    def order(self, generator: torch.Generator) -> Tensor:
+        """Draw the order of one round, int64."""
+        passes = range(-(-self.num_used // self.num_images))
+        orders = [torch.randperm(self.num_images, generator=generator) for _ in passes]
+        return torch.cat(orders)[: self.num_used]

@@ -20,7 +20,7 @@ from nas.distributed.launch import WHOLE, Share
 from nas.errors import CheckpointError, DataError
 
 
-class FileLoader:
+class SampleLoader:
     """Yields one epoch of batches after another.
 
     The random numbers of an image depend on seed, epoch and image alone, so that batches are the
@@ -30,37 +30,29 @@ class FileLoader:
 
     def __init__(
         self,
-        files: ImageFiles,
-        batch_size: int,
+        samples: Dataset,
+        epochs: Epochs,
         *,
-        transform: v2.Transform,
-        shuffle: bool,
         seed: int,
         num_workers: int = 0,
         device: torch.device | str = "cpu",
         memory_format: torch.memory_format = torch.channels_last,
-        share: Share = WHOLE,
     ):
         """Start at the first batch of the first epoch.
 
         Args:
-            files: What to read.
-            batch_size: 1 to N, over all processes.
-            transform: From a PIL image to a float (C, H, W).
-            shuffle: Whether each epoch has a new order.
-            seed: Seed of the orders and of the transforms.
+            samples: From an index to an image, float (C, H, W), and its target, a tensor; both may
+                draw from torch's global generator.
+            epochs: Which samples are in which batch.
+            seed: Seed of the orders and of the samples.
             num_workers: Processes that decode; 0 decodes in this one.
             device: The device of the batches.
             memory_format: The memory format of the batches.
-            share: The part of each batch for this process; see `Share` for the last one.
-
-        Raises:
-            DataError: `batch_size` is out of range.
         """
         self.seed = seed
-        self._epochs = Epochs(len(files), batch_size, shuffle, share)
+        self._epochs = epochs
         self._epoch = 0
-        self._decoder = _Decoder(files, transform, seed)
+        self._samples = _Seeded(samples, seed)
         self._device = torch.device(device)
         self._num_workers = num_workers
         self._memory_format = memory_format
@@ -75,15 +67,18 @@ class FileLoader:
         return len(self._epochs)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (float (B, C, H, W), int64 (B,)) on the device up to the end of the epoch."""
+        """Yield images, float (B, C, H, W), and targets (B, ...) up to the end of the epoch."""
         epochs, epoch = self._epochs, self._epoch
         generator = torch.Generator().manual_seed(_mixed(self.seed, epoch, 0))
+        order = epochs.order(generator)
+        # An epoch that passes over the samples several times draws other numbers in each pass.
+        draws = torch.arange(len(order)) // epochs.num_images * epochs.num_images + order + 1
+        places = torch.stack([torch.full_like(order, epoch), order, draws], dim=1)
         batches = [
-            [(epoch, index) for index in batch[epochs.share.of(len(batch))]]
-            for batch in epochs.order(generator).split(epochs.batch_size)
+            batch[epochs.share.of(len(batch))].tolist() for batch in places.split(epochs.batch_size)
         ]
         loader = DataLoader(
-            self._decoder,
+            self._samples,
             batch_sampler=batches[epochs.position :],
             collate_fn=partial(_collate, self._memory_format),
             generator=torch.Generator(),  # DataLoader would draw from the global one
@@ -118,27 +113,79 @@ class FileLoader:
         self._epoch = state["epoch"]
 
 
-class _Decoder(Dataset):
-    """Decodes and transforms the image (epoch, index)."""
+class FileLoader(SampleLoader):
+    """Yields the images of files with their labels, int64 (B,)."""
 
-    def __init__(self, files: ImageFiles, transform: v2.Transform, seed: int):
+    def __init__(
+        self,
+        files: ImageFiles,
+        batch_size: int,
+        *,
+        transform: v2.Transform,
+        shuffle: bool,
+        seed: int,
+        num_workers: int = 0,
+        device: torch.device | str = "cpu",
+        memory_format: torch.memory_format = torch.channels_last,
+        share: Share = WHOLE,
+    ):
+        """Start at the first batch of the first epoch.
+
+        Args:
+            files: What to read.
+            batch_size: 1 to N, over all processes.
+            transform: From a PIL image to a float (C, H, W).
+            shuffle: Whether each epoch has a new order.
+            seed: Seed of the orders and of the transforms.
+            num_workers: Processes that decode; 0 decodes in this one.
+            device: The device of the batches.
+            memory_format: The memory format of the batches.
+            share: The part of each batch for this process; see `Share` for the last one.
+
+        Raises:
+            DataError: `batch_size` is out of range.
+        """
+        super().__init__(
+            _Labeled(files, transform),
+            Epochs(len(files), batch_size, shuffle, share),
+            seed=seed,
+            num_workers=num_workers,
+            device=device,
+            memory_format=memory_format,
+        )
+
+
+class _Labeled(Dataset):
+    """Decoded and transformed images, and their labels."""
+
+    def __init__(self, files: ImageFiles, transform: v2.Transform):
         self.files = files
         self.transform = transform
-        self.seed = seed
 
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, place: tuple[int, Tensor]) -> tuple[Tensor, Tensor] | DataError:
-        epoch, index = place[0], int(place[1])
-        try:
-            value_range = self.files.info.value_range
-            image = read_image(self.files.paths[index], value_range=value_range).image
-        except DataError as error:
-            return error  # a worker that raises would bury the message in a traceback
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        value_range = self.files.info.value_range
+        image = read_image(self.files.paths[index], value_range=value_range).image
+        return self.transform(image), self.files.labels[index]
+
+
+class _Seeded(Dataset):
+    """Samples whose random numbers depend on seed, epoch and draw alone."""
+
+    def __init__(self, samples: Dataset, seed: int):
+        self.samples = samples
+        self.seed = seed
+
+    def __getitem__(self, place: tuple[int, int, int]) -> tuple[Tensor, Tensor] | DataError:
+        epoch, index, draw = place
         with torch.random.fork_rng(devices=[]):  # v2 draws from the global generator
-            torch.manual_seed(_mixed(self.seed, epoch, index + 1))
-            return self.transform(image), self.files.labels[index]
+            torch.manual_seed(_mixed(self.seed, epoch, draw))
+            try:
+                return self.samples[index]
+            except DataError as error:
+                return error  # a worker that raises would bury the message in a traceback
 
 
 def _collate(

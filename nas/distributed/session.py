@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from nas.config import AugmentConfig, SearchConfig
+from nas.config import AugmentConfig, DetectConfig, SearchConfig
 from nas.distributed.launch import read_launch
 from nas.distributed.ranks import ALONE, Ranks, TorchRanks
 from nas.errors import ConfigError, DistributedError, NasError
@@ -24,6 +24,7 @@ TIMEOUT = datetime.timedelta(minutes=30)
 """How long a rank waits for the others, for example while one reads its data."""
 GRACE_S = 20.0
 """A rank that was told to stop and hangs, for example because another one died, exits then."""
+LoopConfig = SearchConfig | AugmentConfig | DetectConfig
 _log = logging.getLogger(__name__)
 _LOST = re.compile(r"gloo|nccl|connection|socket|peer|process group|store", re.IGNORECASE)
 
@@ -60,7 +61,7 @@ def join_ranks(device: torch.device) -> Iterator[Ranks]:
         yield TorchRanks(device)
 
 
-def check_ranks(config: SearchConfig | AugmentConfig, ranks: Ranks, device: torch.device) -> None:
+def check_ranks(config: LoopConfig, ranks: Ranks, device: torch.device) -> None:
     """Check that the settings fit the number of processes and are the same in all of them.
 
     Raises:
@@ -81,9 +82,7 @@ def check_ranks(config: SearchConfig | AugmentConfig, ranks: Ranks, device: torc
     ranks.check_equal([settings], "the settings")
 
 
-def prepare_network(
-    net: nn.Module, config: SearchConfig | AugmentConfig, ranks: Ranks
-) -> nn.Module:
+def prepare_network(net: nn.Module, config: LoopConfig, ranks: Ranks) -> nn.Module:
     """Synchronize BatchNorm if the settings ask for it, and seed each rank differently.
 
     Call it when the network is built: until then all ranks draw the same numbers (weights),
@@ -94,7 +93,7 @@ def prepare_network(
     return nn.SyncBatchNorm.convert_sync_batchnorm(net) if config.sync_batchnorm else net
 
 
-def format_ranks(config: SearchConfig | AugmentConfig, ranks: Ranks) -> str:
+def format_ranks(config: LoopConfig, ranks: Ranks) -> str:
     """Return how a batch is divided and the learning rate scaled, for the first line of a run."""
     words = []
     if ranks.size > 1:

@@ -89,7 +89,7 @@ class EpochLoop:
         self.guard = FiniteGuard(config.non_finite, self.device, self._training_error)
         self.epoch = 0
         self.step_in_epoch = 0
-        self.train_meter = Meter(self.device)
+        self.train_meter = self.new_meter()
         self._steps_unsaved = 0
         self._saved_s = time.perf_counter()
         self._before_s = 0.0  # time that stopped processes spent on the current epoch
@@ -105,6 +105,23 @@ class EpochLoop:
     def describe(self, record: dict[str, Any]) -> str:
         """Return the line that is shown after an epoch."""
         raise NotImplementedError
+
+    def new_meter(self) -> Meter:
+        """Return an empty meter for the training steps of an epoch."""
+        return Meter(self.device)
+
+    @property
+    def iteration(self) -> int:
+        """Steps since the start of the run."""
+        return self.epoch * len(self.train_loader) + self.step_in_epoch
+
+    def place(self) -> str:
+        """Say where the run is, for error messages."""
+        return f"epoch {self.epoch}, step {self.step_in_epoch}"
+
+    def progress(self) -> str:
+        """Say how far the run is, for the message after a signal."""
+        return f"in epoch {self.epoch} after {self.step_in_epoch} of {len(self.train_loader)} steps"
 
     def is_finished(self) -> bool:
         """Whether no epoch is left."""
@@ -125,7 +142,7 @@ class EpochLoop:
             self._stop,
             tqdm(
                 total=self.epochs * num_steps,
-                initial=self.epoch * num_steps + self.step_in_epoch,
+                initial=self.iteration,
                 unit="step",
                 dynamic_ncols=True,
                 smoothing=0.05,
@@ -144,7 +161,7 @@ class EpochLoop:
                 self.step_in_epoch = self.guard.num_skipped = 0
                 self._before_s, self._started_s = 0.0, time.perf_counter()
                 self._data_wait_s = 0.0
-                self.train_meter = Meter(self.device)
+                self.train_meter = self.new_meter()
                 self.save()
                 self._bar.write(self.describe(record))
                 self.check_stop()
@@ -206,8 +223,7 @@ class EpochLoop:
         norms = "".join(f"; norm of the {name} {norm:g}" for name, norm in self.norms().items())
         kept = list_checkpoints(self.run.checkpoints)
         last = f"the last good checkpoint is {kept[0]}" if kept else "there is no checkpoint yet"
-        where = f"epoch {self.epoch}, step {self.step_in_epoch}"
-        return TrainingError(f"{where}: {problem}{norms}; {last}; {advice}")
+        return TrainingError(f"{self.place()}: {problem}{norms}; {last}; {advice}")
 
     def _skipped(self) -> dict[str, int]:
         """Return what the policy "skip" adds to the record of an epoch."""
@@ -221,8 +237,7 @@ class EpochLoop:
         if signum:
             raise Stopped(
                 signum,
-                f"stopped in epoch {self.epoch} after {self.step_in_epoch} of "
-                f"{len(self.train_loader)} steps; continue with `resume` `out` {self.run.path}",
+                f"stopped {self.progress()}; continue with `resume` `out` {self.run.path}",
             )
 
     def _is_due(self) -> bool:
@@ -233,8 +248,7 @@ class EpochLoop:
 
     def save(self) -> None:
         """Write a checkpoint of the whole state."""
-        step = self.epoch * len(self.train_loader) + self.step_in_epoch
-        self.run.save_checkpoint(step, self.state_dict())
+        self.run.save_checkpoint(self.iteration, self.state_dict())
         self._steps_unsaved, self._saved_s = 0, time.perf_counter()
 
     def resume(self) -> None:

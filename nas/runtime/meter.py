@@ -61,3 +61,40 @@ class Meter:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Continue from sums that `state_dict` returned."""
         self._sums.copy_(state["sums"])
+
+
+class LossMeter(Meter):
+    """Means of several losses, in place of loss and accuracy; a sample is a batch."""
+
+    def __init__(self, device: torch.device, names: tuple[str, ...]):
+        """Start without a batch."""
+        super().__init__(device)
+        self.names = names
+        self._sums = torch.zeros(len(names) + 1, dtype=torch.float64, device=device)
+
+    def add(self, *losses: Tensor) -> None:
+        """Add the losses of a batch, scalars in the order of their names."""
+        self._sums += torch.stack([*losses, torch.ones_like(losses[0])]).detach().double()
+
+    def over_ranks(self, ranks: Ranks) -> "LossMeter":
+        """Return a meter over the batches of all ranks."""
+        total = LossMeter(self._sums.device, self.names)
+        total._sums.copy_(self._sums)
+        ranks.sum_(total._sums)
+        return total
+
+    @property
+    def num_samples(self) -> int:
+        """Number of batches so far."""
+        return int(self._sums[-1])
+
+    @property
+    def means(self) -> dict[str, float]:
+        """The mean of each loss."""
+        values = (self._sums[:-1] / self._sums[-1]).tolist()
+        return dict(zip(self.names, values, strict=True))
+
+    @property
+    def loss(self) -> float:
+        """The sum of the means."""
+        return sum(self.means.values())

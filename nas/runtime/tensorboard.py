@@ -43,4 +43,4 @@ class RunLog:
         assert self.writer is not None
         for name in self.scalars:
             if name in record:
-                self.writer.add_scalar(name, record[name], record["epoch"])
+                self.writer.add_scalar(name, record[name], record.get("iteration", record["epoch"]))

@@ -30,12 +30,12 @@ from nas.records import Cost, Evaluation
 from nas.runtime.complexity import measure_cost
 from nas.runtime.compute import Compute, describe_compute, select_compute
 from nas.runtime.environment import describe_environment
+from nas.runtime.estimate import announce_duration
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
-from nas.runtime.step_memory import LONG_RUN_STEPS, StepMemory, estimate_memory
+from nas.runtime.step_memory import StepMemory, estimate_memory
 from nas.runtime.tensorboard import RunLog
 from nas.strict_yaml import is_file
 from nas.train.data import load_split, load_train_data
-from nas.train.estimate import estimate
 from nas.train.recipe import num_slots
 from nas.train.trainer import Trainer
 
@@ -165,7 +165,7 @@ def _train(
         announce(
             f"augmentation: {data.augmentation}{FLIP_ADVICE if config.horizontal_flip else ''}"
         )
-        _announce_duration(trainer, memory, announce)
+        announce_duration(trainer, memory, announce)
         if log:
             log.start(trainer.epoch)
         try:
@@ -207,22 +207,6 @@ def _check_image_size(net: nn.Module, image_shape: tuple[int, int, int]) -> None
             f"image_size: the network cannot take images of {image_shape} ({problem}); {fits}, or "
             "leave out the auxiliary head with `auxiliary_weight` 0"
         )
-
-
-def _announce_duration(
-    trainer: Trainer, memory: StepMemory, announce: Callable[[str], None]
-) -> None:
-    """Say how long a long run will take, before it begins."""
-    epochs_left = trainer.epochs - trainer.epoch
-    if epochs_left * len(trainer.train_loader) < LONG_RUN_STEPS:
-        return
-    announce(memory.describe())
-    cost = estimate(trainer)
-    announce(
-        f"estimate: {cost.step_time_s:.3f} s per step, {cost.epoch_time_s:.0f} s per epoch, "
-        f"{cost.epoch_time_s * epochs_left / 3600:.2f} h of training steps to the end; peak memory "
-        f"{cost.peak_memory_mib:.0f} MiB"
-    )
 
 
 def _open_run(

@@ -169,6 +169,12 @@ class Trainer(EpochLoop):
             record |= _named("test", self.last_evaluation)
         return record
 
+    def example_batch(self) -> Batch:
+        """Return random images in the form of this process's batches."""
+        shape = (self.config.batch_size // self.ranks.size, *self.data.image_shape)
+        targets = torch.arange(shape[0], device=self.device) % self.data.num_classes
+        return self.compute.to_device((torch.randn(shape, device=self.device), targets))
+
     def step(self, batch: Batch) -> None:
         """Update the weights once.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.config import AugmentConfig, SearchConfig, parse_settings, resolved
+from nas.config import AugmentConfig, DetectConfig, SearchConfig, parse_settings, resolved
 from nas.experiments.experiment import read_experiment
 from nas.experiments.plan import plan
 
@@ -16,6 +16,9 @@ def test_every_file_is_read(path):
     """As search or retrain settings, or as an experiment whose runs can all be planned."""
     if path.name == "experiment.yaml":
         assert plan(read_experiment(path.parent))
+        return
+    if path.name == "detect.yaml":
+        assert parse_settings(DetectConfig, "prog", "", [f"--config={path}", "--data=voc"])
         return
     is_search = path.name == "search.yaml" or path.parent.name == "methods"
     settings = SearchConfig if is_search else AugmentConfig

@@ -12,9 +12,9 @@ from nas.config import AugmentConfig, resolved
 from nas.errors import TrainingError
 from nas.runtime.checkpoint import load_checkpoint
 from nas.runtime.compute import Compute
+from nas.runtime.estimate import estimate
 from nas.runtime.run_directory import RunDirectory
 from nas.train import TrainData, Trainer
-from nas.train.estimate import estimate
 
 SHAPE = (3, 4, 4)
 
