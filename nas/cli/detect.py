@@ -43,6 +43,8 @@ def default_out(config: DetectConfig) -> str:
 def _without_action(words: list[str], prog: str) -> None:
     if words and words[0] not in ("-h", "--help", "help"):
         near = close_matches(words[0], ACTIONS)
+        if words[0].startswith("-"):
+            raise ConfigError(f"unknown flag {shown(words[0])}; expected an action; {near}")
         raise ConfigError(f"expected {' or '.join(ACTIONS)}, found {shown(words[0])}; {near}")
     width = max(map(len, ACTIONS))
     lines = [f"  {name:{width}}  {summary}" for name, summary in ACTIONS.items()]
