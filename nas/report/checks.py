@@ -81,7 +81,8 @@ def check_search_record(record: Record, where: str) -> Record:
 
     `entropy`, `num_skips` and `alphas` have one value for each group of edges (`normal` and
     `reduce` in a cell). Records of newer runs may have `arch_weights`, a table for each group,
-    `edge_weights`, a list for each group, and `measures`, further numbers by name.
+    `edge_weights`, a list for each group, `measures`, further numbers by name, `collapse`, numbers
+    by name and group, and `extra_alphas`, lists by name.
 
     Raises:
         ReportError: A key is missing, or its value is of the wrong kind.
@@ -99,6 +100,21 @@ def check_search_record(record: Record, where: str) -> Record:
             raise ReportError(
                 f"{where}: {key}: expected a value for each of {', '.join(record['entropy'])}, "
                 f"found {', '.join(record[key])}"
+            )
+    for key in ("collapse", "extra_alphas"):
+        if not isinstance(record.get(key, {}), dict):
+            raise ReportError(f"{where}: {key}: expected a mapping, found {shown(record[key])}")
+    for name, by_group in record.get("collapse", {}).items():
+        if not isinstance(by_group, dict) or not all(map(is_number, by_group.values())):
+            found = shown(by_group)
+            raise ReportError(
+                f"{where}: collapse.{shown(name)}: expected numbers by group, found {found}"
+            )
+    for name, values in record.get("extra_alphas", {}).items():
+        if not (_is_row(values) or _is_even_table(values)):
+            raise ReportError(
+                f"{where}: extra_alphas.{shown(name)}: expected a list of numbers or equal rows of "
+                f"them, found {shown(values)}"
             )
     return _check_measures(record, where)
 
@@ -176,6 +192,11 @@ def _is_table(value: Any) -> bool:
 
 def _is_row(value: Any) -> bool:
     return isinstance(value, list) and all(map(is_number, value))
+
+
+def _is_even_table(value: Any) -> bool:
+    is_table = isinstance(value, list) and all(map(_is_row, value))
+    return is_table and len(set(map(len, value))) <= 1
 
 
 _BY_GROUP = {

@@ -175,6 +175,12 @@ class Method:
         """
         return {group: entropy(weights[group].ops) for group in alphas.groups}
 
+    def decode_rule(self) -> str:
+        """Return in a few words which cells `decode` reads off; runs and genotypes record it."""
+        if type(self).decode is not Method.decode:
+            return "the rule of the method"
+        return "per node the two strongest edges, each with its strongest operator"
+
     def measures(self, alphas: Alphas, progress: Progress) -> dict[str, float]:
         """Return numbers of an epoch that are worth a curve, by name."""
         return {}

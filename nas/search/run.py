@@ -207,7 +207,8 @@ def _search(
                 run.remove("genotype.json")
         announce(
             f"method {config.method}; space {space.name}: {len(space.primitives)} primitives on "
-            f"{space.num_edges} edges; supernet of {count_parameters(net) / 1e6:.2f} M weights; "
+            f"{space.num_edges} edges; cells: {_rule(recipe, config)}; "
+            f"supernet of {count_parameters(net) / 1e6:.2f} M weights; "
             f"{describe_compute(compute)}{format_ranks(config, ranks)}; "
             f"{data.num_images.weights} images for w, {data.num_images.alphas} for alpha; "
             f"run {run.path}"
@@ -293,6 +294,7 @@ def _with_details(
         "dataset": config.dataset,
         "epochs": config.epochs,
         "architect": config.order,
+        "decode_rule": _rule(recipe, config),
         "alphas": logits,
     }
     added = {
@@ -307,6 +309,13 @@ def _with_details(
     }
     details |= {key: value for key, value in added.items() if value is not None}
     return with_details(cells, space, details, config.plugins)
+
+
+def _rule(recipe: Recipe, config: SearchConfig) -> str:
+    """Return how the cells are chosen, in words."""
+    if recipe.selection is not None:
+        return f"selection {config.selection}"
+    return recipe.method.decode_rule()
 
 
 def _open_run(config: SearchConfig, space: SearchSpace, device: torch.device) -> RunDirectory:

@@ -16,6 +16,7 @@ from nas.distributed.ranks import ALONE
 from nas.genotype import Genotype
 from nas.models.cost import evaluation_cost
 from nas.operators import register_operator, resolve
+from nas.report.figures.search_curves import curves_figure
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.search import SearchData, Searcher, epoch_record, list_methods
 from nas.search.data import NumImages
@@ -94,6 +95,22 @@ def searcher_of(name, space, run, *, method=None, epochs=2, ranks=ALONE, share=W
     )
 
 
+def check_all_is_drawn(records, space):
+    """Every number that a method logs is a line of the report."""
+    lines = [line for axes in curves_figure(records, space).axes for line in axes.lines]
+    drawn = [list(zip(line.get_xdata(), line.get_ydata(), strict=True)) for line in lines]
+    for record in records:
+        measures = record.get("measures", {})
+        guard = [v for by_group in record["collapse"].values() for v in by_group.values()]
+        extra = [v for values in record.get("extra_alphas", {}).values() for v in flat(values)]
+        for value in [*measures.values(), *guard, *extra]:
+            assert any((record["epoch"], value) in points for points in drawn)
+
+
+def flat(values):
+    return [leaf for v in values for leaf in (flat(v) if isinstance(v, list) else [v])]
+
+
 @pytest.fixture(scope="module")
 def space():
     return load_space("mixed_edges")
@@ -129,6 +146,7 @@ class TestMethod:
                 ]
         for key, value in searcher.alphas.named_parameters():
             assert not torch.equal(value, before[key]), f"{key} never moved"
+        check_all_is_drawn(records, space)
 
     def test_resumes_bit_for_bit(self, name, space, tmp_path):
         """A run that stopped after its first epoch ends with the same bytes as one that did not."""

@@ -1,6 +1,7 @@
 """Panels over epochs: their lines, labels and ranges."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,18 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from nas.report.cells.labels import distinct
-from nas.report.figures.style import FIRST, SECOND
+from nas.report.figures.style import FIRST, SECOND, THIRD
 
 _MAX_MARKERS = 15
+_MAX_NAMED = 6
+"""Lines of a panel that a legend can name."""
+_GUARD = {
+    "edge_margin": "margin: kept against dropped edge",
+    "operator_margin": "margin: best against second operator",
+    "parameter_free": "share of parameter-free operators",
+    "max_weight": "largest weight of an edge",
+}
+"""Titles of the numbers of the collapse guard."""
 
 
 def spaced_figure(width: float, height: float) -> Figure:
@@ -73,28 +83,61 @@ def count_epochs(count: int) -> str:
     return "1 epoch" if count == 1 else f"{count} epochs"
 
 
-def measures_of(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the names of the further numbers in records, in the order in which they appear."""
-    return list(dict.fromkeys(name for record in records for name in record.get("measures", {})))
+def measures_of(records: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return the panels of all further numbers in records, each with the names of its lines.
+
+    They appear in the order of the records: `measures`, where NAME/LINE is a line of the panel
+    NAME; the numbers of the collapse guard, with a line for each group; and the extra architecture
+    parameters, with a line for each entry.
+    """
+    panels: dict[str, list[str]] = {}
+    for record in records:
+        for panel, line in _further_numbers(record):
+            lines = panels.setdefault(panel, [])
+            if line not in lines:
+                lines.append(line)
+    return panels
 
 
 def plot_measures(
-    panels: Sequence[Axes], records: Sequence[Mapping[str, Any]], names: Sequence[str]
+    panels: Sequence[Axes],
+    records: Sequence[Mapping[str, Any]],
+    measures: Mapping[str, Sequence[str]],
 ) -> None:
     """Draw each measure into a panel, at the epochs that have it.
 
     Args:
-        panels: As many as names.
+        panels: As many as measures.
         records: One for each epoch.
-        names: Keys of `measures`; untrusted text.
+        measures: From `measures_of`; untrusted text.
     """
-    titles = distinct(names, 40)
-    for axes, name, title in zip(panels, names, titles, strict=True):
-        values = [
-            {"epoch": record["epoch"], name: record["measures"][name]}
-            for record in records
-            if name in record.get("measures", {})
-        ]
-        plot_key(axes, values, name, None, FIRST)
-        label_panel(axes, title, "", legend=False)
+    numbers = [_further_numbers(record) for record in records]
+    titles = distinct(list(measures), 40)
+    for axes, (name, lines), title in zip(panels, measures.items(), titles, strict=True):
+        labels = distinct(lines, 20)
+        for line, label, look in zip(lines, labels, cycle((FIRST, SECOND, THIRD))):
+            points = [
+                {"epoch": record["epoch"], "value": values_of[name, line]}
+                for record, values_of in zip(records, numbers, strict=True)
+                if (name, line) in values_of
+            ]
+            plot_key(axes, points, "value", label, look)
+        label_panel(axes, title, "", legend=1 < len(lines) <= _MAX_NAMED)
         axes.title.set_parse_math(False)
+        if axes.legend_ is not None:
+            for text in axes.legend_.get_texts():
+                text.set_parse_math(False)
+
+
+def _further_numbers(record: Mapping[str, Any]) -> dict[tuple[str, str], float]:
+    """Return the numbers of a record that have no fixed panel, by panel and line."""
+    numbers: dict[tuple[str, str], float] = {}
+    for name, value in record.get("measures", {}).items():
+        panel, _, line = name.rpartition("/")
+        numbers[(panel, line) if panel else (line, "")] = value
+    for name, by_group in record.get("collapse", {}).items():
+        numbers |= {(_GUARD.get(name, name), group): value for group, value in by_group.items()}
+    for name, values in record.get("extra_alphas", {}).items():
+        flat = np.ravel(values).tolist()
+        numbers |= {(f"raw {name}", str(index)): value for index, value in enumerate(flat)}
+    return numbers

@@ -101,6 +101,14 @@ class FairDarts(Method):
             cells |= {group: tuple(map(tuple, nodes)), f"{group}_concat": concat}
         return Genotype(**cells)
 
+    def decode_rule(self) -> str:
+        """Return the rule of `decode` in words."""
+        edges = {
+            "two_edges": "per node the two strongest edges, each with its strongest operator",
+            "all_edges": "per edge the two strongest operators",
+        }
+        return f"{edges[self.keep]}, if its weight is {self.threshold:g} or more"
+
     def entries(self, group: str, ops: Tensor, space: SearchSpace) -> list[Entry]:
         """Return the entries that stay, node by node.
 
@@ -124,7 +132,7 @@ class FairDarts(Method):
 
     @torch.no_grad()
     def entropy(self, alphas: Alphas, weights: ArchWeights) -> dict[str, float]:
-        """Return the mean entropy of the pairs, each a choice of its own between in and out."""
+        """Return the mean entropy of the pairs, each a separate choice between in and out."""
         means = {}
         for group in alphas.groups:
             p = weights[group].ops[alphas.mask(group)]

@@ -85,6 +85,10 @@ class Gdas(Method):
         weights = self.distribution(alphas, progress)
         return decode_pairs({group: w.ops for group, w in weights.items()}, space)
 
+    def decode_rule(self) -> str:
+        """Return the rule of `decode` in words."""
+        return "per node the two strongest pairs of operator and input"
+
     def measures(self, alphas: Alphas, progress: Progress) -> dict[str, float]:
         """Return the temperature."""
         return {"tau": self.tau(progress)}

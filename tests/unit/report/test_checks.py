@@ -113,6 +113,15 @@ def test_missing_file_asks_for_a_run_directory(tmp_path):
         (lambda record: record.update(arch_weights={"normal": [[1]]}), "arch_weights: expected"),
         (lambda record: record.update(measures=[1]), "measures: expected numbers by name"),
         (lambda record: record.update(edge_weights={"normal": [[1]]}), "edge_weights.normal"),
+        (lambda record: record.update(collapse=[1]), "collapse: expected a mapping"),
+        (
+            lambda record: record.update(collapse={"max_weight": {"normal": None}}),
+            "collapse.'max_weight': expected numbers by group",
+        ),
+        (
+            lambda record: record.update(extra_alphas={"beta": [[1], [2, 3]]}),
+            "extra_alphas.'beta': expected a list of numbers or equal rows",
+        ),
         (lambda record: record.update(measures={"tau": "x"}), "measures.'tau': expected a number"),
     ],
 )

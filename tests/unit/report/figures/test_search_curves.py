@@ -88,3 +88,23 @@ def test_every_measure_has_a_panel(make_run_dir):
         assert list(line.get_ydata()) == [0.5, 1.5, 2.5, 3.5]
     assert list(panels["late"].lines[0].get_xdata()) == [3]
     assert png_bytes(figure).startswith(b"\x89PNG")
+
+
+def test_groups_and_entries_are_lines_of_one_panel(make_run_dir):
+    """NAME/GROUP, the numbers of the collapse guard and the betas of a method."""
+    run_dir = make_run_dir(2)
+    records = read_run(run_dir).metrics
+    for record in records:
+        epoch = record["epoch"]
+        record["measures"] = {"margin/normal": epoch + 0.25, "margin/reduce": epoch + 0.5}
+        record["collapse"] = {"max_weight": {"normal": 0.1, "reduce": 0.2 * epoch}}
+        record["extra_alphas"] = {"normal_beta": [0.5, epoch, 2.5]}
+    figure = curves_figure(records, load_space(run_dir / "space.yaml"))
+    panels = {axes.get_title(): axes for axes in figure.axes}
+    margin = panels["margin"]
+    assert [line.get_label() for line in margin.lines] == ["normal", "reduce"]
+    assert [list(line.get_ydata()) for line in margin.lines] == [[0.25, 1.25], [0.5, 1.5]]
+    largest = panels["largest weight of an edge"].lines
+    assert [list(line.get_ydata()) for line in largest] == [[0.1, 0.1], [0.0, 0.2]]
+    betas = panels["raw normal_beta"].lines
+    assert [list(line.get_ydata()) for line in betas] == [[0.5, 0.5], [0, 1], [2.5, 2.5]]
