@@ -4,8 +4,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 
+from nas.cli.command import run_command
 from nas.cli.settings import complete
-from nas.config import DetectConfig, read_arguments
+from nas.config import DetectConfig, EvaluateDetectConfig, PredictConfig, read_arguments
 from nas.errors import ConfigError, close_matches, shown
 from nas.files import file_name
 from nas.program import run_program
@@ -16,6 +17,8 @@ _TRAIN = (
 )
 ACTIONS = {
     "train": "Train a detector, and measure it on test images.",
+    "evaluate": "Measure a trained detector on images with boxes.",
+    "predict": "Detect objects in any images, and draw them.",
 }
 
 
@@ -25,6 +28,22 @@ def main(argv: Sequence[str] | None = None, prog: str = "nas detect") -> int:
     if words and words[0] == "train":
         names = [field.name for field in fields(DetectConfig)]
         return run_program(f"{prog} train", lambda: _train(words[1:], f"{prog} train"), names)
+    if words and words[0] == "evaluate":
+        return run_command(
+            EvaluateDetectConfig,
+            _evaluate,
+            prog=f"{prog} evaluate",
+            argv=words[1:],
+            positional={"evaluate": "CHECKPOINT"},
+        )
+    if words and words[0] == "predict":
+        return run_command(
+            PredictConfig,
+            _predict,
+            prog=f"{prog} predict",
+            argv=words[1:],
+            positional={"checkpoint": "CHECKPOINT", "images": "IMAGE"},
+        )
     return run_program(prog, lambda: _without_action(words, prog))
 
 
@@ -33,6 +52,18 @@ def _train(argv: Sequence[str], prog: str) -> int:
     from nas.cli.run_detect import run_train  # torch is imported here
 
     return run_train(config)
+
+
+def _evaluate(config: EvaluateDetectConfig) -> None:
+    from nas.cli.run_detect import run_evaluate
+
+    run_evaluate(config)
+
+
+def _predict(config: PredictConfig) -> None:
+    from nas.detect.predict import predict
+
+    print(*predict(config), sep="\n")
 
 
 def default_out(config: DetectConfig) -> str:

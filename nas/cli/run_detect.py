@@ -1,11 +1,16 @@
 """Training and measuring a detector, from the settings to what is printed."""
 
+import dataclasses
 import logging
+from pathlib import Path
 
 from nas.cli.tables import cost_table, detection_table
-from nas.config import DetectConfig
+from nas.config import DetectConfig, EvaluateDetectConfig
+from nas.detect.predict import evaluate_detector, write_grids
 from nas.detect.run import RESULT, DetectResult, train_detector
 from nas.distributed.launch import read_launch
+from nas.errors import ReportError
+from nas.runtime.run_directory import RunDirectory
 from nas.signals import Stopped
 
 _LOGGER = logging.getLogger(__name__)
@@ -27,6 +32,26 @@ def run_train(config: DetectConfig) -> int:
     return 0
 
 
+def run_evaluate(config: EvaluateDetectConfig) -> None:
+    """Measure a checkpoint and print the result; `out` names a new folder for it."""
+    is_first = read_launch().rank == 0
+    if config.out is not None:
+        RunDirectory.check_free(Path(config.out))
+    evaluation, images, detections = evaluate_detector(config)
+    if not is_first:
+        return
+    print(f"{config.evaluate}, {config.test_split}: {detection_table(evaluation)}")
+    if config.out is not None:
+        record = dataclasses.replace(evaluation, checkpoint=config.evaluate)
+        folder = RunDirectory.plain(Path(config.out))
+        print(folder.write(RESULT, record.to_json()))
+        print(*write_grids(folder.path, images, detections), sep="\n")
+
+
 def _finish(result: DetectResult) -> None:
     table = detection_table(result.evaluation)
     print(f"\ntest, after the last iteration: {table}\n\n{result.path / RESULT}")
+    try:
+        print(*write_grids(result.path, result.images, result.detections), sep="\n")
+    except ReportError as error:  # a picture is not worth a training
+        _LOGGER.warning("no picture: %s", error)

@@ -2,7 +2,7 @@
 
 from nas.config.augment import AugmentConfig, resolved
 from nas.config.compute import ComputeConfig
-from nas.config.detect import DetectConfig
+from nas.config.detect import DetectConfig, EvaluateDetectConfig, PredictConfig
 from nas.config.evaluate import EvaluateConfig
 from nas.config.parsing import Arguments, Layer, parse_settings, read_arguments
 from nas.config.run import RunConfig
@@ -15,7 +15,9 @@ __all__ = [
     "ComputeConfig",
     "DetectConfig",
     "EvaluateConfig",
+    "EvaluateDetectConfig",
     "Layer",
+    "PredictConfig",
     "RunConfig",
     "SearchConfig",
     "parse_settings",

@@ -94,3 +94,52 @@ class DetectConfig(ComputeConfig, RunConfig):
         if len(set(self.classes)) < len(self.classes):
             raise ConfigError("classes: a class is named twice; name each once")
         self.check_compute(self.batch_size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateDetectConfig(ComputeConfig):
+    """Measure a trained detector on images with boxes.
+
+    The result is the mAP by the rules of VOC 2007 (11 points), VOC 2010 (area) and COCO.
+    """
+
+    evaluate: str = setting(is_path=True)
+    """A checkpoint of `nas detect train`, or a run directory, whose newest one is measured."""
+    data: tuple[str, ...] = setting(is_path=True, group="data")
+    """VOC folders, whose images are joined: Annotations, JPEGImages, ImageSets/Main."""
+    test_split: str = setting("test", group="data")
+    """The name of a file in ImageSets/Main."""
+    classes: tuple[str, ...] = setting((), group="data")
+    """Names of the classes, if they are to be compared with those of the checkpoint."""
+    skip_corrupt: bool = setting(False, group="data")
+    """Leave out images and boxes that cannot be used, and list them. By default one is an error."""
+    out: str | None = setting(None, group="run", is_path=True)
+    """Folder for detection.json, best.png and worst.png; null writes no file."""
+    workers: int = setting(4, minimum=0, maximum=256, group="arithmetic")
+    """Processes that decode images; 0 decodes in this process."""
+    eval_batch_size: int = setting(32, minimum=1, group="arithmetic")
+    """Images per batch; changes memory and speed, not results."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        if not self.data:
+            raise ConfigError("`data` is missing; name a folder in the form of Pascal VOC")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictConfig(ComputeConfig):
+    """Detect objects in any images: a picture of each with its boxes, and detections.json."""
+
+    checkpoint: str = setting(is_path=True)
+    """A checkpoint of `nas detect train`, or a run directory, whose newest one is used."""
+    images: tuple[str, ...] = setting(is_path=True, group="data")
+    """Images, or folders of images."""
+    out: str = setting("detections", group="run", is_path=True)
+    """Folder for the pictures and detections.json."""
+    min_score: float = setting(0.4, minimum=0, maximum=1, group="data")
+    """Detections with a lower score are left out."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        if not self.images:
+            raise ConfigError("images: expected at least one image or folder")

@@ -1,5 +1,6 @@
 """Detectors: SSDLite320 with MobileNeXt or MobileNetV2, and what it is trained with."""
 
+from nas.models.detection.checkpoint import TrainedDetector, load_detector
 from nas.models.detection.multibox import match, multibox_loss, num_matched
 from nas.models.detection.postprocess import Detections, detections_of
 from nas.models.detection.priors import IMAGE_SIZE, make_priors
@@ -10,9 +11,11 @@ __all__ = [
     "IMAGE_SIZE",
     "Detections",
     "SSDLite",
+    "TrainedDetector",
     "backbone_name",
     "build_detector",
     "detections_of",
+    "load_detector",
     "make_priors",
     "match",
     "multibox_loss",
