@@ -8,9 +8,11 @@ from pathlib import Path
 
 import torch
 
+from nas.detection_record import read_detection
 from nas.errors import ReportError
 from nas.experiments.paper.tables import PaperRow
 from nas.models import build_network
+from nas.models.detection import RATIOS, SSDLite, build_detector
 from nas.operators import get_operator
 from nas.records import Cost, read_evaluation
 from nas.runtime.complexity import measure_cost
@@ -20,6 +22,9 @@ from nas.strict_yaml import is_file
 IMAGE = (3, 224, 224)
 NUM_CLASSES = 1000
 NUM_VAL_IMAGES = 50_000
+NUM_VOC_IMAGES = 4_952
+DETECTOR_IMAGE = (3, 320, 320)
+COCO_RATIOS = (2,)
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,12 @@ class Measured:
     """Height x width x channels of a stage's output."""
     blocks: int | None = None
     """Blocks of a stage."""
+    billions: int | None = None
+    """Multiply-adds of a detector, for one image of 320 x 320."""
+    coco: str | None = None
+    """Parameters and multiply-adds of a detector in the authors' configuration for COCO."""
+    map: float | None = None
+    """Mean average precision by the rule of VOC 2007, percent of its test images."""
 
     def shown(self) -> dict[str, str]:
         """Return the figures that exist as text, by kind (see `tables.KINDS`)."""
@@ -47,6 +58,9 @@ class Measured:
             "operators": None if self.operators is None else str(self.operators),
             "output": self.output,
             "blocks": None if self.blocks is None else str(self.blocks),
+            "billions": None if self.billions is None else f"{self.billions / 1e9:.3f}",
+            "coco": self.coco,
+            "map": None if self.map is None else f"{self.map:.2f}",
         }
         return {kind: text for kind, text in figures.items() if text is not None}
 
@@ -64,6 +78,8 @@ def measure(row: PaperRow, results: Path) -> Measured:
     """
     if not row.ours:
         return Measured()
+    if row.table == 8:
+        return _detector(row, results)
     if not row.has_network:
         primitives = load_space(row.ours).primitives
         return Measured(operators=sum(not get_operator(name).is_zero for name in primitives))
@@ -81,6 +97,40 @@ def _cost(model: str, settings: tuple[tuple[str, str], ...]) -> Cost:
     with torch.device("meta"):
         net = build_network(model, num_classes=NUM_CLASSES, **dict(settings))
     return measure_cost(net, IMAGE)
+
+
+def _detector(row: PaperRow, results: Path) -> Measured:
+    """Count a detector with the classes of VOC, and with those and the last priors for COCO."""
+    voc, coco = (
+        measure_cost(
+            _on_meta(row.model, num_classes, ratios).without_postprocessing(), DETECTOR_IMAGE
+        )
+        for num_classes, ratios in ((20, RATIOS), (80, COCO_RATIOS))
+    )
+    return Measured(
+        parameters=voc.num_parameters,
+        billions=voc.madds,
+        coco=f"{coco.num_parameters / 1e6:.3f} M, {coco.madds / 1e9:.3f} B",
+        map=_map(results / row.model / "detection.json"),
+    )
+
+
+def _on_meta(model: str, num_classes: int, last_ratios: tuple[int, ...]) -> SSDLite:
+    with torch.device("meta"):
+        return build_detector(model, num_classes, last_ratios=last_ratios)
+
+
+def _map(path: Path) -> float | None:
+    if not is_file(path):
+        return None
+    evaluation = read_detection(path)
+    num_images, num_classes = evaluation.num_images, len(evaluation.classes)
+    if (num_images, num_classes) != (NUM_VOC_IMAGES, 20):
+        raise ReportError(
+            f"{path}: was measured on {num_images} images in {num_classes} classes; a row needs "
+            f"the {NUM_VOC_IMAGES} test images of VOC 2007 in 20; move it away"
+        )
+    return evaluation.map_11
 
 
 def _stages(cost: Cost) -> Mapping[str, Measured]:
@@ -118,20 +168,24 @@ def differs(row: PaperRow, measured: Measured) -> bool:
     """Whether parameters or multiply-adds do not round to what the paper prints."""
     return not (
         rounds_to(measured.parameters, row.printed("parameters"))
+        and rounds_to(measured.billions, row.printed("billions"), unit=1e9)
         and rounds_to(measured.madds, row.printed("madds"), significant=2)
     )
 
 
-def rounds_to(count: int | None, printed: str | None, significant: int | None = None) -> bool:
-    """Whether a count rounds to a printed figure in millions; True where one of them is missing.
+def rounds_to(
+    count: int | None, printed: str | None, significant: int | None = None, unit: float = 1e6
+) -> bool:
+    """Whether a count rounds to a printed figure; True where one of them is missing.
 
     Args:
         count: What was counted.
-        printed: Millions, as text, so that "2.0" has one decimal.
+        printed: In units, as text, so that "2.0" has one decimal.
         significant: Digits that are printed, where zeros at the end do not count as digits.
+        unit: Of the printed figure; a million by default.
     """
     if count is None or printed is None:
         return True
     whole, _, decimals = printed.partition(".")
     places = len(decimals) if significant is None else significant - len(whole)
-    return round(count / 1e6, places) == float(printed)
+    return round(count / unit, places) == float(printed)

@@ -86,8 +86,8 @@ No. | Models | Tensor multiplier | Param. (M) | Top-1 Acc. (%) | Latency (ms)
     8: """
 No. | Method | Backbone | Param. (M) | M-Adds (B) | mAP (%)
 1 | SSD300 | VGG | 36.1 | 35.2 | 77.2
-2 | SSDLite320 | MobileNetV2 | 4.3 | 0.8 | 71.7
-3 | SSDLite320 | MobileNeXt | 4.3 | 0.8 | 72.6
+2 | SSDLite320 | MobileNetV2 | 4.3 | 0.8 | 71.7 || ssdlite320_mobilenet_v2
+3 | SSDLite320 | MobileNeXt | 4.3 | 0.8 | 72.6 || ssdlite320_mobilenext
 """,
     9: """
 No. | Search Space | Test Error (%) | Param. (M) | Search Method | #Operators

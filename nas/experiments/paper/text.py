@@ -7,7 +7,12 @@ from nas.experiments.paper.committed import LEGENDS, committed
 from nas.experiments.paper.measure import differs, measure
 from nas.experiments.paper.tables import KINDS, TITLES, PaperRow
 
-_EXTRA = {"parameters": "Param. (M), ours", "madds": "MAdd (M), ours", "small": "small, ours"}
+_EXTRA = {
+    "parameters": "Param. (M), ours",
+    "madds": "MAdd (M), ours",
+    "coco": "COCO, ours",
+    "small": "small, ours",
+}
 """Our figures that get a column even where the paper prints none."""
 
 LEGEND = (

@@ -7,6 +7,7 @@ are built round to the printed figures unless a reason is given, and figures tha
 twice, in two tables or in a table and a sentence, agree.
 """
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from nas.cli.paper import main
 from nas.config import AugmentConfig, parse_settings
+from nas.detection_record import DetectionEvaluation
 from nas.errors import ReportError
 from nas.experiments.paper.committed import committed
 from nas.experiments.paper.measure import Measured, differs, measure, rounds_to
@@ -91,6 +93,32 @@ def test_a_row_that_differs_has_a_reason():
     """And one that agrees has none, which would be out of date."""
     for row in ROWS:  # one test, because the networks are counted once per process
         assert differs(row, measure(row, NOWHERE)) == bool(row.reason), row
+
+
+def test_detectors_of_table_8(tmp_path):
+    """Both configurations, and the result of a run on VOC 2007; one on other images is refused."""
+    _, v2, next_ = rows_of(8)
+    assert measure(v2, NOWHERE).shown() == {
+        "parameters": "3.426",
+        "billions": "0.682",
+        "coco": "4.304 M, 0.748 B",
+    }
+    values = (72.0,) * 20
+    evaluation = DetectionEvaluation(
+        4952, tuple(map(str, range(20))), (9,) * 20, values, values, values, (None,) * 20
+    )
+    path = tmp_path / "ssdlite320_mobilenext" / "detection.json"
+    path.parent.mkdir()
+    path.write_text(evaluation.to_json())
+    assert measure(next_, tmp_path).shown() == {
+        "parameters": "3.476",
+        "billions": "0.709",
+        "coco": "4.539 M, 0.844 B",
+        "map": "72.00",
+    }
+    path.write_text(dataclasses.replace(evaluation, num_images=72).to_json())
+    with pytest.raises(ReportError, match="72 images in 20 classes"):
+        measure(next_, tmp_path)
 
 
 def test_table_2_is_what_we_build():
