@@ -13,6 +13,7 @@ from nas.search.registry import (
     list_methods,
     register_method,
     register_monitor,
+    register_selection,
     register_stop,
     register_term,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "random_genotype",
     "register_method",
     "register_monitor",
+    "register_selection",
     "register_stop",
     "register_term",
     "search",

@@ -21,8 +21,9 @@ from nas.supernet import ArchWeights
 _WATCHED = "normal"
 """The group whose skip connections are a sign; good reduction cells may consist of them."""
 _ADVICE = (
-    "to keep the cell of an earlier epoch, use the stop skip_count; to prevent it, search with the "
-    "term beta_decay or the method pc_darts"
+    "to keep the cell of an earlier epoch, search with `stop` skip_count or eigenvalue; to choose "
+    "without the alphas, with `selection` darts_pt; to prevent it, with `term` beta_decay or "
+    "`method` pc_darts"
 )
 
 

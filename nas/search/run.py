@@ -39,7 +39,7 @@ from nas.search.method import Method, Progress
 from nas.search.monitors import Monitor
 from nas.search.registry import METHODS, MONITORS, SELECTIONS, STOPS, TERMS, build, settings_of
 from nas.search.searcher import Searcher
-from nas.search.selections import Selection
+from nas.search.selections import Selection, check_not_begun
 from nas.search.stops import Stop, StoppingRule
 from nas.search.target import TargetTerm
 from nas.search.terms import Term
@@ -204,6 +204,7 @@ def _search(
         if config.resume:
             searcher.resume()
             if not searcher.is_finished():
+                ranks.on_first(lambda: check_not_begun(path))
                 run.remove("genotype.json")
         announce(
             f"method {config.method}; space {space.name}: {len(space.primitives)} primitives on "

@@ -14,7 +14,7 @@ import torch
 
 from nas.config import SearchConfig, run_settings
 from nas.config.choice import read_choice
-from nas.errors import ConfigError
+from nas.errors import ConfigError, RunDirectoryError
 from nas.genotype import Genotype
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.search.method import Method, Progress
@@ -36,6 +36,19 @@ class Selection(Protocol):
     def __call__(self, searcher: Searcher) -> Genotype:
         """Choose the cells, from a search that has ended."""
         ...
+
+
+def check_not_begun(path: Path) -> None:
+    """Refuse to search on after the selection has begun.
+
+    Raises:
+        RunDirectoryError: The run directory of a search has a selection.
+    """
+    if (path / SELECTION_DIR / "config.yaml").is_file():
+        raise RunDirectoryError(
+            f"epochs: the selection of this run has begun ({path / SELECTION_DIR}); leave `epochs` "
+            "as it was, or start another run"
+        )
 
 
 @register_selection("darts_pt", source="DARTS-PT (arXiv:2108.04392)")

@@ -14,6 +14,7 @@ from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.search.method import Method, Progress
 from nas.search.projection import Choices, ProjectedMethod, Projector, order_of
 from nas.search.run import Recipe
+from nas.search.selections import check_not_begun
 from nas.space import SearchSpace, load_space
 from nas.supernet import Alphas, EdgeWeights, Supernet
 from tests.contract.test_methods import search_data
@@ -173,6 +174,15 @@ def test_other_settings_are_refused_on_resume(space):
     state = Choices(space, SETTINGS).state_dict()
     with pytest.raises(RunDirectoryError, match=r"resume: the selection was started with"):
         Choices(space, {"interval": 3}).load_state_dict(state)
+
+
+def test_a_longer_search_after_the_selection_is_refused(tmp_path):
+    """Its decisions were made for another supernet."""
+    check_not_begun(tmp_path)
+    (tmp_path / "selection").mkdir()
+    (tmp_path / "selection" / "config.yaml").write_text("")
+    with pytest.raises(RunDirectoryError, match=r"epochs: the selection of this run has begun"):
+        check_not_begun(tmp_path)
 
 
 @pytest.mark.slow
