@@ -78,8 +78,6 @@ class LocalExecutor:
             going[self._start(run, lock)] = run
 
     def _start(self, run: Run, lock: TextIO) -> subprocess.Popen[bytes]:
-        threads = str(max(1, (os.cpu_count() or 1) // self.jobs))
-        environment = {**os.environ, "OMP_NUM_THREADS": threads}
         with self._log_of(run).open("a") as log:
             # The process inherits the lock, which is held while any of them lives.
             return subprocess.Popen(
@@ -87,7 +85,7 @@ class LocalExecutor:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env=environment_of_runs(self.jobs),
                 start_new_session=True,  # Ctrl-C reaches it through us, once
                 pass_fds=[lock.fileno()],
             )
@@ -137,3 +135,13 @@ def _locked(folder: Path) -> Iterator[TextIO]:
                 f"{folder}: its runs are going on already; wait for them or stop them"
             ) from cause
         yield stream
+
+
+def environment_of_runs(jobs: int) -> dict[str, str]:
+    """Return the environment of each of `jobs` runs: an equal share of the cores as threads.
+
+    An OMP_NUM_THREADS that is already set is kept: on a machine that does other work, threads that
+    wait for each other make a run many times slower.
+    """
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    return {"OMP_NUM_THREADS": threads, **os.environ}
