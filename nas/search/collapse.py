@@ -15,6 +15,7 @@ from torch import Tensor
 from nas.genotype import Genotype
 from nas.operators import NUM_DECODED_EDGES, get_operator
 from nas.search.method import strengths
+from nas.search.stops import EigenvalueGrows
 from nas.space import NUM_INPUTS, SearchSpace
 from nas.supernet import ArchWeights
 
@@ -92,25 +93,32 @@ def _edge_margins(ranked: list[list[float]], space: SearchSpace) -> Iterator[flo
 
 
 def collapse_warning(records: Sequence[dict[str, Any]], space: SearchSpace) -> str | None:
-    """Return a line that warns of signs of collapse when they first appear, else None.
+    """Return a line that warns of a sign of collapse when it first appears, else None.
 
-    The sign is a normal cell that consists of skip connections for at least half, and for at least
-    twice what chance would give (or entirely).
+    The signs are a normal cell that consists of skip connections for at least half, and for at
+    least twice what chance would give (or entirely); and, where the eigenvalue is monitored, the
+    growth that ends a search by DARTS-ES.
 
     Args:
         records: The lines of metrics.jsonl so far; older ones may lack the numbers of the guard.
         space: The search space.
     """
-    if not records or not _is_sign(records[-1], space):
+    signs = []
+    if records and _is_sign(records[-1], space):
+        if not any(_is_sign(record, space) for record in records[:-1]):
+            count = records[-1]["num_skips"][_WATCHED]
+            total = _num_entries(records[-1])
+            signs.append(
+                f"{count} of {total} operators of the {_WATCHED} cell are skip connections"
+            )
+    growth = EigenvalueGrows()(records)
+    if growth is not None and EigenvalueGrows()(records[:-1]) is None:
+        signs.append(growth.reason)
+    if not signs:
         return None
-    if any(_is_sign(record, space) for record in records[:-1]):
-        return None
-    record = records[-1]
-    count = record["num_skips"][_WATCHED]
     return (
-        f"sign of collapse: after epoch {record['epoch']}, {count} of {_num_entries(record)} "
-        f"operators of the {_WATCHED} cell are skip connections; the search goes on unchanged; "
-        f"{_ADVICE}"
+        f"sign of collapse after epoch {records[-1]['epoch']}: {'; '.join(signs)}; the search goes "
+        f"on unchanged; {_ADVICE}"
     )
 
 

@@ -90,7 +90,7 @@ class TestWarning:
         line = collapse_warning(records, space)
         assert line is not None
         assert "\n" not in line
-        assert "epoch 2, 4 of 8 operators" in line
+        assert "epoch 2: 4 of 8 operators" in line
         assert "skip_count" in line
         records.append(record(3, 6))
         assert collapse_warning(records, space) is None
@@ -100,6 +100,17 @@ class TestWarning:
         space = load_space("s2")
         assert collapse_warning([record(0, 5)], space) is None
         assert collapse_warning([record(0, 8)], space) is not None
+
+    def test_a_growing_eigenvalue(self):
+        """The growth at which DARTS-ES would stop is a sign, once."""
+        records, lines = [], []
+        for epoch in range(0, 34, 2):
+            measures = {"eigenvalue": 0.1 if epoch < 26 else 0.3}
+            records.append({**record(epoch, 1), "measures": measures})
+            lines.append(collapse_warning(records, load_space("darts")))
+        shown = [line for line in lines if line is not None]
+        assert len(shown) == 1 and "the dominant eigenvalue grew from 0.1" in shown[0]
+        assert lines[13] is not None  # epoch 26
 
     def test_nothing_yet(self):
         """No record, no line."""
