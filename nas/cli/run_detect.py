@@ -10,6 +10,7 @@ from nas.detect.predict import evaluate_detector, write_grids
 from nas.detect.run import RESULT, DetectResult, train_detector
 from nas.distributed.launch import read_launch
 from nas.errors import ReportError
+from nas.report.html import write_report
 from nas.runtime.run_directory import RunDirectory
 from nas.signals import Stopped
 
@@ -53,5 +54,6 @@ def _finish(result: DetectResult) -> None:
     print(f"\ntest, after the last iteration: {table}\n\n{result.path / RESULT}")
     try:
         print(*write_grids(result.path, result.images, result.detections), sep="\n")
+        print(write_report(result.path))
     except ReportError as error:  # a picture is not worth a training
         _LOGGER.warning("no picture: %s", error)

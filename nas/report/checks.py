@@ -26,6 +26,16 @@ _SEARCH_NUMBERS = (
     "madds",
 )
 _RETRAIN_NUMBERS = ("learning_rate", "train_loss", "train_accuracy")
+_DETECTION_NUMBERS = (
+    "iteration",
+    "learning_rate",
+    "train_loss",
+    "train_class_loss",
+    "train_box_loss",
+    "test_map_11",
+    "test_map_area",
+    "test_map_coco",
+)
 _OF_CELLS = "drop_path_prob"
 _MEASURED = {split: tuple(f"{split}_{what}" for what in ("loss", "accuracy", "top5_accuracy"))
              for split in ("val", "test")}  # fmt: skip
@@ -135,6 +145,16 @@ def check_training_record(record: Record, where: str) -> Record:
             needed.extend(keys)
     _check_numbers(record, needed, where, "training run")
     return _check_measures(record, where)
+
+
+def check_detection_record(record: Record, where: str) -> Record:
+    """Return a record of the training of a detector that has everything its figures need.
+
+    Raises:
+        ReportError: A key is missing, or its value is of the wrong kind.
+    """
+    _check_numbers(record, _DETECTION_NUMBERS, where, "training of a detector")
+    return record
 
 
 def check_timing(record: Record, where: str) -> Record:

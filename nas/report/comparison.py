@@ -40,6 +40,11 @@ def write_comparison(run_dirs: Sequence[str | Path], out: str | Path) -> Path:
     places = [run.path.resolve() for run in runs]
     if len(runs) < 2 or len(set(places)) < len(places):
         raise ReportError("a comparison needs at least two run directories, each named once")
+    if detectors := [run.name for run in runs if run.kind == "detection"]:
+        raise ReportError(
+            f"{detectors[0]}: is a run of a detector, and only searches and trainings of "
+            "classifiers are compared; leave it out"
+        )
     return write_files({Path(out): comparison_page(runs)})[0]
 
 

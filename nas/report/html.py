@@ -15,6 +15,7 @@ from nas.files import write_files
 from nas.png import png_bytes
 from nas.report.figures.alphas import alphas_figure
 from nas.report.figures.confusion import MAX_NAMED, confusion_figure
+from nas.report.figures.detection_curves import detection_figure, precision_recall_figure
 from nas.report.figures.operator_counts import count_operators, operators_figure
 from nas.report.figures.search_curves import curves_figure
 from nas.report.figures.training_curves import training_figure
@@ -30,10 +31,13 @@ _CURVES_NOTES = {
     "search": "Losses in nats, accuracies top-1. They are those of the supernet, not "
     "of the cells it finds. The size is that of the evaluation network of the cells decoded after "
     f"each epoch, with {CIFAR_SIZE}.",
+    "detection": "Losses are means over the iterations since the point before, divided by the "
+    "matched priors. The mAP is that of all test images.",
     "training": "Losses in nats. The train curves are measured during the epoch, with augmentation "
     "and drop path; the others after it, on all images of their split.",
 }
 _MISTAKES = 6
+_PNG = b"\x89PNG\r\n"
 
 
 def write_report(run_dir: str | Path) -> Path:
@@ -63,6 +67,12 @@ def draw_pictures(run: Run) -> dict[str, bytes]:
     """Draw the PNGs next to the report: `curves`, and for a search `alphas`."""
     if not run.metrics:
         return {}
+    if run.kind == "detection":
+        model = model_of(run) or "a detector"
+        pictures = {"curves": png_bytes(detection_figure(run.metrics, model))}
+        if run.detection:
+            pictures["precision_recall"] = png_bytes(precision_recall_figure(run.detection))
+        return pictures
     if run.kind == "training":
         model = model_of(run) or "a network"
         return {"curves": png_bytes(training_figure(run.metrics, model))}
@@ -92,6 +102,11 @@ def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
         "curves": data_uri(pictures["curves"]) if "curves" in pictures else None,
         "curves_note": _CURVES_NOTES[run.kind],
         "evaluation": evaluation,
+        "detection": run.detection,
+        "precision_recall": (
+            data_uri(pictures["precision_recall"]) if "precision_recall" in pictures else None
+        ),
+        "grids": _grids(run),
         "confusion": None,
         "mistakes": [],
         "numbered": bool(evaluation and len(evaluation.classes) > MAX_NAMED),
@@ -157,6 +172,15 @@ def frequent_mistakes(
     return sorted(wrong, key=lambda entry: -entry[2])[:_MISTAKES]
 
 
+def _grids(run: Run) -> list[tuple[str, str]]:
+    """Return name and picture of the grids of test images that a training has drawn."""
+    if run.kind != "detection":
+        return []
+    paths = [run.path / f"{name}.png" for name in ("best", "worst")]
+    contents = [(path.stem, path.read_bytes()) for path in paths if path.is_file()]
+    return [(name, data_uri(png)) for name, png in contents if png.startswith(_PNG)]
+
+
 def _subtitle(facts: Facts) -> str:
     parts = [facts.model, facts.dataset, f"seed {facts.seed}" if facts.seed else None]
     return " \N{MIDDLE DOT} ".join(part for part in parts if part)
@@ -165,6 +189,9 @@ def _subtitle(facts: Facts) -> str:
 def _tiles(run: Run, facts: Facts) -> list[dict[str, str | None]]:
     """Return the figures at the top: name, value and note."""
     tiles: list[tuple[str, str | None, str | None]] = []
+    if run.detection:
+        tiles.append(("test mAP", percent(run.detection.map_11), "VOC 2007, 11 points"))
+        tiles.append(("test mAP", percent(run.detection.map_coco), "COCO, IoU 0.5 to 0.95"))
     if facts.test_top1 is not None:
         late = None if facts.test_epoch is None else f"after epoch {facts.test_epoch}"
         tiles.append(("test accuracy", percent(facts.test_top1), late or "top-1"))
@@ -178,7 +205,7 @@ def _tiles(run: Run, facts: Facts) -> list[dict[str, str | None]]:
         tiles.append(("parameters", millions(facts.num_parameters), of_cells))
     if facts.madds is not None:
         tiles.append(("multiply-adds", millions(facts.madds), of_cells))
-    tiles.append(("epochs", facts.epochs, None))
+    tiles.append(("iterations" if run.kind == "detection" else "epochs", facts.epochs, None))
     if facts.time_s is not None:
         memory = facts.peak_memory_mib
         peak = None if memory is None else f"peak memory {count(round(memory))} MiB"
@@ -203,7 +230,8 @@ def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
         ("operators", "Operators", context["operators"]),
         ("curves", "Curves", context["curves"]),
         ("alphas", "Architecture weights", context["alphas"]),
-        ("classes", "Classes", context["evaluation"]),
+        ("classes", "Classes", context["evaluation"] or context["detection"]),
+        ("images", "Images", context["grids"]),
         ("cost", "Cost", context["cost"] or context["search_cost"]),
         ("configuration", "Configuration", context["configuration"]),
         ("environment", "Environment", context["environment"]),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from nas.detection_record import DetectionEvaluation, read_detection
 from nas.errors import GenotypeError, ReportError, shown
 from nas.genotype import Genotype, load_genotype
 from nas.primitives import BUILT_IN
@@ -16,6 +17,7 @@ from nas.records import Cost, Evaluation, read_cost, read_evaluation, read_objec
 from nas.report.checks import (
     METRICS,
     TIMING,
+    check_detection_record,
     check_search_record,
     check_timing,
     check_training_record,
@@ -24,7 +26,7 @@ from nas.report.checks import (
 from nas.space import SearchSpace, load_space
 from nas.strict_yaml import is_directory, read_yaml
 
-Kind = Literal["search", "training"]
+Kind = Literal["search", "training", "detection"]
 
 _CELL_KEYS = {"normal", "normal_concat", "reduce", "reduce_concat"}
 _WRITTEN = {
@@ -35,11 +37,20 @@ _WRITTEN = {
     TIMING: "the times; it gets a line after each epoch",
     "genotype.json": "the final cells; a search writes it at its end",
     "cost.json": "parameters and multiply-adds; a training run writes it at the beginning",
+    "detection.json": "average precision of each class; a training writes it at its end",
     "evaluation.json": "test accuracy and confusion matrix; a training run writes it at its end",
 }
 _EXPECTED: dict[Kind, tuple[str, ...]] = {
     "search": ("config.yaml", "env.json", "space.yaml", METRICS, TIMING, "genotype.json"),
     "training": (*("config.yaml", "env.json", "cost.json", METRICS, TIMING, "evaluation.json"),),
+    "detection": (*("config.yaml", "env.json", "cost.json", METRICS, TIMING, "detection.json"),),
+}
+
+
+_CHECKS = {
+    "search": check_search_record,
+    "training": check_training_record,
+    "detection": check_detection_record,
 }
 
 
@@ -62,6 +73,7 @@ class Run:
     """One record an epoch: `time_s`, seconds, and perhaps more."""
     cost: Cost | None = None
     evaluation: Evaluation | None = None
+    detection: DetectionEvaluation | None = None
     missing: tuple[str, ...] = ()
     """A line for each file that is not there yet."""
 
@@ -92,8 +104,7 @@ def read_run(run_dir: str | Path) -> Run:
         raise ReportError(f"{path}: this directory does not exist; name the directory of a run")
     config = _read(path / "config.yaml", _read_config) or {}
     kind = _kind_of(path, config)
-    check = check_search_record if kind == "search" else check_training_record
-    metrics = _read(path / METRICS, lambda file: read_epochs(file, check)) or []
+    metrics = _read(path / METRICS, lambda file: read_epochs(file, _CHECKS[kind])) or []
     genotype = _read(path / "genotype.json", load_genotype)
     if genotype is None and kind == "search" and metrics:
         genotype = cells_of_record(metrics[-1], path / METRICS)
@@ -115,6 +126,7 @@ def read_run(run_dir: str | Path) -> Run:
         timing=tuple(_read(path / TIMING, lambda file: read_epochs(file, check_timing)) or ()),
         cost=_read(path / "cost.json", read_cost),
         evaluation=_read(path / "evaluation.json", read_evaluation),
+        detection=_read(path / "detection.json", read_detection) if kind == "detection" else None,
         missing=tuple(missing),
     )
 
@@ -133,6 +145,8 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _kind_of(path: Path, config: Mapping[str, Any]) -> Kind:
     """Return the kind of a run, from its settings or else from its files."""
+    if "train_split" in config:
+        return "detection"
     if {"genotype", "model"} & config.keys():
         return "training"
     if "space" in config or (path / "space.yaml").is_file():

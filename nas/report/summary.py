@@ -9,6 +9,11 @@ from typing import Any
 from nas.report.cells.labels import printable
 from nas.report.run import Run
 
+_PROGRAMS = {
+    "search": "python search.py",
+    "training": "python augment.py",
+    "detection": "nas detect train",
+}
 _MAX_VALUE = 2000
 """Longest shown value of a setting, in characters."""
 
@@ -22,7 +27,7 @@ class Facts:
     """Of a search its space, of a training run its genotype or model."""
     seed: str | None
     epochs: str
-    """Number of finished and of planned epochs."""
+    """Number of finished and of planned epochs, or of iterations of a detector."""
     test_top1: float | None
     """Percent, in the last measurement."""
     test_epoch: int | None
@@ -88,11 +93,11 @@ def repeat_command(run: Run) -> str | None:
     checkout = ""
     if isinstance(commit, str) and commit:
         checkout = f"git checkout {shlex.quote(printable(commit.removesuffix('-dirty'), 80))}\n"
-    program = "search.py" if run.kind == "search" else "augment.py"
+    program = _PROGRAMS[run.kind]
     out = run.config.get("out")
     out = printable(out if isinstance(out, str) and out else run.name, 400)
     config, again = shlex.quote(f"{out}/config.yaml"), shlex.quote(f"{out}-again")
-    return f"{checkout}python {program} --config {config} --out {again}"
+    return f"{checkout}{program} --config {config} --out {again}"
 
 
 def _test_accuracy(run: Run) -> tuple[float | None, int | None]:
@@ -107,8 +112,12 @@ def _test_accuracy(run: Run) -> tuple[float | None, int | None]:
 
 
 def _epochs(run: Run) -> str:
-    done = run.metrics[-1]["epoch"] + 1 if run.metrics else 0
-    planned = run.config.get("epochs")
+    if run.kind == "detection":
+        done = run.metrics[-1]["iteration"] if run.metrics else 0
+        planned = run.config.get("iterations")
+    else:
+        done = run.metrics[-1]["epoch"] + 1 if run.metrics else 0
+        planned = run.config.get("epochs")
     is_known = isinstance(planned, int) and not isinstance(planned, bool)
     return f"{done} of {planned}" if is_known else str(done)
 

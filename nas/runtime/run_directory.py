@@ -24,6 +24,7 @@ _SIGNS_OF_A_RUN = (
     "metrics.jsonl",
     "genotype.json",
     "evaluation.json",
+    "detection.json",
     "space.yaml",
     "env.json",
     "cost.json",
