@@ -12,6 +12,7 @@ from nas.report.figures.comparison_curves import comparison_figure
 from nas.report.html import draw_cell_svgs
 from nas.report.html_images import data_uri
 from nas.report.run import Run, read_run
+from nas.report.searches import GUARD_COLUMNS, guard_rows
 from nas.report.summary import Facts, facts_of, settings_of
 from nas.report.templating import count, duration, percent, render_page
 
@@ -59,6 +60,8 @@ def comparison_page(runs: Sequence[Run]) -> bytes:
         names=names,
         rows=[_row(run, facts_of(run)) for run in runs],
         notes=_notes(runs),
+        guard=guard_rows(runs, names),
+        guard_columns=GUARD_COLUMNS,
         missing=[
             (name, line)
             for name, run in zip(names, runs, strict=True)

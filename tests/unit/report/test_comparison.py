@@ -1,5 +1,6 @@
 """comparison.html: runs beside each other."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,25 @@ def test_runs_stand_side_by_side(trainings, make_search_dir, tmp_path):
     assert "a dash marks a missing value" in page.text
     assert "it never reads the test images" in page.text
     assert "evaluation.json is not there yet" in page.text
+
+
+@pytest.mark.usefixtures("blank_pictures")
+def test_the_guard_of_searches(make_search_dir, trainings, tmp_path):
+    """A row for each search that has the numbers, with those of its last epoch."""
+    search = make_search_dir(2)
+    lines = [json.loads(line) for line in (search / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        line["num_skips"] = {"normal": 2, "reduce": 3}
+        line["collapse"] = {
+            "edge_margin": {"normal": line["epoch"] + 0.25, "reduce": 0.5},
+            "parameter_free": {"normal": 0.25, "reduce": 1.0},
+            "max_weight": {"normal": 0.125, "reduce": 0.5},
+        }
+    (search / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    page = Page(write_comparison([search, trainings[0]], tmp_path / "c.html"))
+    assert "decided" in page.headings
+    for text in ("2 / 3", "1.2500 / 0.5000", "25% / 100%", "0.125 / 0.500"):
+        assert text in page.texts
 
 
 @pytest.mark.usefixtures("blank_pictures")
