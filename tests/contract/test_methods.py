@@ -1,6 +1,7 @@
 """What every search method must do, whoever wrote it."""
 
 import json
+import math
 from functools import partial
 
 import pytest
@@ -13,6 +14,7 @@ from nas.config.network_size import NetworkSize
 from nas.data import DatasetInfo, TensorLoader, TrainTransform
 from nas.distributed.launch import WHOLE, Share
 from nas.distributed.ranks import ALONE
+from nas.errors import ConfigError
 from nas.genotype import Genotype
 from nas.models.cost import evaluation_cost
 from nas.operators import register_operator, resolve
@@ -21,7 +23,10 @@ from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.search import SearchData, Searcher, epoch_record, list_methods
 from nas.search.data import NumImages
 from nas.search.method import Progress
+from nas.search.monitors import DominantEigenvalue
+from nas.search.projection import Choices, ProjectedMethod, Projector
 from nas.search.registry import METHODS, build
+from nas.search.selections import DartsPT
 from nas.search.terms import BetaDecay
 from nas.space import load_space
 from nas.supernet import Alphas, Supernet
@@ -200,6 +205,49 @@ class TestMethod:
         run = RunDirectory.create(tmp_path / "run", {})
         genotype = searcher_of(name, space, run).search()
         assert set(genotype.primitives) <= {"my_conv", "skip_connect"}
+
+    def test_composes_with_the_eigenvalue(self, name, space, tmp_path):
+        """The monitor measures a finite number, or refuses the method by name before the run."""
+        searcher = searcher_of(name, space, RunDirectory.create(tmp_path / "run", {}))
+        monitor = DominantEigenvalue(num_products=2)
+        try:
+            monitor.check(searcher.config, space)
+        except ConfigError as error:
+            assert f"does not work with {searcher.config.method}" in str(error)
+        else:
+            assert math.isfinite(monitor(searcher)["eigenvalue"])
+
+    def test_composes_with_darts_pt(self, name, space, tmp_path):
+        """An edge is decided and a step of tuning works, or the method is refused by name."""
+        searcher = searcher_of(name, space, RunDirectory.create(tmp_path / "run", {}))
+        config = searcher.config
+        try:
+            DartsPT().check(config, space)
+        except ConfigError as error:
+            assert f"does not work with {config.method}" in str(error)
+            return
+        choices = Choices(space, {})
+        projector = Projector(
+            method=ProjectedMethod(searcher.method, Progress(1, 2), choices),
+            interval=1,
+            by_loss=True,
+            config=config,
+            space=space,
+            net=searcher.net,
+            alphas=searcher.alphas,
+            loss=cross_entropy,
+            data=searcher.data,
+            run=searcher.run,
+        )
+        decision = projector.decide_operator("normal", 3)
+        assert decision["operator"] in space.normal[3]
+        choices.add(decision)
+        projector._val_batches = iter(searcher.data.val_loader)
+        projector.method.step(projector, next(iter(searcher.data.train_loader)))
+        weights = projector.distribution()["normal"]
+        assert weights.ops[3].sum() == 1 and weights.ops[3].max() == 1
+        cells = projector.method.decode(projector.alphas, space, Progress(1, 2))
+        assert set(cells.primitives) <= set(space.primitives)
 
     @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
