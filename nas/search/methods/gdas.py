@@ -9,20 +9,31 @@
 So d loss/d alpha_k = <d loss/d edge, op_i(x)> * p_i * (1[k = i] - p_k) / tau. The weights move
 first, then the alphas, each with a separate draw.
 
+With `sampler=reinmax` the draw is the same and its gradient is that of ReinMax, G = d loss/d h:
+
+    p0 = softmax(alpha),  p1 = (softmax(alpha / tau) + onehot(i)) / 2
+    d loss/d alpha = 2 J(p1) G - J(p0) G / 2,  J(p) v = p * (v - <p, v>)
+
+Its temperature must never fall below 1. ReinMax is of second order where G is known for every
+operator; here only the drawn one runs and the others have G = 0, so that it is a heuristic.
+
 Source: GDAS (arXiv:1910.04465), Sec. 3, and its code (D-X-Y/AutoDL-Projects f46486e).
+Source: ReinMax (arXiv:2304.08612), Alg. 2, and its code (microsoft/ReinMax).
 Deviation: the code draws while measuring too; here a measurement runs the most likely operator of
 each edge, so that it has no noise.
 Deviation: the code clips the gradients of weights and alphas together; here the alphas' gradients
 are not clipped, as in DARTS. Its SGD is Nesterov's; ours is not.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from nas.errors import ConfigError
+from nas.config import SearchConfig
+from nas.errors import ConfigError, close_matches, shown
 from nas.genotype import Genotype
 from nas.runtime.compute import Batch
 from nas.search.decode import decode_pairs
@@ -31,6 +42,8 @@ from nas.search.registry import register_method
 from nas.search.searcher import Searcher
 from nas.space import SearchSpace
 from nas.supernet import Alphas, ArchWeights, EdgeWeights
+
+SAMPLERS = ("gumbel", "reinmax")
 
 
 @register_method("gdas", source="GDAS (arXiv:1910.04465), Sec. 3")
@@ -42,6 +55,8 @@ class Gdas(Method):
     """Temperature of the first epoch."""
     tau_min: float = 0.1
     """Temperature of the last epoch; it falls linearly."""
+    sampler: str = "gumbel"
+    """The gradient of a draw: gumbel, or reinmax, which needs a tau_min of 1 or more."""
 
     orders: ClassVar = ("first_order",)
     runs_all_operators: ClassVar = False
@@ -52,6 +67,23 @@ class Gdas(Method):
                 f"tau_min: expected a number above 0 and at most tau_max {self.tau_max:g}, "
                 f"found {self.tau_min:g}"
             )
+        if self.sampler not in SAMPLERS:
+            raise ConfigError(
+                f"sampler: found {shown(self.sampler)}; {close_matches(self.sampler, SAMPLERS)}"
+            )
+
+    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+        """Refuse a temperature that ReinMax does not allow."""
+        super().check(config, space)
+        if self.sampler == "reinmax":
+            for epoch in range(config.epochs):
+                tau = self.tau(Progress(epoch, config.epochs))
+                if tau < 1 - 1e-9:
+                    raise ConfigError(
+                        f"method: gdas: tau_min: sampler reinmax needs a temperature of 1 or more, "
+                        f"but it falls to {tau:.4g} in epoch {epoch} (from 0) of {config.epochs}; "
+                        "use tau_min=1 or more"
+                    )
 
     def tau(self, progress: Progress) -> float:
         """Return the temperature of an epoch."""
@@ -68,12 +100,15 @@ class Gdas(Method):
     def arch_weights(self, alphas: Alphas, progress: Progress, noise: Noise | None) -> ArchWeights:
         """Return one-hot weights with the gradient of p, and which operators they choose."""
         if noise is None:
-            return {group: one_hot(alphas.softmax(group)) for group in alphas.groups}
+            return one_hots({group: alphas.softmax(group) for group in alphas.groups})
         tau = self.tau(progress)
-        return {
-            group: one_hot(gumbel_softmax(alphas.logits_of(group), noise[group], tau))
+        p = {
+            group: gumbel_softmax(alphas.logits_of(group), noise[group], tau)
             for group in alphas.groups
         }
+        if self.sampler == "gumbel":
+            return one_hots(p)
+        return one_hots(p, lambda group, hard: reinmax(alphas.logits_of(group), hard, tau))
 
     def step(self, searcher: Searcher, train_batch: Batch) -> None:
         """Move the weights first, then the alphas."""
@@ -103,8 +138,44 @@ def gumbel_softmax(logits: Tensor, noise: Tensor, tau: float) -> Tensor:
     return ((exact.log_softmax(dim=1) + noise.to(exact)) / tau).softmax(dim=1)
 
 
+def reinmax(logits: Tensor, hard: Tensor, tau: float) -> Tensor:
+    """Return a tensor, (E, P), that has the gradient of ReinMax and no meaningful value.
+
+    Args:
+        logits: (E, P), -inf where the space has no pair.
+        hard: The one-hot draw, (E, P).
+        tau: The temperature, 1 or more.
+    """
+    p0, tempered = logits.softmax(dim=1), (logits / tau).softmax(dim=1)
+    finite = logits.masked_fill(logits.isinf(), 0)
+    return 2 * _softmax_gradient((tempered + hard) / 2, finite) - _softmax_gradient(p0, finite) / 2
+
+
+def _softmax_gradient(p: Tensor, logits: Tensor) -> Tensor:
+    """Return a function of the logits whose gradient is J(p), that of a softmax of value p."""
+    p = p.detach()
+    return p * (logits - (p * logits).sum(dim=1, keepdim=True))
+
+
 def one_hot(p: Tensor) -> EdgeWeights:
     """Return onehot(argmax p) with the gradient of p; p is (E, P)."""
-    index = p.argmax(dim=1, keepdim=True)
-    hard = torch.zeros_like(p).scatter_(1, index, 1.0)
-    return EdgeWeights(hard - p.detach() + p, chosen=tuple(index.flatten().tolist()))
+    return one_hots({"": p})[""]
+
+
+def one_hots(
+    p: Mapping[str, Tensor], through: Callable[[str, Tensor], Tensor] | None = None
+) -> dict[str, EdgeWeights]:
+    """Return onehot(argmax p) of each group; all indices go to the host in one transfer.
+
+    Args:
+        p: By group, (E, P).
+        through: From a group and its one-hot choice to the tensor whose gradient it gets; None
+            is p.
+    """
+    indices = torch.stack([rows.argmax(dim=1) for rows in p.values()])
+    weights = {}
+    for (group, rows), index, chosen in zip(p.items(), indices, indices.tolist(), strict=True):
+        hard = torch.zeros_like(rows).scatter_(1, index[:, None], 1.0)
+        soft = rows if through is None else through(group, hard)
+        weights[group] = EdgeWeights(hard - soft.detach() + soft, chosen=tuple(chosen))
+    return weights
