@@ -168,4 +168,5 @@ class SearchConfig(ComputeConfig, RunConfig):
     def all_monitors(self) -> str | None:
         """`monitor`, with the one that `monitor_eigenvalue` is short for."""
         every = self.monitor_eigenvalue
-        return "+".join(filter(None, [self.monitor, every and f"eigenvalue,every={every}"])) or None
+        eigenvalue = f"eigenvalue,every={every}" if every else None
+        return "+".join(filter(None, [self.monitor, eigenvalue])) or None
