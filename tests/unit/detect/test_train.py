@@ -80,6 +80,11 @@ def test_bad_input(tmp_path, capsys):
         assert words in capsys.readouterr().err
     assert main(["detect", "train"]) == 2
     assert "--data is missing" in capsys.readouterr().err
+    assert train(folder, tmp_path / "out", test_data=f"{folder},{tmp_path / 'x'}") == 2
+    assert "x is no VOC folder" in capsys.readouterr().err
+    two = ["detect", "train", f"--data={folder}", f"--data={tmp_path / 'y'}", "--device=cpu"]
+    assert main([*two, f"--out={tmp_path / 'out'}"]) == 2
+    assert "y is no VOC folder" in capsys.readouterr().err
     assert main(["detect", "tran"]) == 2
     assert not (tmp_path / "out").exists()
 
