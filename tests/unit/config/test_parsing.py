@@ -36,7 +36,7 @@ OTHER = {
     "non_finite": "skip",
     "sync_batchnorm": True,
     "reference_batch_size": 32,
-    "epochs": 2,
+    "epochs": 3,
     "batch_size": 8,
     "init_channels": 4,
     "num_cells": 5,
@@ -53,6 +53,8 @@ OTHER = {
     "monitor_eigenvalue": 4,
     "stop": "skip_count,limit=3",
     "selection": "darts_pt,interval=3",
+    "target": "latency_ms=12",
+    "latency_table": "table.json",
     "order": "second_order",
     "xi": 0.125,
     "epsilon": 0.5,
@@ -66,7 +68,13 @@ WORDS = {
     for name, value in OTHER.items()
 }
 SECOND_ORDER = {"order": "second_order"}
-NEEDS = {"xi": SECOND_ORDER, "epsilon": SECOND_ORDER, "skip_corrupt": {"dataset": "imagefolder"}}
+NEEDS = {
+    "xi": SECOND_ORDER,
+    "epsilon": SECOND_ORDER,
+    "skip_corrupt": {"dataset": "imagefolder"},
+    "target": {"latency_table": "table.json"},
+    "latency_table": {"target": "latency_ms=12"},
+}
 
 
 def parse(*argv):
