@@ -108,10 +108,11 @@ def read_run(run_dir: str | Path) -> Run:
     genotype = _read(path / "genotype.json", load_genotype)
     if genotype is None and kind == "search" and metrics:
         genotype = cells_of_record(metrics[-1], path / METRICS)
+    untrained = genotype is not None and genotype.search.get("epochs") == 0
     missing = [
         f"{name} is not there yet: {_WRITTEN[name]}"
         for name in _EXPECTED[kind]
-        if not (path / name).is_file()
+        if not (path / name).is_file() and not (untrained and name in (METRICS, TIMING))
     ]
     if not metrics and (path / METRICS).is_file():
         missing.append(f"{METRICS} has no finished epoch yet: {_WRITTEN[METRICS]}")

@@ -158,6 +158,10 @@ class Method:
         searcher.alpha_step(train_batch)
         searcher.weight_step(train_batch)
 
+    def cells_without_search(self, space: SearchSpace, seed: int) -> Genotype | None:
+        """Return the cells of a method that trains no supernet; None searches for them."""
+        return None
+
     def decode(self, alphas: Alphas, space: SearchSpace, progress: Progress) -> Genotype:
         """Read the discrete cells off the alphas."""
         decode = get_family(space.family).load("decode")

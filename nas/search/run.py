@@ -140,10 +140,44 @@ def search(
     compute = select_compute(config)
     with join_ranks(compute.device) as ranks:
         check_ranks(config, ranks, compute.device)
+        cells = recipe.method.cells_without_search(space, config.seed)
+        if cells is not None:
+            say = announce if ranks.is_first else _logger.debug
+            return _write_cells(cells, config, space, recipe, compute, ranks, say)
         memory = StepMemory(compute, config.batch_size, ranks.size, can_split=True)
         say = announce if ranks.is_first else _logger.debug
         with memory.explained():
             return _search(config, space, recipe, compute, ranks, memory, make_log, say)
+
+
+def _write_cells(
+    cells: Genotype,
+    config: SearchConfig,
+    space: SearchSpace,
+    recipe: Recipe,
+    compute: Compute,
+    ranks: Ranks,
+    announce: Callable[[str], None],
+) -> SearchResult:
+    """Write the run directory of cells that need no search."""
+    path = Path(str(config.out))
+    if not config.resume:
+        ranks.on_first(lambda: RunDirectory.check_free(path))
+    details = {
+        **_origin(config, recipe),
+        "epochs": 0,
+        "decode_rule": recipe.method.decode_rule(),
+    }
+    genotype = with_details(cells, space, details, config.plugins)
+    open_run = partial(_open_run, config, space, compute.device)
+    with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
+        announce(
+            f"method {config.method}; space {space.name}: {len(space.primitives)} primitives on "
+            f"{space.num_edges} edges; cells: {_rule(recipe, config)}; nothing is trained; "
+            f"run {run.path}"
+        )
+        run.write("genotype.json", genotype.to_json())
+    return SearchResult(genotype, path, stop=None)
 
 
 def _search(
@@ -286,13 +320,9 @@ def _with_details(
     stop: Stop | None,
 ) -> Genotype:
     """Add what a training run must not guess, and how the cells were searched."""
-    method = config.method.partition(",")[0]
     logits, extra = final
     details = {
-        "method": {"name": method, **settings_of(recipe.method)},
-        "seed": config.seed,
-        "commit": current_commit(),
-        "dataset": config.dataset,
+        **_origin(config, recipe),
         "epochs": config.epochs,
         "architect": config.order,
         "decode_rule": _rule(recipe, config),
@@ -310,6 +340,17 @@ def _with_details(
     }
     details |= {key: value for key, value in added.items() if value is not None}
     return with_details(cells, space, details, config.plugins)
+
+
+def _origin(config: SearchConfig, recipe: Recipe) -> dict[str, Any]:
+    """Return where cells come from; every genotype.json has it."""
+    method = config.method.partition(",")[0]
+    return {
+        "method": {"name": method, **settings_of(recipe.method)},
+        "seed": config.seed,
+        "commit": current_commit(),
+        "dataset": config.dataset,
+    }
 
 
 def _rule(recipe: Recipe, config: SearchConfig) -> str:

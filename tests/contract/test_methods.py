@@ -22,7 +22,7 @@ from nas.report.figures.search_curves import curves_figure
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.search import SearchData, Searcher, epoch_record, list_methods
 from nas.search.data import NumImages
-from nas.search.method import Progress
+from nas.search.method import Method, Progress
 from nas.search.monitors import DominantEigenvalue
 from nas.search.projection import Choices, ProjectedMethod, Projector
 from nas.search.registry import METHODS, build
@@ -133,7 +133,17 @@ def _small_cost(monkeypatch):
     monkeypatch.setattr(epoch_record, "evaluation_cost", small)
 
 
-@pytest.mark.parametrize("name", list_methods())
+def searching_methods():
+    """All registered methods but those that train nothing, such as random."""
+    of_method = Method.cells_without_search
+    return [
+        name
+        for name in list_methods()
+        if METHODS.get(name).record.cells_without_search is of_method
+    ]
+
+
+@pytest.mark.parametrize("name", searching_methods())
 class TestMethod:
     def test_searches_and_records(self, name, space, tmp_path):
         """Two epochs with odd images and lists for each edge; weights and cells are recorded."""

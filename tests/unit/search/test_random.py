@@ -1,0 +1,76 @@
+"""`--method random`: random cells in a run directory like any other."""
+
+import json
+
+import pytest
+
+from nas.config import SearchConfig
+from nas.errors import ConfigError, RunDirectoryError
+from nas.genotype import load_genotype
+from nas.models.random_genotype import random_genotype
+from nas.report.html import write_report
+from nas.report.run import read_run
+from nas.search import search
+from nas.space import load_space
+
+
+def config_of(out, **settings):
+    return SearchConfig(
+        **{"method": "random", "seed": 3, "device": "cpu", "out": str(out), **settings}
+    )
+
+
+def test_run_directory(tmp_path):
+    """The cells are those of random:SEED; no image is read, and the run reads as finished."""
+    out = tmp_path / "run"
+    result = search(config_of(out, data=str(tmp_path / "nothing")))
+    drawn = random_genotype(load_space("darts"), 3)
+    assert load_genotype(out) == result.genotype == drawn
+    assert {path.name for path in out.iterdir()} >= {
+        "config.yaml",
+        "env.json",
+        "space.yaml",
+        "genotype.json",
+    }
+    details = json.loads((out / "genotype.json").read_text())["search"]
+    assert details["method"] == {"name": "random"} and details["seed"] == 3
+    assert read_run(out).missing == ()
+    assert "random" in write_report(out).read_text()
+
+
+def test_other_seeds_give_other_cells(tmp_path):
+    one, two = (search(config_of(tmp_path / str(seed), seed=seed)).genotype for seed in (0, 1))
+    assert one != two
+
+
+def test_resume(tmp_path):
+    """A run whose cells were lost gets the same ones; a finished one is not overwritten."""
+    out = tmp_path / "run"
+    search(config_of(out))
+    before = (out / "genotype.json").read_bytes()
+    with pytest.raises(RunDirectoryError):
+        search(config_of(out))
+    (out / "genotype.json").unlink()
+    search(config_of(out, resume=True))
+    assert (out / "genotype.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"term": "beta_decay"},
+        {"stop": "skip_count"},
+        {"monitor": "margin"},
+        {"monitor_eigenvalue": 1},
+        {"selection": "darts_pt"},
+        {"target": "madds=300e6"},
+        {"order": "second_order"},
+        {"alpha_learning_rate": 0.1},
+    ],
+)
+def test_settings_of_alphas_are_refused(tmp_path, settings):
+    """They would have no effect; nothing is written."""
+    (name,) = settings
+    with pytest.raises(ConfigError, match=f"{name}: .*no effect"):
+        search(config_of(tmp_path / "run", **settings))
+    assert not (tmp_path / "run").exists()
