@@ -1,0 +1,158 @@
+"""The bash blocks of the longer pages, run by bash from top to bottom, at a small size.
+
+A reader's folder is made: the project's scripts and settings with small sizes written into the
+settings files, and images. Words in capitals and sizes that a test does not have are replaced, as
+`SUBSTITUTES` says. Only a sweep on a cluster is left out (`NEEDS_SLURM`).
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from tests.e2e.documents import ROOT, blocks
+
+SMALL_CELLS = {"init_channels": 2, "num_cells": 3}
+SMALL = {"max_images": 16, "batch_size": 8, "epochs": 1}
+CHEAP = {"eval_interval": 1, "auxiliary_weight": 0, "image_size": 32}
+PHOTOS = {"dataset": "imagefolder", "data": "data/cifar10-jpeg"}
+CELL_FLAGS = "--dataset imagefolder --data data/cifar10-jpeg --image_size 16 --max_images 16 " + (
+    "--batch_size 8 --epochs 1 --init_channels 2 --num_cells 3"
+)
+TRAIN_FLAGS = CELL_FLAGS + " --auxiliary_weight 0"
+MOBILE_FLAGS = "--image_size 32"
+FORMS = "--init_channels 2 --num_cells 3 --batch_size 2 --repeats 1"
+
+SUBSTITUTES = {
+    "docs/distributed.md": {
+        r"--nproc-per-node \d": "--nproc-per-node 2",
+        r"--nnodes 2": "--nnodes 1",
+        r"node0:29400": "localhost:29417",
+        r"DIR\b": "data/imagenet-sample",
+        r"(search\.py .*)": rf"\1 {CELL_FLAGS}",
+        r"(augment\.py --genotype .*)": rf"\1 {TRAIN_FLAGS}",
+        r"(--out runs/mobilenext)": rf"\1 {MOBILE_FLAGS}",
+    },
+    "docs/scaling.md": {r"--seeds 0,1,2,3 ": "--seeds 0 "},
+    "docs/speed.md": {
+        r"(bench_(?:search|augment)_step.*)": rf"\1 {FORMS}",
+        r"(bench_operators)": r"\1 --channels 2 --repeats 1",
+        r"(bench_loader)": r"\1 || [ $? -eq 1 ]",
+        r"(gpu\.sh)": r"\1 --device cpu --tiny --minutes 0.5",
+    },
+    "docs/methods.md": {},
+    "docs/targets.md": {
+        r"(nas search .*)": r"\1 --max_images 32 --batch_size 16 --epochs 2 --init_channels 2 "
+        "--num_cells 3",
+    },
+    "experiments/README.md": {},
+    "experiments/cifar10_mobile/README.md": {r"/path/to/": "$PWD/images/"},
+    "experiments/cifar10_small/README.md": {r"/path/to/": "$PWD/images/"},
+    "experiments/imagenet/README.md": {
+        r"DIR\b": "data/imagenet-sample",
+        r"(augment\.py --config .*)": rf"\1 {MOBILE_FLAGS}",
+    },
+    "experiments/imagenet_sample/README.md": {},
+}
+NEEDS_SLURM = re.compile(r"nas sweep --cluster slurm.*")
+"""The executor for it is tested with a stand-in, in tests/e2e/test_sweep.py."""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """The project as a reader has it, with small settings, images and weights."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("search.py", "augment.py", "search_spaces"):
+        (folder / name).symlink_to(ROOT / name)
+    scripts = shutil.ignore_patterns("results", "__pycache__")
+    shutil.copytree(ROOT / "benchmarks", folder / "benchmarks", ignore=scripts)
+    (folder / "benchmarks" / "results").mkdir()
+    for path in ROOT.glob("experiments/**/*"):
+        if path.suffix in (".yaml", ".py", ".sh") and "config.yaml" != path.name:
+            copy = folder / path.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+            if path.suffix == ".yaml":
+                copy.write_text(yaml.safe_dump(made_small(path)))
+    pixels = torch.randint(0, 256, (32, 32, 3), generator=torch.Generator().manual_seed(0))
+    picture = folder / "picture.jpg"
+    Image.fromarray(pixels.to(torch.uint8).numpy()).save(picture)
+    for split in ("train", "test"):
+        fill(folder / "images" / "cifar10-jpeg" / split, picture, "cat dog".split(), 16)
+    classes = [f"n{index:08}" for index in range(1000)]
+    fill(folder / "images" / "imagenet", picture, classes, 1, suffix=".JPEG")
+    with tarfile.open(folder / "imagenet-sample.tar", "w") as archive:
+        archive.add(folder / "images" / "imagenet", "images")
+    from nas.models import mobilenext
+
+    torch.save(mobilenext().state_dict(), folder / "model_best.pth.tar")
+    return folder
+
+
+def made_small(path):
+    """The settings of a file of experiments/, with few small images and small networks."""
+    settings = yaml.safe_load(path.read_text())
+    if path.name == "experiment.yaml":
+        seeds = {key: settings[key][:1] for key in settings if key.endswith("_seeds")}
+        return settings | seeds
+    settings = {key: value for key, value in settings.items() if "warmup" not in key}
+    small = {key: value for key, value in (CHEAP | SMALL_CELLS).items() if key in settings}
+    if settings.get("dataset") == "imagenet":  # which needs an image of each class
+        return settings | small | {"batch_size": 100, "epochs": 1}
+    return settings | SMALL | small | PHOTOS
+
+
+def fill(folder, picture, classes, count, suffix=".jpg"):
+    """Make a folder of images, all of them the same file."""
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        for index in range(count):
+            os.link(picture, folder / name / f"{index}{suffix}")
+
+
+@pytest.fixture
+def data(project):
+    """data/ with both sets of images, where a page does not make it itself."""
+    shutil.rmtree(project / "data", ignore_errors=True)
+    (project / "data" / "imagenet-sample").mkdir(parents=True)
+    (project / "data" / "cifar10-jpeg").symlink_to(project / "images" / "cifar10-jpeg")
+    for split in ("train", "val"):
+        link = project / "data" / "imagenet-sample" / split
+        link.symlink_to(project / "images" / "imagenet")
+    return project / "data"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", SUBSTITUTES)
+def test_blocks_run(page, project, data):
+    """Bash reaches the end of all blocks, stopping at the first command that fails."""
+    script = "\n".join(blocks("bash", ROOT / page))
+    if "mkdir -p data" in script:
+        shutil.rmtree(data)
+    script = re.sub(r"[ ]*\\\n\s*", " ", script)
+    for pattern, words in SUBSTITUTES[page].items():
+        changed = re.sub(pattern, words, script)
+        assert changed != script, f"{page}: nothing to replace: {pattern}"
+        script = changed
+    script = NEEDS_SLURM.sub("", script)
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join([str(project), str(ROOT)]),
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=project,
+        env=environment,
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 0, f"{script}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
