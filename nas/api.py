@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from nas.config import Arguments, AugmentConfig, Layer, SearchConfig
 from nas.errors import ConfigError, close_matches, shown
 from nas.genotype import Genotype
-from nas.models.factory import FAMILIES
+from nas.models.factory import MODEL_FAMILIES
 from nas.search.run import SearchResult
 from nas.search.run import search as run_search
 from nas.train.inference import Prediction, TrainedNetwork
@@ -90,7 +90,7 @@ def _network(network: Genotype | str | Path | None) -> dict[str, str]:
     if network is None:
         return {}
     text = network.to_text(nested=True) if isinstance(network, Genotype) else str(network)
-    return {"model" if text.rpartition("_")[0] in FAMILIES else "genotype": text}
+    return {"model" if text.rpartition("_")[0] in MODEL_FAMILIES else "genotype": text}
 
 
 def _config(kind: type[Settings], out: str | Path, given: dict[str, Any]) -> Settings:

@@ -7,7 +7,7 @@ those descriptions into genotype.json.
 
 from dataclasses import dataclass
 
-FAMILIES = (
+OPERATOR_FAMILIES = (
     "separable conv",
     "dilated conv",
     "conv",

@@ -89,4 +89,9 @@ def _checked(runs: list[Run]) -> list[Run]:
         from nas.experiments.data import check_images  # torch comes in here
 
         check_images(runs)
+    searches = [run for run in runs if run.program == "search" and run.state() != "finished"]
+    if searches:
+        from nas.experiments.recipes import check_recipes  # and here
+
+        check_recipes(searches)
     return runs

@@ -47,7 +47,7 @@ def _mobilenet_v2_family(block: str, source: str, **defaults: Any) -> Family:
     return Family(build, ("1.0",), source, fixed=frozenset({"block"}))
 
 
-FAMILIES: dict[str, Family] = {
+MODEL_FAMILIES: dict[str, Family] = {
     "mobilenext": _mobilenext_family("Tables 3 to 8 and 10", WIDTHS, variant="released"),
     "mobilenext_paper": _mobilenext_family("Table 2", WIDTHS, variant="paper"),
     "mobilenext_fig4a": _mobilenext_family("Table 10, Fig. 4 (a)", block="fig4a"),
@@ -64,7 +64,7 @@ FAMILIES: dict[str, Family] = {
 
 def list_models() -> list[str]:
     """Return the names of the networks in the paper's tables, family by family."""
-    return [f"{family}_{size}" for family, entry in FAMILIES.items() for size in entry.sizes]
+    return [f"{family}_{size}" for family, entry in MODEL_FAMILIES.items() for size in entry.sizes]
 
 
 def check_name(name: str) -> None:
@@ -84,7 +84,7 @@ def build_network(name: str, num_classes: int = 1000, **settings: Any) -> nn.Mod
         ConfigError: The name or a setting is unknown, or a value is out of range.
     """
     family, size = _parse(name)
-    entry = FAMILIES[family]
+    entry = MODEL_FAMILIES[family]
     allowed = _settings_of(entry)
     for setting in settings:
         if setting not in allowed:
@@ -102,13 +102,13 @@ def build_network(name: str, num_classes: int = 1000, **settings: Any) -> nn.Mod
 def _parse(name: str) -> tuple[str, str]:
     """Return family and number of a name."""
     match = re.fullmatch(r"(\w+?)_(\d+(?:\.\d+)?)", name) if isinstance(name, str) else None
-    if match is None or match[1] not in FAMILIES:
+    if match is None or match[1] not in MODEL_FAMILIES:
         raise ConfigError(
             f"model: {shown(name)} is unknown; {_suggestion(str(name))} "
             "(nas.models.list_models() has all names; other widths are written the same way)"
         )
     family, size = match[1], match[2]
-    entry = FAMILIES[family]
+    entry = MODEL_FAMILIES[family]
     if entry.any_width:
         return family, size
     same = [known for known in entry.sizes if float(known) == float(size)]
@@ -123,7 +123,7 @@ def _parse(name: str) -> tuple[str, str]:
 def _suggestion(name: str) -> str:
     known = list_models()
     # A family without a number is closest to its own first size, however it is spelled.
-    if name in FAMILIES:
+    if name in MODEL_FAMILIES:
         return f"did you mean '{name}_1.0'?"
     return close_matches(name, known)
 

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from nas.errors import ConfigError
-from nas.models.factory import FAMILIES, build_network
+from nas.models.factory import MODEL_FAMILIES, build_network
 
 _REGISTERED = ("mobilenext", "mobilenext_paper", "mobilenext_se")
 _RENAMED = {
@@ -30,7 +30,7 @@ def timm_names() -> dict[str, str]:
     return {
         f"{family}_{round(float(size) * 100):03d}": f"{family}_{size}"
         for family in _REGISTERED
-        for size in FAMILIES[family].sizes
+        for size in MODEL_FAMILIES[family].sizes
     }
 
 

@@ -30,7 +30,7 @@ class Operator:
     label: str
     """What a diagram writes on its edge."""
     family: str
-    """Which of `nas.primitives.FAMILIES` gives its color in a diagram."""
+    """Which of `nas.primitives.OPERATOR_FAMILIES` gives its color in a diagram."""
     source: str = ""
     """The paper, section or table it follows."""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -82,7 +82,7 @@ def register_operator(
     Args:
         name: The primitive that spaces and genotypes use.
         label: What a diagram writes; None takes the name with spaces.
-        family: One of `nas.primitives.FAMILIES`; None is "other".
+        family: One of `nas.primitives.OPERATOR_FAMILIES`; None is "other".
         source: The paper it follows.
         settings: Ratios and rules to store in genotype.json, in values that JSON has; tuples and
             NumPy numbers become lists and numbers.

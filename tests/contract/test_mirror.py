@@ -10,6 +10,7 @@ TOPICS = {
     "detect/test_train.py": "a training, from settings to files",
     "genotype/test_json.py": "genotype.json, which several modules write and read",
     "genotype/test_other_codes.py": "the forms of other projects' genotypes",
+    "report/test_detection.py": "the report of a detector, page and figures",
     "report/test_without_torch.py": "imports of the whole package",
     "runtime/test_complexity_layers.py": "complexity, one case for each kind of layer",
     "search/test_architect_compute.py": "architect: precision and micro-batches",

@@ -9,7 +9,7 @@ from torch import nn
 
 from nas.operators import build_operator, get_operator, list_operators
 from nas.operators.contract import check_contract
-from nas.primitives import BUILT_IN, FAMILIES
+from nas.primitives import BUILT_IN, OPERATOR_FAMILIES
 
 NAMES = list_operators()
 CONVOLUTIONS = [
@@ -36,7 +36,7 @@ class TestEveryOperator:
         """A label, a known family and a source stand in the record."""
         operator = get_operator(name)
         assert operator.label and operator.source
-        assert operator.family in FAMILIES
+        assert operator.family in OPERATOR_FAMILIES
         check_contract(operator)
 
     @pytest.mark.parametrize("stride", [1, 2])

@@ -13,7 +13,7 @@ import graphviz
 
 from nas.files import write_files
 from nas.genotype import Genotype
-from nas.primitives import FAMILIES, Primitive
+from nas.primitives import OPERATOR_FAMILIES, Primitive
 from nas.report.cells.graphviz import render
 from nas.report.cells.labels import describe, distinct, escaped
 from nas.report.figures.style import TITLES, known_family, style_of
@@ -148,7 +148,7 @@ def _header(genotype: Genotype, cell_type: str, families: set[str]) -> str:
     if cell_type == "reduce":
         caption = f"operators that read {' or '.join(_INPUTS)} have stride 2"
         rows.append(f'<FONT POINT-SIZE="14">{caption}</FONT>')
-    rows.append(_legend([family for family in FAMILIES if family in families]))
+    rows.append(_legend([family for family in OPERATOR_FAMILIES if family in families]))
     cells = "".join(f"<TR><TD>{row}</TD></TR>" for row in rows)
     return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2">{cells}</TABLE>>'
 

@@ -10,7 +10,7 @@ text and the "vibrant" one for lines, with the two blues moved further apart in 
 from dataclasses import dataclass
 from typing import Any
 
-from nas.primitives import FAMILIES
+from nas.primitives import OPERATOR_FAMILIES
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ _STYLES = {
     "none": FamilyStyle(fill="#FFFFFF", line="#BBBBBB"),
     "other": FamilyStyle(fill="#FFBBCC", line="#EE3377"),
 }
-assert tuple(_STYLES) == FAMILIES, "every family of nas.primitives has its colors here"
+assert tuple(_STYLES) == OPERATOR_FAMILIES, "every family of nas.primitives has its colors here"
 
 
 def known_family(family: str) -> str:

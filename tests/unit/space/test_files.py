@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nas.errors import NasError, SearchSpaceError
-from nas.primitives import BUILT_IN, FAMILIES
+from nas.primitives import BUILT_IN, OPERATOR_FAMILIES
 from nas.space import list_spaces, load_space
 from nas.strict_yaml import MAX_BYTES
 
@@ -62,7 +62,7 @@ def test_every_built_in_primitive_has_a_label_and_a_family(name):
     primitive = BUILT_IN[name]
     assert primitive.name == name
     assert primitive.label
-    assert primitive.family in FAMILIES
+    assert primitive.family in OPERATOR_FAMILIES
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,13 @@
 import pytest
 
-from nas.primitives import FAMILIES
+from nas.primitives import OPERATOR_FAMILIES
 from nas.report.figures.style import known_family, style_of
 
 
 def test_families_have_colours_of_their_own():
     """No two families share a fill or a line colour."""
-    assert len({style_of(family).fill for family in FAMILIES}) == len(FAMILIES)
-    assert len({style_of(family).line for family in FAMILIES}) == len(FAMILIES)
+    assert len({style_of(family).fill for family in OPERATOR_FAMILIES}) == len(OPERATOR_FAMILIES)
+    assert len({style_of(family).line for family in OPERATOR_FAMILIES}) == len(OPERATOR_FAMILIES)
 
 
 def test_unknown_family_looks_like_other():
@@ -19,13 +19,13 @@ def test_unknown_family_looks_like_other():
 def test_only_sandglass_is_bold_and_heavy():
     """The sandglass is the one family that is bold, marked and drawn with a thicker line."""
     sandglass = style_of("sandglass")
-    others = [style_of(family) for family in FAMILIES if family != "sandglass"]
+    others = [style_of(family) for family in OPERATOR_FAMILIES if family != "sandglass"]
     assert sandglass.bold and sandglass.mark
     assert not any(style.bold or style.mark for style in others)
     assert sandglass.width > max(style.width for style in others)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", OPERATOR_FAMILIES)
 def test_labels_are_legible(family):
     """A label has a contrast of at least 4.5 to its fill, as WCAG 2.1 asks of text."""
     style = style_of(family)
