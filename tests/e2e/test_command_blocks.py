@@ -23,7 +23,7 @@ from tests.e2e.documents import ROOT, blocks
 SMALL_CELLS = {"init_channels": 2, "num_cells": 3}
 SMALL = {"max_images": 16, "batch_size": 8, "epochs": 1}
 CHEAP = {"eval_interval": 1, "auxiliary_weight": 0, "image_size": 32}
-PHOTOS = {"dataset": "imagefolder", "data": "data/cifar10-jpeg"}
+PHOTOS = {"dataset": "imagefolder", "data": "data/cifar10-jpeg", "image_size": 32}
 CELL_FLAGS = "--dataset imagefolder --data data/cifar10-jpeg --image_size 16 --max_images 16 " + (
     "--batch_size 8 --epochs 1 --init_channels 2 --num_cells 3"
 )
