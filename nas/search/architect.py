@@ -16,7 +16,7 @@ state. In training mode the statistics are written and never read, so no gradien
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +44,8 @@ class AlphaGradient:
     """By the names of `alphas.named_parameters()`; also attributes, such as `gradient.normal`."""
     val_loss: Tensor
     """The validation loss at w (first order) or w' (second order), without terms."""
+    of_weights: dict[str, Tensor] = field(default_factory=dict)
+    """Its gradient by the network weights that were watched, by name, without a scale."""
 
     def __getattr__(self, name: str) -> Tensor:
         if name.startswith("__") or name not in self.gradients:
@@ -118,7 +120,8 @@ class Architect:
         train_batch: Batch | None = None,
         arch_weights: WeightsOfAlphas | None = None,
         term: Term | None = None,
-    ) -> Tensor:
+        watch: Sequence[str] = (),
+    ) -> AlphaGradient:
         """Set the `.grad` of all architecture parameters; nothing else changes.
 
         Args:
@@ -126,14 +129,15 @@ class Architect:
             train_batch: The batch of the weight step that follows; the second order needs it.
             arch_weights: From the alphas to the weights of the supernet; None is the softmax.
             term: Added to the validation loss; None adds nothing.
+            watch: Names of network weights whose gradients are returned too; first order only.
 
         Returns:
-            The validation loss, a detached scalar; the same on all ranks.
+            What was set, the same on all ranks.
         """
-        gradient = self.gradient(val_batch, train_batch, arch_weights, term)
+        gradient = self.gradient(val_batch, train_batch, arch_weights, term, watch)
         for name, parameter in self.alphas.named_parameters():
             parameter.grad = gradient.gradients[name]
-        return gradient.val_loss
+        return gradient
 
     def gradient(
         self,
@@ -141,11 +145,13 @@ class Architect:
         train_batch: Batch | None = None,
         arch_weights: WeightsOfAlphas | None = None,
         term: Term | None = None,
+        watch: Sequence[str] = (),
     ) -> AlphaGradient:
         """Return the alpha gradient that `step` would set; the arguments are the same."""
         self._arch_weights = arch_weights or self.alphas.weights
+        of_weights: dict[str, Tensor] = {}
         if self.order == "first_order":
-            gradient, val_loss = self._first_order(val_batch)
+            gradient, val_loss, of_weights = self._first_order(val_batch, watch)
         elif train_batch is None:
             raise ValueError(f"{self.order} needs the training batch")
         elif self.order == "second_order_exact":
@@ -155,15 +161,21 @@ class Architect:
         if term is not None:  # it has no weights w, so its gradient is the same in every order
             gradient = list(torch._foreach_add(gradient, self._gradient_of(term)))
         names = (name for name, _ in self.alphas.named_parameters())
-        return AlphaGradient(dict(zip(names, gradient, strict=True)), val_loss)
+        return AlphaGradient(dict(zip(names, gradient, strict=True)), val_loss, of_weights)
 
     def _gradient_of(self, term: Term) -> list[Tensor]:
         return _gradient(self.scaler.scale(term()), self._alphas())
 
-    def _first_order(self, val_batch: Batch) -> tuple[list[Tensor], Tensor]:
-        """Eq. 6 with xi = 0: dL_val(w, alpha)/d alpha, without gradients for w."""
-        val_loss, gradient = self._differentiate(self._weights(), val_batch, self._alphas())
-        return gradient, val_loss
+    def _first_order(
+        self, val_batch: Batch, watch: Sequence[str]
+    ) -> tuple[list[Tensor], Tensor, Weights]:
+        """Eq. 6 with xi = 0: dL_val(w, alpha)/d alpha, and the gradients of watched weights."""
+        weights, alphas = self._weights(), self._alphas()
+        leaves = [weights[name].requires_grad_() for name in watch]
+        val_loss, gradient = self._differentiate(weights, val_batch, [*alphas, *leaves])
+        scale = self.scaler.get_scale()
+        of_weights = [slope / scale for slope in gradient[len(alphas) :]]
+        return gradient[: len(alphas)], val_loss, dict(zip(watch, of_weights, strict=True))
 
     def _second_order(self, val_batch: Batch, train_batch: Batch) -> tuple[list[Tensor], Tensor]:
         """Eq. 7 and 8: dL_val(w')/d alpha - xi * [dL_train(w+) - dL_train(w-)] / (2 step)."""

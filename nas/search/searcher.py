@@ -231,21 +231,26 @@ class Searcher(EpochLoop):
             config.learning_rate, config.learning_rate_min, progress
         )
 
-    def alpha_step(self, train_batch: Batch) -> None:
+    def alpha_step(self, train_batch: Batch, watch: Sequence[str] = ()) -> dict[str, Tensor]:
         """Take one step of the alphas, on the next validation batch.
 
         Args:
             train_batch: The batch of the step; the second order needs it.
+            watch: Names of network weights; first order only.
+
+        Returns:
+            The gradients of the validation loss by the watched weights, by name.
         """
         val_batch = self.next_batch(self._val_batches)
         noise, progress = self._draw(), self.progress
-        val_loss = self.architect.step(
+        gradient = self.architect.step(
             val_batch,
             train_batch,
             arch_weights=lambda: self.method.arch_weights(self.alphas, progress, noise),
             term=self._term if self.terms else None,
+            watch=watch,
         )
-        values = {"val_loss": val_loss}
+        values = {"val_loss": gradient.val_loss}
         if not self.alpha_scaler.is_enabled():  # which itself leaves out such gradients
             gradients = [a.grad for a in self.alphas.parameters() if a.grad is not None]
             values["gradient_norm"] = get_total_norm(gradients)
@@ -253,6 +258,7 @@ class Searcher(EpochLoop):
             self.alpha_scaler.step(self.alpha_optimizer)
             self.alpha_scaler.update()
         self.alpha_optimizer.zero_grad()
+        return gradient.of_weights
 
     def weight_step(self, train_batch: Batch, arch_weights: ArchWeights | None = None) -> None:
         """Take one step of the network weights.

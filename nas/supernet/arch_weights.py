@@ -6,7 +6,36 @@ Shape legend: E edges, P primitives.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
+
+from nas.layers import drop_path
+
+
+class PathDrop:
+    """Drop path on the edges of a supernet, with masks from a seed.
+
+    Two passes with equal seeds drop the same, edge by edge and image by image.
+    """
+
+    def __init__(self, probability: float, seed: int):
+        """Start the stream of masks.
+
+        Args:
+            probability: That an edge passes nothing on for an image, in [0, 1).
+            seed: Of all masks.
+        """
+        self.probability = probability
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def next_edge(self) -> "PathDrop":
+        """Return the drop path of one edge, with a stream of its own."""
+        seed = torch.randint(2**62, (), generator=self.generator)
+        return PathDrop(self.probability, int(seed))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return x, (N, C, H, W), with some images zeroed and the others scaled up to match."""
+        return drop_path(x, self.probability, self.generator)
 
 
 class EdgeWeights(NamedTuple):
@@ -20,6 +49,10 @@ class EdgeWeights(NamedTuple):
     """E columns of `ops`: the only operator that runs on each edge; None runs all."""
     removed: tuple[frozenset[int], ...] | None = None
     """For each of E edges the columns of `ops` whose operators do not run; None removes none."""
+    auxiliary: float = 0.0
+    """The weight of an operator of the edge outside the mixture."""
+    drop: PathDrop | None = None
+    """Drop path on what an edge passes on."""
 
     def detach(self) -> "EdgeWeights":
         """Return the same weights without a graph."""
@@ -35,6 +68,8 @@ class EdgeWeights(NamedTuple):
                 edge=None if factors is None else factors[index],
                 chosen=None if self.chosen is None else self.chosen[index],
                 removed=frozenset() if self.removed is None else self.removed[index],
+                auxiliary=self.auxiliary,
+                drop=None if self.drop is None else self.drop.next_edge(),
             )
             for index, ops in enumerate(self.ops.unbind())
         ]
@@ -51,6 +86,10 @@ class EdgeRow(NamedTuple):
     """The column of the only operator that runs, or None."""
     removed: frozenset[int] = frozenset()
     """The columns of operators that do not run."""
+    auxiliary: float = 0.0
+    """The weight of an operator outside the mixture."""
+    drop: PathDrop | None = None
+    """Drop path on what the edge passes on."""
 
 
 ArchWeights = Mapping[str, EdgeWeights]

@@ -1,5 +1,29 @@
 """The search methods that come with the project, one file each; importing them registers them."""
 
-from nas.search.methods import beta_darts, darts, fair_darts, gdas, pc_darts, random
+from nas.search.methods import (
+    beta_darts,
+    darts,
+    darts_minus,
+    fair_darts,
+    gdas,
+    oles,
+    pc_darts,
+    r_darts,
+    random,
+    sdarts_adv,
+    sdarts_rs,
+)
 
-__all__ = ["beta_darts", "darts", "fair_darts", "gdas", "pc_darts", "random"]
+__all__ = [
+    "beta_darts",
+    "darts",
+    "darts_minus",
+    "fair_darts",
+    "gdas",
+    "oles",
+    "pc_darts",
+    "r_darts",
+    "random",
+    "sdarts_adv",
+    "sdarts_rs",
+]
