@@ -1,16 +1,18 @@
-"""ReinMax and SNAS against the numbers of their authors' code, in float64."""
+"""ReinMax and published cells against the numbers of their authors' code, in float64."""
 
 import pytest
 import torch
 
 from nas.config import SearchConfig
 from nas.errors import ConfigError
+from nas.genotype import published_genotypes
 from nas.search.method import Progress
 from nas.search.methods.gdas import Gdas
 from nas.space import load_space
 from tests.golden import fill
-from tests.golden.test_darts import close
+from tests.golden.test_darts import close, genotype_of
 from tests.golden.test_methods import GOLDEN, GROUPS, MEASURING, filled_alphas, noise_of
+from tests.golden.test_regularized_methods import check_size
 
 OF_FILE = GOLDEN["gdas"]["darts_supernet"][0]
 
@@ -50,3 +52,20 @@ def test_both_groups_go_to_the_host_at_once(monkeypatch):
         monkeypatch.setattr(torch.Tensor, name, lambda x: transfers.append(x.shape) or tolist(x))
     Gdas().arch_weights(alphas, MEASURING, noise_of(OF_FILE["noise"]))
     assert transfers == [(2, 14)]
+
+
+@pytest.mark.parametrize("name", GOLDEN["genotypes"])
+def test_published_cells(name):
+    """The authors' cells are known by name, and have the size of their networks.
+
+    Those of SNAS have a BatchNorm with weights after each pooling: scale and shift of the 72 and
+    144 channels of the two reduction cells.
+    """
+    case, genotype = GOLDEN["genotypes"][name], published_genotypes()[name.upper()]
+    assert genotype == genotype_of(case)
+    pools = sum("pool" in primitive for node in genotype.reduce for primitive, _ in node)
+    extra = pools * 2 * (72 + 144) if name.startswith("SNAS") else 0
+    expected = case["cifar_c36_20cells"]
+    check_size(
+        genotype, expected["parameters"] - extra, expected["parameters_with_auxiliary"] - extra
+    )
