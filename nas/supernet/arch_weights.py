@@ -29,7 +29,7 @@ class PathDrop:
         self.generator = torch.Generator().manual_seed(seed)
 
     def next_edge(self) -> "PathDrop":
-        """Return the drop path of one edge, with a stream of its own."""
+        """Return the drop path of one edge, with a separate random stream."""
         seed = torch.randint(2**62, (), generator=self.generator)
         return PathDrop(self.probability, int(seed))
 

@@ -6,7 +6,7 @@
               first * cos(pi * epoch / (2 * epochs))             slow_cosine
               first                                              constant
 
-aux is the identity, or at stride 2 a FactorizedReduce with weights of its own. It takes over what a
+aux is the identity, or at stride 2 a FactorizedReduce with separate weights. It takes over what a
 skip connection does for the training of the supernet, so that the softmax weight of the learnable
 skip connection tells how good that operator is. beta holds in every pass: weight steps, alpha steps
 and measurements. Decoding ignores the auxiliary skip.

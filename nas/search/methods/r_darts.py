@@ -100,7 +100,7 @@ class DropEdge(Edge):
         return edge if row.drop is None else row.drop(edge)
 
     def add_to(self, total: Tensor | None, state: SourceState, row: EdgeRow) -> Tensor | None:
-        """Add the mixture, which is a tensor of its own where it can be dropped."""
+        """Add the mixture, as a separate tensor where it can be dropped."""
         if row.drop is None:
             return self.inner.add_to(total, state, row)
         edge = self.inner.add_to(None, state, row)

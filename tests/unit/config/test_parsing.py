@@ -190,7 +190,7 @@ def test_print_config_can_be_fed_back(tmp_path, capsys):
         (["--plugins", "a"], ("a",)),
         (["--plugins", "[a, b]"], ("a", "b")),
         (["--plugins", "my/ops.py,a.b"], ("my/ops.py", "a.b")),
-        (["--plugins", "a", "--plugins", "b"], ("b",)),
+        (["--plugins", "a", "--plugins", "b"], ("a", "b")),
         (["--plugins", "a,b", "--seed", "1"], ("a", "b")),
         (["--plugins=[]"], ()),
     ],
