@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy
+import torch
 from torch import Tensor
 
 from nas.config import SearchConfig
@@ -51,11 +52,14 @@ class SearchData:
     """What is done to training images, in words."""
 
 
-def load_search_data(config: SearchConfig, compute: Compute, share: Share = WHOLE) -> SearchData:
+def load_search_data(
+    config: SearchConfig, compute: Compute, share: Share = WHOLE, one_level: bool = False
+) -> SearchData:
     """Read the training images and build the loaders of this process's share of every batch.
 
     The batches are made on the device of the arithmetic and in its memory format. The test split
     is not read. Both halves are augmented as in training, for measuring too, as in the reference.
+    With `one_level` there are no halves: both loaders have all images.
 
     Deviation: the reference takes the first and the last 25,000 images in file order; here the
     halves are a seeded, class-stratified permutation, because an image folder is in class order.
@@ -82,7 +86,10 @@ def load_search_data(config: SearchConfig, compute: Compute, share: Share = WHOL
         check_unchanged(Path(config.out), fingerprint)
     streams = numpy.random.SeedSequence(config.seed).generate_state(4)
     split_seed, train_seed, val_seed, measure_seed = (int(stream) for stream in streams)
-    for_weights, for_alphas = stratified_split(images.labels, config.train_fraction, split_seed)
+    if one_level:
+        for_weights = for_alphas = torch.arange(len(images.labels))
+    else:
+        for_weights, for_alphas = stratified_split(images.labels, config.train_fraction, split_seed)
     smaller = min(len(for_weights), len(for_alphas))
     if config.batch_size > smaller:
         raise ConfigError(

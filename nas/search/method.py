@@ -74,6 +74,8 @@ class Method:
     """The orders of the architect that the method works with."""
     runs_all_operators: ClassVar[bool] = True
     """Whether every forward pass runs every operator, as DDP and torch.compile would like."""
+    one_level: ClassVar[bool] = False
+    """Whether one loss on all training images moves weights and alphas, with no second part."""
 
     def check(self, config: SearchConfig, space: SearchSpace) -> None:
         """Refuse what the method cannot do, before anything is built.
@@ -90,6 +92,12 @@ class Method:
             raise ConfigError(
                 f"order: found {config.order}, but {', '.join(random)} draws other numbers in "
                 "every pass, which its finite difference cannot follow; use first_order"
+            )
+        default = type(config).train_fraction
+        if self.one_level and config.train_fraction != default:
+            raise ConfigError(
+                f"train_fraction: found {config.train_fraction:g}, but the method uses all images "
+                "for weights and alphas together, so it has no effect; leave it out"
             )
         if not self.runs_all_operators and config.compile not in ("auto", "off"):
             raise ConfigError(

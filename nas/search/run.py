@@ -194,7 +194,9 @@ def _search(
     if not config.resume:
         ranks.on_first(lambda: RunDirectory.check_free(path))
     share = Share(ranks.rank, ranks.size)
-    data = ranks.first_then_others(lambda: load_search_data(config, compute, share))
+    data = ranks.first_then_others(
+        lambda: load_search_data(config, compute, share, method.one_level)
+    )
     targets = target_terms(config, space, method, data)
     channels = method.operator_channels(config.init_channels)
     sizes = network_sizes(data.image_shape, channels, config.num_cells)

@@ -269,7 +269,28 @@ class Searcher(EpochLoop):
         """
         if arch_weights is None:
             arch_weights = self.method.arch_weights(self.alphas, self.progress, self._draw())
-        arch_weights = {group: weights.detach() for group, weights in arch_weights.items()}
+        self._step_of_weights(train_batch, arch_weights)
+
+    def joint_step(self, train_batch: Batch, alpha_grad_clip: float) -> None:
+        """Take one step of weights and alphas from one loss, for a method of one level.
+
+        Args:
+            train_batch: Images and targets.
+            alpha_grad_clip: Largest norm of the gradient of the alphas.
+        """
+        arch_weights = self.method.arch_weights(self.alphas, self.progress, self._draw())
+        self._step_of_weights(train_batch, arch_weights, alpha_grad_clip)
+
+    def _step_of_weights(
+        self, train_batch: Batch, given: ArchWeights, alpha_grad_clip: float | None = None
+    ) -> None:
+        """Take a step of the weights, and of the alphas if their gradient has a limit."""
+        arch_weights = {group: weights.detach() for group, weights in given.items()}
+        optimizers: list[torch.optim.Optimizer] = [self.weight_optimizer]
+        if alpha_grad_clip is not None:
+            optimizers.append(self.alpha_optimizer)
+            for weights in arch_weights.values():
+                weights.ops.requires_grad_()
         restore_buffers = self.guard.remember_buffers(self.net)
         self.weight_optimizer.zero_grad()
         passes, shares = [], []
@@ -280,18 +301,38 @@ class Searcher(EpochLoop):
             self.weight_scaler.scale(share * loss).backward()
             passes.append((loss.detach(), logits.detach(), targets))
             shares.append(share * loss.detach())
-        self.weight_scaler.unscale_(self.weight_optimizer)
+        if alpha_grad_clip is not None:
+            self._differentiate_alphas(given, arch_weights)
+        for optimizer in optimizers:
+            self.weight_scaler.unscale_(optimizer)
         values = {"train_loss": self.mean_over_ranks(shares)}
         norm = clip_grad_norm_(self.net.parameters(), self.config.grad_clip)
         if not self.weight_scaler.is_enabled():
             values["gradient_norm"] = norm
+        if alpha_grad_clip is not None:
+            norm = clip_grad_norm_(self.alphas.parameters(), alpha_grad_clip)
+            if not self.weight_scaler.is_enabled():
+                values["alpha_gradient_norm"] = norm
         if self.guard.check_finite("weight step", **values):
-            self.weight_scaler.step(self.weight_optimizer)
+            for optimizer in optimizers:
+                self.weight_scaler.step(optimizer)
             for one in passes:
                 self.train_meter.update(*one)
         else:
             restore_buffers()
         self.weight_scaler.update()
+
+    def _differentiate_alphas(self, given: ArchWeights, leaves: ArchWeights) -> None:
+        """Set the gradient of the alphas from that of the weights that the network was given."""
+        self.alpha_optimizer.zero_grad()
+        outputs = [weights.ops for weights in given.values()]
+        slopes = [weights.ops.grad for weights in leaves.values()]
+        if self.terms:
+            outputs.append(self.weight_scaler.scale(self._term()))
+            slopes.append(None)
+        torch.autograd.backward(outputs, slopes)
+        gradients = [a.grad for a in self.alphas.parameters() if a.grad is not None]
+        self.ranks.mean_(gradients)
 
     def _draw(self) -> Noise | None:
         return self.method.draw(self.alphas, self.progress, self.generator)

@@ -1,4 +1,4 @@
-"""ReinMax and published cells against the numbers of their authors' code, in float64."""
+"""ReinMax, SNAS and published cells against the numbers of their authors' code, in float64."""
 
 import pytest
 import torch
@@ -6,12 +6,24 @@ import torch
 from nas.config import SearchConfig
 from nas.errors import ConfigError
 from nas.genotype import published_genotypes
+from nas.genotype.cells import without_gaps
 from nas.search.method import Progress
 from nas.search.methods.gdas import Gdas
+from nas.search.methods.snas import Snas
 from nas.space import load_space
+from nas.supernet import Alphas
 from tests.golden import fill
 from tests.golden.test_darts import close, genotype_of
-from tests.golden.test_methods import GOLDEN, GROUPS, MEASURING, filled_alphas, noise_of
+from tests.golden.test_methods import (
+    GOLDEN,
+    GROUPS,
+    MEASURING,
+    check_supernet,
+    fill_by_phase,
+    filled_alphas,
+    formats,
+    noise_of,
+)
 from tests.golden.test_regularized_methods import check_size
 
 OF_FILE = GOLDEN["gdas"]["darts_supernet"][0]
@@ -69,3 +81,72 @@ def test_published_cells(name):
     check_size(
         genotype, expected["parameters"] - extra, expected["parameters_with_auxiliary"] - extra
     )
+
+
+class TestSnas:
+    @formats
+    def test_supernet(self, memory_format, by_source):
+        """Logits, gradients of weights and alphas, and the drawn mixtures are the authors'."""
+        case = GOLDEN["snas"]["supernet"][0]
+        method, space = snas_at(case["temperature"]), load_space("darts")
+        noise = noise_of(case["noise"])
+        _, alphas = check_supernet(method, space, case, noise, memory_format, by_source)
+        weights = method.arch_weights(alphas, MEASURING, noise)
+        for group in GROUPS:
+            close(weights[group].ops, case[f"weights_{group}"])
+
+    @pytest.mark.parametrize("case", GOLDEN["snas"]["sampler"], ids=lambda c: c["temperature"])
+    def test_sampler(self, case):
+        """Mixtures and their gradients agree at every temperature."""
+        of_file = GOLDEN["snas"]["supernet"][0]
+        method = snas_at(case["temperature"])
+        alphas = filled_alphas(method, load_space("darts"), of_file)
+        weights = method.arch_weights(alphas, MEASURING, noise_of(of_file["noise"]))
+        for group in GROUPS:
+            ops = weights[group].ops
+            close(ops, case[group]["weights"])
+            coefficients = fill.hashed(tuple(ops.shape), seed=401)
+            (gradient,) = torch.autograd.grad((coefficients * ops).sum(), alphas[group])
+            close(gradient, case[group]["grad_alpha_of_sum_c_w"])
+
+    @pytest.mark.parametrize(
+        "case", GOLDEN["snas"]["temperature_schedule"], ids=lambda c: c["epochs_asked"]
+    )
+    def test_temperatures(self, case):
+        """The authors' schedule has 150 epochs, whatever is asked."""
+        method = Snas(t_max=case["temp"], t_min=case["temp_min"])
+        for epoch, temperature in case["used_in_epoch"].items():
+            ours = method.temperature(Progress(int(epoch), 150))
+            assert ours == pytest.approx(temperature, abs=1e-12)
+
+    @pytest.mark.parametrize("case", GOLDEN["snas"]["decode"], ids=lambda c: c["phase"])
+    def test_decode(self, case):
+        """All edges, and two of each node; ours leaves out the edges of none."""
+        space = load_space("darts")
+        alphas = Alphas(space).double()
+        fill_by_phase(alphas, case["phase"])
+        for keep, key in (("all_edges", "edge_all"), ("two_edges", "two_per_node")):
+            method = Snas(keep=keep)
+            decoded = method.decode(alphas, space, MEASURING)
+            for group in GROUPS:
+                ops = method.distribution(alphas, MEASURING)[group].ops
+                entries = method.entries(group, ops, space)
+                expected = case[f"genotype_{key}"][group]
+                assert [[name, source] for name, _, source in entries] == expected
+                passing = [entry for entry in entries if entry[0] != "none"]
+                nodes, _ = without_gaps(passing)
+                assert getattr(decoded, group) == tuple(map(tuple, nodes))
+
+    def test_none_everywhere(self):
+        """A cell is never empty."""
+        space = load_space("darts")
+        alphas = Alphas(space).double()
+        with torch.no_grad():
+            alphas.normal[:, space.primitives.index("none")] = 9
+        decoded = Snas().decode(alphas, space, MEASURING)
+        assert [len(node) for node in decoded.normal] == [2, 3, 4, 5]
+        assert "none" not in decoded.primitives
+
+
+def snas_at(temperature):
+    return Snas(t_max=temperature, t_min=temperature)

@@ -12,6 +12,7 @@ from nas.search.methods import (
     random,
     sdarts_adv,
     sdarts_rs,
+    snas,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "random",
     "sdarts_adv",
     "sdarts_rs",
+    "snas",
 ]

@@ -39,6 +39,7 @@ from nas.runtime.compute import Batch
 from nas.search.decode import decode_pairs
 from nas.search.method import Method, Noise, Progress
 from nas.search.registry import register_method
+from nas.search.sampling import gumbel_noise, gumbel_softmax, reinmax
 from nas.search.searcher import Searcher
 from nas.space import SearchSpace
 from nas.supernet import Alphas, ArchWeights, EdgeWeights
@@ -92,10 +93,7 @@ class Gdas(Method):
 
     def draw(self, alphas: Alphas, progress: Progress, generator: torch.Generator) -> Noise:
         """Draw Gumbel noise, (E, P) for each group."""
-        return {
-            group: -torch.empty(alphas[group].shape).exponential_(generator=generator).log()
-            for group in alphas.groups
-        }
+        return gumbel_noise(alphas, generator)
 
     def arch_weights(self, alphas: Alphas, progress: Progress, noise: Noise | None) -> ArchWeights:
         """Return one-hot weights with the gradient of p, and which operators they choose."""
@@ -127,34 +125,6 @@ class Gdas(Method):
     def measures(self, alphas: Alphas, progress: Progress) -> dict[str, float]:
         """Return the temperature."""
         return {"tau": self.tau(progress)}
-
-
-def gumbel_softmax(logits: Tensor, noise: Tensor, tau: float) -> Tensor:
-    """Return p = softmax((log_softmax(logits) + noise) / tau), (E, P).
-
-    Computed in fp32 at least: at a low tau the argument has more digits than half precision.
-    """
-    exact = logits if logits.dtype == torch.float64 else logits.float()
-    return ((exact.log_softmax(dim=1) + noise.to(exact)) / tau).softmax(dim=1)
-
-
-def reinmax(logits: Tensor, hard: Tensor, tau: float) -> Tensor:
-    """Return a tensor, (E, P), that has the gradient of ReinMax and no meaningful value.
-
-    Args:
-        logits: (E, P), -inf where the space has no pair.
-        hard: The one-hot draw, (E, P).
-        tau: The temperature, 1 or more.
-    """
-    p0, tempered = logits.softmax(dim=1), (logits / tau).softmax(dim=1)
-    finite = logits.masked_fill(logits.isinf(), 0)
-    return 2 * _softmax_gradient((tempered + hard) / 2, finite) - _softmax_gradient(p0, finite) / 2
-
-
-def _softmax_gradient(p: Tensor, logits: Tensor) -> Tensor:
-    """Return a function of the logits whose gradient is J(p), that of a softmax of value p."""
-    p = p.detach()
-    return p * (logits - (p * logits).sum(dim=1, keepdim=True))
 
 
 def one_hot(p: Tensor) -> EdgeWeights:

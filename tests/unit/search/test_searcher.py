@@ -1,5 +1,6 @@
 """The loop of a search: stopping rules, monitors and what is recorded."""
 
+import copy
 import json
 from dataclasses import dataclass
 
@@ -188,3 +189,27 @@ def test_a_method_brings_terms_and_a_state(space, tmp_path):
     second = searcher_of("darts", space, run, method=Counting(), epochs=1)
     second.resume()
     assert second.method_state.steps == searcher.method_state.steps == len(searcher.train_loader)
+
+
+@pytest.mark.parametrize("limit", [1e9, 1e-3])
+def test_a_joint_step_is_one_gradient(space, tmp_path, limit):
+    """Weights and alphas move by the gradient of the same loss; that of the alphas is clipped."""
+    searcher = searcher_of("snas", space, RunDirectory.create(tmp_path / "run", {}))
+    searcher.net.train()
+    alphas, net = searcher.alphas, copy.deepcopy(searcher.net)
+    searcher.alpha_optimizer = torch.optim.SGD(alphas.parameters(), lr=1.0)
+    batch = next(iter(searcher.data.train_loader))
+    state = searcher.generator.get_state()
+    noise = searcher.method.draw(alphas, searcher.progress, searcher.generator)
+    searcher.generator.set_state(state)
+    weights = searcher.method.arch_weights(alphas, searcher.progress, noise)
+    loss = cross_entropy(net(batch[0], weights), batch[1])
+    gradients = torch.autograd.grad(loss, list(alphas.parameters()))
+    norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
+    scale = (limit / norm).clamp(max=1)
+    before = [alpha.detach().clone() for alpha in alphas.parameters()]
+    weight = next(searcher.net.parameters()).detach().clone()
+    searcher.joint_step(batch, limit)
+    for old, new, gradient in zip(before, alphas.parameters(), gradients, strict=True):
+        torch.testing.assert_close(old - new, scale * gradient, rtol=1e-3, atol=1e-6)
+    assert not torch.equal(weight, next(searcher.net.parameters()))
