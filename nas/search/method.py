@@ -76,6 +76,8 @@ class Method:
     """Whether every forward pass runs every operator, as DDP and torch.compile would like."""
     one_level: ClassVar[bool] = False
     """Whether one loss on all training images moves weights and alphas, with no second part."""
+    keeps_two_edges: ClassVar[bool] = True
+    """Whether `decode` keeps two edges of every node; the expected cost of a target says so."""
 
     def check(self, config: SearchConfig, space: SearchSpace) -> None:
         """Refuse what the method cannot do, before anything is built.
@@ -98,6 +100,11 @@ class Method:
             raise ConfigError(
                 f"train_fraction: found {config.train_fraction:g}, but the method uses all images "
                 "for weights and alphas together, so it has no effect; leave it out"
+            )
+        if config.target is not None and not self.keeps_two_edges:
+            raise ConfigError(
+                f"target: found {config.target}, but the expected cost is that of cells with two "
+                "edges to every node, and the method decodes others; leave it out"
             )
         if not self.runs_all_operators and config.compile not in ("auto", "off"):
             raise ConfigError(

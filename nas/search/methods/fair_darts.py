@@ -19,7 +19,7 @@ the threshold; the code writes an empty cell, which is no network.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -70,6 +70,8 @@ class FairDarts(Method):
     keep: str = "two_edges"
     """two_edges keeps the best operator of the two strongest edges of a node; all_edges the two
     best operators of each edge."""
+
+    keeps_two_edges: ClassVar = False
 
     def __post_init__(self) -> None:
         if self.weight < 0:

@@ -62,6 +62,7 @@ class Snas(Method):
 
     orders: ClassVar = ("first_order",)
     one_level: ClassVar = True
+    keeps_two_edges: ClassVar = False
 
     def __post_init__(self) -> None:
         if not 0 < self.t_min <= self.t_max:

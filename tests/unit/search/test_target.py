@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 
+from nas.config import SearchConfig
 from nas.config.network_size import NetworkSize
 from nas.config.target import Target
 from nas.errors import ConfigError
@@ -13,8 +14,10 @@ from nas.models.cost import count_costs
 from nas.operators import resolve
 from nas.search import Method
 from nas.search.method import Progress
+from nas.search.methods.fair_darts import FairDarts
+from nas.search.methods.snas import Snas
 from nas.search.target import TargetTerm, keep_chances, two_sided
-from nas.space import SearchSpace
+from nas.space import SearchSpace, load_space
 from nas.supernet import Alphas
 from tests.golden import fill
 
@@ -155,3 +158,12 @@ def test_a_target_out_of_reach_is_refused(costs, factor):
     value = factor * (low if factor < 1 else high)
     with pytest.raises(ConfigError, match=r"networks of space 'tiny' have .* to .* multiply-adds"):
         TargetTerm(Target("madds", value), costs, Method())
+
+
+@pytest.mark.parametrize("method", [FairDarts(), Snas()])
+def test_a_method_that_keeps_other_edges_is_refused(method):
+    """Its cells have other costs than the expected ones."""
+    space = load_space("darts")
+    method.check(SearchConfig(), space)
+    with pytest.raises(ConfigError, match=r"target: found madds=300e6.* decodes others"):
+        method.check(SearchConfig(target="madds=300e6"), space)
