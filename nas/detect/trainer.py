@@ -103,7 +103,7 @@ class DetectTrainer(EpochLoop):
         """See `EpochLoop`."""
         return f"iteration {self.iteration}"
 
-    def progress(self) -> str:
+    def describe_progress(self) -> str:
         """See `EpochLoop`."""
         return f"after {self.iteration} of {self.config.iterations} iterations"
 

@@ -160,7 +160,7 @@ class Genotype:
             nodes = getattr(self, cell_type)
             if not nested and any(len(node) != 2 for node in nodes):
                 raise GenotypeError(
-                    f"{cell_type}: the flat DARTS text needs two inputs a node; use JSON or the "
+                    f"{cell_type}: the flat DARTS text needs two inputs per node; use JSON or the "
                     "nested text"
                 )
             concat = getattr(self, f"{cell_type}_concat")

@@ -119,7 +119,7 @@ class EpochLoop:
         """Say where the run is, for error messages."""
         return f"epoch {self.epoch}, step {self.step_in_epoch}"
 
-    def progress(self) -> str:
+    def describe_progress(self) -> str:
         """Say how far the run is, for the message after a signal."""
         return f"in epoch {self.epoch} after {self.step_in_epoch} of {len(self.train_loader)} steps"
 
@@ -237,7 +237,7 @@ class EpochLoop:
         if signum:
             raise Stopped(
                 signum,
-                f"stopped {self.progress()}; continue with `resume` `out` {self.run.path}",
+                f"stopped {self.describe_progress()}; continue with `resume` `out` {self.run.path}",
             )
 
     def _is_due(self) -> bool:

@@ -13,8 +13,14 @@ from nas.genotype import load_genotype, published_genotypes
 @pytest.mark.parametrize("name", sorted(published_genotypes()))
 def test_every_form_reads_back(capsys, name, form):
     """What is printed is the same genotype again."""
+    genotype = load_genotype(name)
+    has_pairs = all(len(node) == 2 for node in (*genotype.normal, *genotype.reduce))
+    if form == "darts" and not has_pairs:  # its text does not say where a node ends
+        assert main([name, "--form", form]) == 2
+        assert "two inputs" in capsys.readouterr().err
+        return
     assert main([name, "--form", form]) == 0
-    assert load_genotype(capsys.readouterr().out) == load_genotype(name)
+    assert load_genotype(capsys.readouterr().out) == genotype
 
 
 def test_forms_look_as_those_codes_print_them(capsys):

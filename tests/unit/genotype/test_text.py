@@ -106,7 +106,7 @@ def test_what_the_text_form_cannot_say_is_not_written(genotype):
     if all(len(node) == 2 for cell in (genotype.normal, genotype.reduce) for node in cell):
         assert Genotype.from_text(genotype.to_text()) == genotype
     else:
-        with pytest.raises(GenotypeError, match="two inputs a node; use JSON"):
+        with pytest.raises(GenotypeError, match="two inputs per node; use JSON"):
             genotype.to_text()
 
 

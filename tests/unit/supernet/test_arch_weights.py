@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nas.supernet.arch_weights import EdgeWeights, by_group
+from nas.supernet.arch_weights import EdgeRow, EdgeWeights, by_group
 
 OPS = torch.arange(6.0).reshape(2, 3)
 
@@ -20,7 +20,12 @@ def test_rows_split_every_field_by_edge():
 
 
 def test_rows_of_a_plain_mixture_choose_and_remove_nothing():
-    assert all(row[1:] == (None, None, frozenset()) for row in EdgeWeights(OPS).rows())
+    for row in EdgeWeights(OPS).rows():
+        assert row == EdgeRow(row.ops) and (row.edge, row.chosen, row.removed) == (
+            None,
+            None,
+            set(),
+        )
 
 
 def test_detach_keeps_the_values_and_drops_the_graph():
