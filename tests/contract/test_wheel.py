@@ -61,6 +61,7 @@ def run_installed(folder, python, borrowing):
     assert (elsewhere / "run" / "genotype.json").is_file()
 
 
+@pytest.mark.slow
 def test_installed_elsewhere(wheel, tmp_path):
     """In a new environment that borrows only the dependencies of this one."""
     venv.create(tmp_path / "env", with_pip=False)

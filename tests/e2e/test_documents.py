@@ -5,6 +5,8 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from nas.cli.search import main
 from nas.genotype import load_genotype
 from tests.e2e.runs import TINY
@@ -18,6 +20,7 @@ def blocks(language, page=PAGE):
     return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
 
 
+@pytest.mark.slow
 def test_add_an_operator(tmp_path, monkeypatch):
     """The page's files and commands, at a small size; nothing on it is left out."""
     monkeypatch.chdir(tmp_path)

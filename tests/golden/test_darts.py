@@ -98,6 +98,7 @@ class TestSecondOrder:
         indirect=True,
     )
 
+    @slow_in_channels_last
     def test_finite_difference(self, setup, key, buffer_scale):
         """The step of the paper, 0.01 / ||v||, gives the reference's gradient."""
         gradient = architect(setup, "second_order", buffer_scale)

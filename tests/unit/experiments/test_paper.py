@@ -89,6 +89,7 @@ def test_figures_are_those_of_the_golden_file():
         assert counts == (expected["parameters"], expected["madds_224x224"])
 
 
+@pytest.mark.slow
 def test_a_row_that_differs_has_a_reason():
     """And one that agrees has none, which would be out of date."""
     for row in ROWS:  # one test, because the networks are counted once per process

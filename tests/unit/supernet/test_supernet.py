@@ -81,6 +81,7 @@ def test_gradients_in_fp32(name):
         assert errors[0] < 1e-4 and errors[0] < 10 * errors[1] + 1e-6, errors
 
 
+@pytest.mark.slow
 def test_twenty_steps_in_fp32(tmp_path):
     """A search in fp32 by either form: weights and alphas stay as close as rounding allows."""
     path = tmp_path / "small.yaml"
