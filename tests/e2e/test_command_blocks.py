@@ -19,6 +19,7 @@ import yaml
 from PIL import Image
 
 from tests.e2e.documents import ROOT, blocks
+from tests.unit.detect.voc_folder import small_voc
 
 SMALL_CELLS = {"init_channels": 2, "num_cells": 3}
 SMALL = {"max_images": 16, "batch_size": 8, "epochs": 1}
@@ -32,6 +33,14 @@ MOBILE_FLAGS = "--image_size 32"
 FORMS = "--init_channels 2 --num_cells 3 --batch_size 2 --repeats 1"
 
 SUBSTITUTES = {
+    "docs/detection.md": {
+        r"pip install -e \.": "true",
+        r"--data photos --epochs 60": "--data photos --epochs 1 --image_size 32 --batch_size 8",
+        r"--iterations 2000 --eval_interval 500 --batch_size 16": "--iterations 2 "
+        "--eval_interval 1 --batch_size 2",
+        r"--warmup_iterations 100 --decay_iterations 1600,1900": "--warmup_iterations 1 "
+        "--decay_iterations 1",
+    },
     "docs/distributed.md": {
         r"--nproc-per-node \d": "--nproc-per-node 2",
         r"--nnodes 2": "--nnodes 1",
@@ -62,6 +71,7 @@ SUBSTITUTES = {
         r"(augment\.py --config .*)": rf"\1 {MOBILE_FLAGS}",
     },
     "experiments/imagenet_sample/README.md": {},
+    "experiments/target_shapes/README.md": {r"(nas search .*)": r"\1 --epochs 2"},
 }
 NEEDS_SLURM = re.compile(r"nas sweep --cluster slurm.*")
 """The executor for it is tested with a stand-in, in tests/e2e/test_sweep.py."""
@@ -88,6 +98,10 @@ def project(tmp_path_factory):
     Image.fromarray(pixels.to(torch.uint8).numpy()).save(picture)
     for split in ("train", "test"):
         fill(folder / "images" / "cifar10-jpeg" / split, picture, "cat dog".split(), 16)
+    (folder / "photos").symlink_to(folder / "images" / "cifar10-jpeg")
+    small_voc(folder / "cells")
+    (folder / "new_pictures").mkdir()
+    shutil.copy(picture, folder / "new_pictures")
     classes = [f"n{index:08}" for index in range(1000)]
     fill(folder / "images" / "imagenet", picture, classes, 1, suffix=".JPEG")
     with tarfile.open(folder / "imagenet-sample.tar", "w") as archive:

@@ -88,7 +88,10 @@ def test_first_order_architect(setup):
 
 @pytest.mark.parametrize(
     ("key", "buffer_scale"),
-    [("second_order_zero_momentum", None), ("second_order_momentum_0.01_w", 0.01)],
+    [
+        ("second_order_zero_momentum", None),
+        pytest.param("second_order_momentum_0.01_w", 0.01, marks=pytest.mark.slow),
+    ],
 )
 class TestSecondOrder:
     # In channels_last a double backward takes ten times as long.
