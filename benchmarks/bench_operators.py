@@ -18,7 +18,7 @@ from collections.abc import Callable
 import torch
 
 from benchmarks.paired import describe_machine, write_results
-from nas.operators import build_operator, list_operators
+from nas.operators import build_operator, get_operator, list_operators
 from nas.runtime.complexity import count_madds
 from tests.plain import make_plain
 
@@ -46,6 +46,11 @@ def roofs() -> tuple[float, float]:
     return 2 * source.numel() * 4 / copy_s, 2048**3 / product_s
 
 
+def names_with_gradients() -> list[str]:
+    """All operators but those whose output does not depend on the input, such as noise."""
+    return [name for name in list_operators() if not get_operator(name).is_random]
+
+
 def forward_and_backward(name: str, channels: int, plain: bool) -> Callable[[], object]:
     """Return one training pass of an operator, in torch's own form or in ours."""
     operator = build_operator(name, channels, 1, affine=False).train()
@@ -69,7 +74,7 @@ def main() -> None:
     bandwidth, madds_a_second = roofs()
     num_bytes = 4 * BATCH_SIZE * channels * IMAGE_SIZE**2
     rows = {}
-    for name in list_operators():
+    for name in names_with_gradients():
         operator = build_operator(name, channels, 1, affine=False)
         if name == "none" or type(operator) is torch.nn.Identity:
             continue
