@@ -70,6 +70,13 @@ def predict(config: PredictConfig) -> list[Path]:
     names = [f"{path.stem}.png" for path in paths]
     if len(set(names)) < len(names):
         raise DataError("images: two of them have the same name; put them in different `out`")
+    inputs = {path.resolve() for path in paths}
+    for name in names:
+        if (out / name).resolve() in inputs:
+            raise DataError(
+                f"out: {out / name} is one of the images and would be overwritten; name another "
+                "folder"
+            )
     compute = select_compute(config)
     compute.place(trained.net)
     document, written = {}, []

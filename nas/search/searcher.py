@@ -327,8 +327,8 @@ class Searcher(EpochLoop):
         self.alpha_optimizer.zero_grad()
         outputs = [weights.ops for weights in given.values()]
         slopes = [weights.ops.grad for weights in leaves.values()]
-        if self.terms:
-            outputs.append(self.weight_scaler.scale(self._term()))
+        if self.terms and (term := self._term()).requires_grad:
+            outputs.append(self.weight_scaler.scale(term))
             slopes.append(None)
         torch.autograd.backward(outputs, slopes)
         gradients = [a.grad for a in self.alphas.parameters() if a.grad is not None]
