@@ -13,6 +13,16 @@ from nas.strict_yaml import read_text
 
 _MAX_BYTES = 1 << 24
 _LISTS = ("classes", "num_objects", "ap_11", "ap_area", "ap_coco", "curves")
+NUMBERS = (
+    "learning_rate",
+    "train_loss",
+    "train_class_loss",
+    "train_box_loss",
+    "test_map_11",
+    "test_map_area",
+    "test_map_coco",
+)
+"""What metrics.jsonl has of each interval of a training, for curves."""
 Values = tuple[float | None, ...]
 
 

@@ -1,6 +1,7 @@
-"""What the small commands have in common: settings from the command line, then a body."""
+"""What commands have in common: settings from the command line, then a body."""
 
 import inspect
+import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -8,12 +9,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from nas.config import parse_settings
+from nas.distributed.launch import read_launch
 from nas.program import run_program
+from nas.signals import Stopped
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Settings = TypeVar("Settings", bound="DataclassInstance")
+Result = TypeVar("Result")
+_log = logging.getLogger(__name__)
 
 
 def run_command(
@@ -44,3 +49,25 @@ def run_command(
         return body(parse_settings(settings, prog, description, words, positional=positional))
 
     return run_program(prog, read_and_run, [field.name for field in fields(settings)])
+
+
+def run_to_end(run: Callable[[], Result], finish: Callable[[Result], None]) -> int:
+    """Do work that a signal may stop; the first process shows the result or why it stopped.
+
+    Args:
+        run: The work; raises Stopped after it has written a checkpoint.
+        finish: Shows what `run` returned.
+
+    Returns:
+        0, or the exit code of the signal.
+    """
+    is_first = read_launch().rank == 0
+    try:
+        result = run()
+    except Stopped as stopped:
+        if is_first:
+            _log.warning("%s", stopped)
+        return stopped.exit_code
+    if is_first:
+        finish(result)
+    return 0

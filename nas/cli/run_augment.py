@@ -2,12 +2,11 @@
 
 import logging
 
+from nas.cli.command import run_to_end
 from nas.cli.tables import cost_table, evaluation_table
 from nas.config import AugmentConfig
-from nas.distributed.launch import read_launch
 from nas.errors import ReportError
 from nas.report.html import write_report
-from nas.signals import Stopped
 from nas.space import get_family
 from nas.train.run import TrainResult, train
 
@@ -16,16 +15,10 @@ _LOGGER = logging.getLogger(__name__)
 
 def run_augment(config: AugmentConfig) -> int:
     """Train and measure; returns the exit code."""
-    is_first = read_launch().rank == 0
-    try:
-        result = train(config, announce=print, on_cost=lambda cost: print(f"{cost_table(cost)}\n"))
-    except Stopped as stopped:
-        if is_first:
-            _LOGGER.warning("%s", stopped)
-        return stopped.exit_code
-    if is_first:
-        _finish(result)
-    return 0
+    return run_to_end(
+        lambda: train(config, announce=print, on_cost=lambda cost: print(f"{cost_table(cost)}\n")),
+        _finish,
+    )
 
 
 def _finish(result: TrainResult) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 from pathlib import Path
 
+from nas.cli.command import run_to_end
 from nas.cli.tables import cost_table, detection_table
 from nas.config import DetectConfig, EvaluateDetectConfig
 from nas.detect.predict import evaluate_detector, write_grids
@@ -12,25 +13,18 @@ from nas.distributed.launch import read_launch
 from nas.errors import ReportError
 from nas.report.html import write_report
 from nas.runtime.run_directory import RunDirectory
-from nas.signals import Stopped
 
 _LOGGER = logging.getLogger(__name__)
 
 
 def run_train(config: DetectConfig) -> int:
     """Train and measure; returns the exit code."""
-    is_first = read_launch().rank == 0
-    try:
-        result = train_detector(
+    return run_to_end(
+        lambda: train_detector(
             config, announce=print, on_cost=lambda cost: print(f"{cost_table(cost)}\n")
-        )
-    except Stopped as stopped:
-        if is_first:
-            _LOGGER.warning("%s", stopped)
-        return stopped.exit_code
-    if is_first:
-        _finish(result)
-    return 0
+        ),
+        _finish,
+    )
 
 
 def run_evaluate(config: EvaluateDetectConfig) -> None:

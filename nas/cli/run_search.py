@@ -2,14 +2,13 @@
 
 import logging
 
+from nas.cli.command import run_to_end
 from nas.cli.search_log import SearchLog
 from nas.config import SearchConfig
-from nas.distributed.launch import read_launch
 from nas.errors import ReportError
 from nas.genotype import Genotype
 from nas.report.html import write_report
 from nas.search.run import SearchResult, search
-from nas.signals import Stopped
 from nas.space import get_family
 
 _LOGGER = logging.getLogger(__name__)
@@ -17,16 +16,7 @@ _LOGGER = logging.getLogger(__name__)
 
 def run_search(config: SearchConfig) -> int:
     """Search, and write the genotype and the pictures; returns the exit code."""
-    is_first = read_launch().rank == 0
-    try:
-        result = search(config, make_log=SearchLog, announce=print)
-    except Stopped as stopped:
-        if is_first:
-            _LOGGER.warning("%s", stopped)
-        return stopped.exit_code
-    if is_first:
-        _finish(result)
-    return 0
+    return run_to_end(lambda: search(config, make_log=SearchLog, announce=print), _finish)
 
 
 def _finish(result: SearchResult) -> None:

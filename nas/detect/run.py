@@ -16,7 +16,7 @@ from nas.data.transforms import FLIP_ADVICE
 from nas.data.voc import VocSet
 from nas.detect.data import load_data
 from nas.detect.trainer import DetectTrainer
-from nas.detection_record import DetectionEvaluation
+from nas.detection_record import NUMBERS, DetectionEvaluation
 from nas.distributed.launch import Share
 from nas.distributed.ranks import Ranks
 from nas.distributed.session import check_ranks, format_ranks, join_ranks, prepare_network
@@ -33,15 +33,6 @@ from nas.runtime.tensorboard import RunLog
 
 _log = logging.getLogger(__name__)
 RESULT = "detection.json"
-_SCALARS = (
-    "learning_rate",
-    "train_loss",
-    "train_class_loss",
-    "train_box_loss",
-    "test_map_11",
-    "test_map_area",
-    "test_map_coco",
-)
 
 
 @dataclass(frozen=True)
@@ -112,7 +103,7 @@ def _train(
         path
     ) as run:
         run.write_missing(FILE_NAME, data.fingerprint.to_json)
-        log = ranks.on_first(lambda: RunLog(run, _SCALARS))
+        log = ranks.on_first(lambda: RunLog(run, NUMBERS))
         trainer = DetectTrainer(
             placed,
             config=config,

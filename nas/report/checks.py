@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nas import detection_record
 from nas.errors import ReportError, shown
 from nas.records import is_count, is_number, parse_object, take
 
@@ -26,16 +27,6 @@ _SEARCH_NUMBERS = (
     "madds",
 )
 _RETRAIN_NUMBERS = ("learning_rate", "train_loss", "train_accuracy")
-_DETECTION_NUMBERS = (
-    "iteration",
-    "learning_rate",
-    "train_loss",
-    "train_class_loss",
-    "train_box_loss",
-    "test_map_11",
-    "test_map_area",
-    "test_map_coco",
-)
 _OF_CELLS = "drop_path_prob"
 _MEASURED = {split: tuple(f"{split}_{what}" for what in ("loss", "accuracy", "top5_accuracy"))
              for split in ("val", "test")}  # fmt: skip
@@ -153,7 +144,9 @@ def check_detection_record(record: Record, where: str) -> Record:
     Raises:
         ReportError: A key is missing, or its value is of the wrong kind.
     """
-    _check_numbers(record, _DETECTION_NUMBERS, where, "training of a detector")
+    _check_numbers(
+        record, ("iteration", *detection_record.NUMBERS), where, "training of a detector"
+    )
     return record
 
 
