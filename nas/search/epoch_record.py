@@ -73,3 +73,15 @@ def count_skips(genotype: Genotype, cell_type: str) -> int:
     return sum(
         get_operator(name).is_identity for node in getattr(genotype, cell_type) for name, _ in node
     )
+
+
+def describe_record(record: Mapping[str, Any], epochs: int) -> str:
+    """Return the line that is shown after an epoch of `epochs`."""
+    entropy = " ".join(f"{value:.3f}" for value in record["entropy"].values())
+    return (
+        f"epoch {record['epoch'] + 1}/{epochs}  "
+        f"train {record['train_loss']:.4f} {record['train_accuracy']:.2f} %  "
+        f"val {record['val_loss']:.4f} {record['val_accuracy']:.2f} %  "
+        f"entropy {entropy}  skips {' '.join(map(str, record['num_skips'].values()))}  "
+        f"{record['num_parameters'] / 1e6:.2f} M parameters"
+    )

@@ -74,6 +74,8 @@ class Method:
     """The orders of the architect that the method works with."""
     runs_all_operators: ClassVar[bool] = True
     """Whether every forward pass runs every operator, as DDP and torch.compile would like."""
+    mixes_operators: ClassVar[bool] = True
+    """Whether the loss depends smoothly on the weight of every operator, as in a mixture."""
     one_level: ClassVar[bool] = False
     """Whether one loss on all training images moves weights and alphas, with no second part."""
     keeps_two_edges: ClassVar[bool] = True

@@ -86,7 +86,7 @@ class DominantEigenvalue:
                 "has no second derivatives"
             )
         method = build(METHODS, read_choice(config.method, "method"), "method")
-        if not method.runs_all_operators:
+        if not method.mixes_operators:
             raise ConfigError(
                 f"monitor: eigenvalue: does not work with {config.method}, which runs one operator "
                 "on each edge: its loss has no curvature in the alphas; leave the monitor out"
@@ -116,3 +116,18 @@ class DominantEigenvalue:
             tolerance=self.tolerance,
         )
         return {EIGENVALUE: largest.value}
+
+
+def measure_all(searcher: "Searcher") -> dict[str, float]:
+    """Return the numbers of the method and of the monitors of a search, by name.
+
+    Raises:
+        ConfigError: Two of them have the same name.
+    """
+    measures = searcher.method.measures(searcher.alphas, searcher.progress)
+    for monitor in searcher.monitors:
+        more = monitor(searcher)
+        if taken := sorted(measures.keys() & more.keys()):
+            raise ConfigError(f"monitor: {', '.join(taken)} is measured twice; rename one")
+        measures |= more
+    return measures

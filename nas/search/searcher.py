@@ -14,7 +14,6 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from nas.config import SearchConfig
 from nas.distributed.ranks import ALONE, Ranks
-from nas.errors import ConfigError
 from nas.genotype import Genotype
 from nas.runtime.compute import Batch, Compute
 from nas.runtime.loop import EpochCallback, EpochLoop, cosine, norm_of
@@ -23,14 +22,14 @@ from nas.runtime.run_directory import RunDirectory
 from nas.search.architect import Architect
 from nas.search.collapse import collapse_warning
 from nas.search.data import SearchData
-from nas.search.epoch_record import epoch_record
+from nas.search.epoch_record import describe_record, epoch_record
 from nas.search.history import History
 from nas.search.method import Method, Noise, Progress
-from nas.search.monitors import Monitor
+from nas.search.monitors import Monitor, measure_all
 from nas.search.stops import StoppingRule
 from nas.search.terms import Term
 from nas.space import SearchSpace
-from nas.supernet import Alphas, ArchWeights
+from nas.supernet import Alphas, ArchWeights, EdgeWeights
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 _logger = logging.getLogger(__name__)
@@ -187,32 +186,28 @@ class Searcher(EpochLoop):
                 num_classes=self.data.num_classes,
             ),
         }
-        if measures := self._measures():
+        if measures := measure_all(self):
             record["measures"] = measures
         return record
 
     def on_record(self, record: dict[str, Any]) -> None:
         """Keep the record as metrics.jsonl has it, the one of the first rank on all of them."""
         self.history.add(self.ranks.bytes_from_first(lambda: json.dumps(record).encode()))
-        warning = collapse_warning(self.history.records, self.space)
+        warning = self.warning()
         if warning and self.ranks.is_first:
             _logger.warning(warning)
 
+    def warning(self) -> str | None:
+        """Return what the user should know after the last record, or None."""
+        return collapse_warning(self.history.records, self.space)
+
     def distribution(self) -> ArchWeights:
         """Return what the method measures, records and decodes, without a graph."""
-        weights = self.method.distribution(self.alphas, self.progress)
-        return {group: group_weights.detach() for group, group_weights in weights.items()}
+        return self._leaves(self.method.distribution(self.alphas, self.progress))
 
     def describe(self, record: dict[str, Any]) -> str:
         """Write the line that is shown after an epoch."""
-        entropy = " ".join(f"{value:.3f}" for value in record["entropy"].values())
-        return (
-            f"epoch {record['epoch'] + 1}/{self.epochs}  "
-            f"train {record['train_loss']:.4f} {record['train_accuracy']:.2f} %  "
-            f"val {record['val_loss']:.4f} {record['val_accuracy']:.2f} %  "
-            f"entropy {entropy}  skips {' '.join(map(str, record['num_skips'].values()))}  "
-            f"{record['num_parameters'] / 1e6:.2f} M parameters"
-        )
+        return describe_record(record, self.epochs)
 
     def _train(self) -> None:
         for group in self.weight_optimizer.param_groups:
@@ -260,37 +255,19 @@ class Searcher(EpochLoop):
         self.alpha_optimizer.zero_grad()
         return gradient.of_weights
 
-    def weight_step(self, train_batch: Batch, arch_weights: ArchWeights | None = None) -> None:
+    def weight_step(self, train_batch: Batch, arch_weights: ArchWeights | None = None) -> bool:
         """Take one step of the network weights.
 
         Args:
             train_batch: Images and targets.
-            arch_weights: In place of those of the method, for a method that perturbs them.
+            arch_weights: In place of those of the method, for a method that perturbs them; without
+                a graph.
+
+        Returns:
+            Whether the step was taken: one with numbers that are not finite may be left out.
         """
         if arch_weights is None:
-            arch_weights = self.method.arch_weights(self.alphas, self.progress, self._draw())
-        self._step_of_weights(train_batch, arch_weights)
-
-    def joint_step(self, train_batch: Batch, alpha_grad_clip: float) -> None:
-        """Take one step of weights and alphas from one loss, for a method of one level.
-
-        Args:
-            train_batch: Images and targets.
-            alpha_grad_clip: Largest norm of the gradient of the alphas.
-        """
-        arch_weights = self.method.arch_weights(self.alphas, self.progress, self._draw())
-        self._step_of_weights(train_batch, arch_weights, alpha_grad_clip)
-
-    def _step_of_weights(
-        self, train_batch: Batch, given: ArchWeights, alpha_grad_clip: float | None = None
-    ) -> None:
-        """Take a step of the weights, and of the alphas if their gradient has a limit."""
-        arch_weights = {group: weights.detach() for group, weights in given.items()}
-        optimizers: list[torch.optim.Optimizer] = [self.weight_optimizer]
-        if alpha_grad_clip is not None:
-            optimizers.append(self.alpha_optimizer)
-            for weights in arch_weights.values():
-                weights.ops.requires_grad_()
+            arch_weights = self._leaves(self._arch_weights())
         restore_buffers = self.guard.remember_buffers(self.net)
         self.weight_optimizer.zero_grad()
         passes, shares = [], []
@@ -301,54 +278,59 @@ class Searcher(EpochLoop):
             self.weight_scaler.scale(share * loss).backward()
             passes.append((loss.detach(), logits.detach(), targets))
             shares.append(share * loss.detach())
-        if alpha_grad_clip is not None:
-            self._differentiate_alphas(given, arch_weights)
-        for optimizer in optimizers:
-            self.weight_scaler.unscale_(optimizer)
+        self.weight_scaler.unscale_(self.weight_optimizer)
         values = {"train_loss": self.mean_over_ranks(shares)}
         norm = clip_grad_norm_(self.net.parameters(), self.config.grad_clip)
         if not self.weight_scaler.is_enabled():
             values["gradient_norm"] = norm
-        if alpha_grad_clip is not None:
-            norm = clip_grad_norm_(self.alphas.parameters(), alpha_grad_clip)
-            if not self.weight_scaler.is_enabled():
-                values["alpha_gradient_norm"] = norm
-        if self.guard.check_finite("weight step", **values):
-            for optimizer in optimizers:
-                self.weight_scaler.step(optimizer)
+        is_taken = self.guard.check_finite("weight step", **values)
+        if is_taken:
+            self.weight_scaler.step(self.weight_optimizer)
             for one in passes:
                 self.train_meter.update(*one)
         else:
             restore_buffers()
         self.weight_scaler.update()
+        return is_taken
 
-    def _differentiate_alphas(self, given: ArchWeights, leaves: ArchWeights) -> None:
-        """Set the gradient of the alphas from that of the weights that the network was given."""
-        self.alpha_optimizer.zero_grad()
-        outputs = [weights.ops for weights in given.values()]
-        slopes = [weights.ops.grad for weights in leaves.values()]
+    def joint_step(self, train_batch: Batch, alpha_grad_clip: float) -> None:
+        """Take one step of weights and alphas from one loss, for a method of one level.
+
+        Args:
+            train_batch: Images and targets.
+            alpha_grad_clip: Largest norm of the gradient of the alphas.
+        """
+        arch_weights = self._arch_weights()
+        leaves = self._leaves(arch_weights)
+        for weights in leaves.values():
+            weights.ops.requires_grad_()
+        scale = self.weight_scaler.get_scale()
+        if not self.weight_step(train_batch, leaves):
+            return
+        outputs = [weights.ops for weights in arch_weights.values()]
+        slopes = [None if (grad := w.ops.grad) is None else grad / scale for w in leaves.values()]
         if self.terms and (term := self._term()).requires_grad:
-            outputs.append(self.weight_scaler.scale(term))
+            outputs.append(term)
             slopes.append(None)
         torch.autograd.backward(outputs, slopes)
-        gradients = [a.grad for a in self.alphas.parameters() if a.grad is not None]
-        self.ranks.mean_(gradients)
+        self.ranks.mean_([a.grad for a in self.alphas.parameters() if a.grad is not None])
+        norm = clip_grad_norm_(self.alphas.parameters(), alpha_grad_clip)
+        if self.guard.expect_finite("joint step", alpha_gradient_norm=norm):
+            self.alpha_optimizer.step()
+        self.alpha_optimizer.zero_grad()
+
+    def _arch_weights(self) -> ArchWeights:
+        return self.method.arch_weights(self.alphas, self.progress, self._draw())
+
+    @staticmethod
+    def _leaves(arch_weights: ArchWeights) -> dict[str, EdgeWeights]:
+        return {group: weights.detach() for group, weights in arch_weights.items()}
 
     def _draw(self) -> Noise | None:
         return self.method.draw(self.alphas, self.progress, self.generator)
 
     def _term(self) -> Tensor:
         return torch.stack([term(self.alphas, self.progress) for term in self.terms]).sum()
-
-    def _measures(self) -> dict[str, float]:
-        """Return the numbers of the method and of the monitors, by name."""
-        measures = self.method.measures(self.alphas, self.progress)
-        for monitor in self.monitors:
-            more = monitor(self)
-            if taken := sorted(measures.keys() & more.keys()):
-                raise ConfigError(f"monitor: {', '.join(taken)} is measured twice; rename one")
-            measures |= more
-        return measures
 
     def norms(self) -> dict[str, float]:
         """Return the norms of weights and alphas."""

@@ -61,6 +61,7 @@ class Gdas(Method):
 
     orders: ClassVar = ("first_order",)
     runs_all_operators: ClassVar = False
+    mixes_operators: ClassVar = False
 
     def __post_init__(self) -> None:
         if not 0 < self.tau_min <= self.tau_max:

@@ -15,7 +15,7 @@ from nas.search import Architect
 from nas.search.method import Method, Progress
 from nas.search.methods.gdas import Gdas, one_hot
 from nas.search.methods.pc_darts import PCDarts
-from nas.search.monitors import Margin
+from nas.search.monitors import Margin, measure_all
 from nas.search.stops import Stop
 from nas.space import load_space
 from nas.supernet import Alphas, Supernet
@@ -77,7 +77,7 @@ def test_a_monitor_is_recorded_once(space, tmp_path):
     assert all(0 <= margin <= 1 for margin in margins.values())
     searcher.monitors = (Margin(), Margin())
     with pytest.raises(ConfigError, match="margin/normal, margin/reduce is measured twice"):
-        searcher._measures()
+        measure_all(searcher)
 
 
 def test_margin_by_hand(space, tmp_path):
