@@ -1,7 +1,7 @@
 """Settings as frozen dataclasses, read from flags and YAML (no torch)."""
 
 from nas.config.augment import AugmentConfig, resolved
-from nas.config.compute import ComputeConfig
+from nas.config.compute import ComputeConfig, DeviceConfig
 from nas.config.detect import DetectConfig, EvaluateDetectConfig, PredictConfig
 from nas.config.evaluate import EvaluateConfig
 from nas.config.parsing import Arguments, Layer, parse_settings, read_arguments
@@ -14,6 +14,7 @@ __all__ = [
     "AugmentConfig",
     "ComputeConfig",
     "DetectConfig",
+    "DeviceConfig",
     "EvaluateConfig",
     "EvaluateDetectConfig",
     "Layer",

@@ -8,14 +8,20 @@ from nas.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class ComputeConfig:
-    """Settings of the arithmetic; the defaults are exact."""
+class DeviceConfig:
+    """Where and how precisely to compute; the defaults are exact."""
 
     device: Literal["auto", "cpu", "cuda"] = setting("auto", group="arithmetic")
     """Where to compute; auto uses a GPU if there is one."""
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = setting("fp32", group="arithmetic")
     """Precision of the forward pass; parameters and optimizer state stay fp32. tf32 and fp16
     require a GPU."""
+
+
+@dataclass(frozen=True)
+class ComputeConfig(DeviceConfig):
+    """Settings of the arithmetic of a training; the defaults are exact."""
+
     compile: Literal["auto", "off", "default", "reduce-overhead"] = setting(
         "auto", group="arithmetic"
     )

@@ -7,7 +7,7 @@ Source: MobileNeXt (arXiv:2007.02269), Sec. 4.3, and the authors' SSDLite config
 
 from dataclasses import dataclass
 
-from nas.config.compute import ComputeConfig
+from nas.config.compute import ComputeConfig, DeviceConfig
 from nas.config.fields import check_ranges, setting
 from nas.config.run import RunConfig
 from nas.errors import ConfigError
@@ -97,7 +97,7 @@ class DetectConfig(ComputeConfig, RunConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateDetectConfig(ComputeConfig):
+class EvaluateDetectConfig(DeviceConfig):
     """Measure a trained detector on images with boxes.
 
     The result is the mAP by the rules of VOC 2007 (11 points), VOC 2010 (area) and COCO.
@@ -127,7 +127,7 @@ class EvaluateDetectConfig(ComputeConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictConfig(ComputeConfig):
+class PredictConfig(DeviceConfig):
     """Detect objects in any images: a picture of each with its boxes, and detections.json."""
 
     checkpoint: str = setting(is_path=True)

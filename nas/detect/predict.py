@@ -22,7 +22,7 @@ from nas.errors import ConfigError, DataError
 from nas.files import write_files
 from nas.models.detection import IMAGE_SIZE, Detections, TrainedDetector, load_detector
 from nas.png import png_bytes
-from nas.runtime.compute import select_compute
+from nas.runtime.compute import Compute, select_compute
 
 
 def evaluate_detector(
@@ -81,7 +81,7 @@ def predict(config: PredictConfig) -> list[Path]:
     compute.place(trained.net)
     document, written = {}, []
     for path, name in zip(paths, names, strict=True):
-        image, found = _detect_one(trained, path)
+        image, found = _detect_one(trained, path, compute)
         figure = detection_figure(image, found, trained.classes, config.min_score)
         written += write_files({out / name: png_bytes(figure)})
         document[path.name] = _entries(found, image.size, trained.classes, config.min_score)
@@ -105,11 +105,13 @@ def write_grids(path: Path, images: VocSet, detections: Sequence[Detections]) ->
 
 
 @torch.no_grad()
-def _detect_one(trained: TrainedDetector, path: Path) -> tuple[Image.Image, Detections]:
+def _detect_one(
+    trained: TrainedDetector, path: Path, compute: Compute
+) -> tuple[Image.Image, Detections]:
     image = read_image(path).image
     pixels = eval_transform(IMAGE_SIZE)(tv_tensors.Image(tvf.pil_to_tensor(image)))
-    device = next(trained.net.parameters()).device
-    (found,) = trained.net(pixels.as_subclass(torch.Tensor)[None].to(device))
+    with compute.autocast():
+        (found,) = trained.net(pixels.as_subclass(torch.Tensor)[None].to(compute.device))
     return image, Detections(*(tensor.cpu() for tensor in found))
 
 

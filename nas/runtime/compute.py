@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nas.config import ComputeConfig
+from nas.config import ComputeConfig, DeviceConfig
 from nas.errors import ConfigError
 from nas.runtime.device import select_device
 
@@ -98,7 +98,7 @@ def set_fp32_products(*, tf32: bool) -> None:
     torch.backends.cuda.matmul.allow_tf32 = tf32
 
 
-def select_compute(config: ComputeConfig) -> Compute:
+def select_compute(config: DeviceConfig) -> Compute:
     """Return the arithmetic of the settings, and set the treatment of fp32 in this process.
 
     Raises:
@@ -106,7 +106,8 @@ def select_compute(config: ComputeConfig) -> Compute:
     """
     device = select_device(config.device)
     precision = config.precision
-    mode = None if config.compile in ("auto", "off") else config.compile
+    steps = config if isinstance(config, ComputeConfig) else ComputeConfig()
+    mode = None if steps.compile in ("auto", "off") else steps.compile
     if precision == "tf32" and device.type != "cuda":
         raise ConfigError("precision: tf32 needs a GPU; use bf16 or fp32 on a CPU")
     if precision == "tf32" and torch.cuda.get_device_capability(device) < (8, 0):
@@ -125,7 +126,7 @@ def select_compute(config: ComputeConfig) -> Compute:
         torch.channels_last,
         compile_mode=mode,
         tf32=precision == "tf32",
-        micro_batch=config.micro_batch,
+        micro_batch=steps.micro_batch,
     )
 
 

@@ -165,6 +165,9 @@ class Projector(Searcher):
         self.run.write(DECISIONS, json.dumps(self.choices.decisions, indent=1) + "\n")
         return super().run_epoch()
 
+    def warning(self) -> None:
+        """Say nothing: the collapse guard is about the search, which is over."""
+
     def decide_operator(self, group: str, edge: int) -> dict[str, Any]:
         """Return the operator of an edge whose removal hurts most; ties go to the first."""
         names = self.space.groups[group][edge]

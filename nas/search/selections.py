@@ -84,15 +84,15 @@ class DartsPT:
         """Refuse a search whose edges do not end up as one operator, or that ends early."""
         where = "selection: darts_pt:"
         method = build(METHODS, read_choice(config.method, "method"), "method")
-        if not method.runs_all_operators:
+        if not method.mixes_operators:
             raise ConfigError(
                 f"{where} does not work with {config.method}, which runs one operator on each "
                 "edge; it removes operators from a mixture"
             )
         if type(method).build_edge is not Method.build_edge:
             raise ConfigError(
-                f"{where} does not work with {config.method}, whose edges pass on more than their "
-                "operators, so that removing an operator says too little"
+                f"{where} does not work with {config.method}, which builds edges of another kind; "
+                "it removes operators from plain mixtures"
             )
         if config.stop is not None:
             raise ConfigError(

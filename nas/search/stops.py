@@ -121,11 +121,11 @@ class EigenvalueGrows:
             for record in records
             if "eigenvalue" in record.get("measures", {})
         ]
+        if len(measured) > 1:  # those of the last epoch, in this run or before a resume, come early
+            (first, _), (second, _) = measured[:2]
+            measured = [one for one in measured if (one[0] - first) % (second - first) == 0]
         epochs = [epoch for epoch, _ in measured]
         for newest in range(1, len(measured)):
-            # The one after the last epoch may come early.
-            if epochs[newest] - epochs[newest - 1] < epochs[1] - epochs[0]:
-                break
             values = [value for _, value in measured[: newest + 1]]
             current = newest - self.window // 2
             earlier = current - self.delta

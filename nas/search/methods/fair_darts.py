@@ -18,7 +18,7 @@ Deviation: a cell of which nothing reaches the threshold, as in the first epochs
 the threshold; the code writes an empty cell, which is no network.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -97,7 +97,7 @@ class FairDarts(Method):
         for group, weights in self.distribution(alphas, progress).items():
             nodes, _ = without_gaps(self.entries(group, weights.ops, space))
             if not nodes:
-                unlimited = FairDarts(threshold=0)
+                unlimited = replace(self, threshold=0)
                 nodes, _ = without_gaps(unlimited.entries(group, weights.ops, space))
             concat = tuple(range(NUM_INPUTS, NUM_INPUTS + len(nodes)))
             cells |= {group: tuple(map(tuple, nodes)), f"{group}_concat": concat}

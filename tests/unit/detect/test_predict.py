@@ -10,7 +10,7 @@ from PIL import Image
 from nas.cli.main import main
 from nas.data.voc import load_voc
 from nas.detect.pictures import detection_figure, f1_score, grid_figure, ranked
-from nas.models.detection import Detections, build_detector, load_detector
+from nas.models.detection import Detections, SSDLite, build_detector, load_detector
 from nas.runtime.checkpoint import save_checkpoint
 from tests.unit.detect.voc_folder import annotation, small_voc, write_voc
 
@@ -95,3 +95,41 @@ def test_pictures(tmp_path):
     low = detection_figure(Image.new("RGB", (64, 48)), right, images.classes, min_score=0.85)
     (box,) = low.axes[0].patches
     assert (box.get_x(), box.get_y(), box.get_width(), box.get_height()) == (0, 0, 32, 24)
+
+
+def test_predict_does_not_overwrite_its_images(checkpoint, tmp_path, capsys):
+    """An image that a picture would replace is named, and nothing is written."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.new("RGB", (32, 32)).save(folder / "a.png")
+    before = (folder / "a.png").read_bytes()
+    words = ["detect", "predict", str(checkpoint), str(folder), f"--out={folder}"]
+    assert main([*words, "--device=cpu"]) == 2
+    assert "a.png is one of the images and would be overwritten" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["a.png"]
+    assert (folder / "a.png").read_bytes() == before
+
+
+def test_predict_takes_no_setting_that_it_would_ignore(checkpoint, tmp_path, capsys):
+    """There are no micro-batches and no compiled steps to set."""
+    for flag in ("--micro_batch=2", "--compile=default"):
+        assert main(["detect", "predict", str(checkpoint), str(tmp_path), flag]) == 2
+        assert "unknown flag" in capsys.readouterr().err
+
+
+def test_predict_computes_in_the_precision_that_is_asked_for(checkpoint, tmp_path, monkeypatch):
+    """The network sees bf16 where bf16 was asked for."""
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    seen = []
+    original = SSDLite.raw
+
+    def raw(self, images):
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return original(self, images)
+
+    monkeypatch.setattr(SSDLite, "raw", raw)
+    words = ["detect", "predict", str(checkpoint), str(tmp_path / "a.png"), "--device=cpu"]
+    for precision in ("fp32", "bf16"):
+        out = tmp_path / precision
+        assert main([*words, f"--precision={precision}", f"--out={out}"]) == 0
+    assert seen == [False, True]

@@ -209,7 +209,7 @@ def test_two_processes_agree(space, tmp_path):
     ("settings", "message"),
     [
         ({"method": "gdas"}, "does not work with gdas, which runs one operator on each edge"),
-        ({"method": "pc_darts"}, "does not work with pc_darts, whose edges pass on more"),
+        ({"method": "pc_darts"}, "does not work with pc_darts, which builds edges of another kind"),
         ({"stop": "skip_count"}, "does not work with `stop`"),
         ({"compile": "default"}, "needs compile off, found default"),
         ({"selection": "darts_pt,interval=0"}, "interval: expected 1 or more, found 0"),

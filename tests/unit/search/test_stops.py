@@ -4,7 +4,7 @@ import pytest
 
 from nas.config import SearchConfig
 from nas.errors import ConfigError
-from nas.search.stops import SkipCount, Stop
+from nas.search.stops import EigenvalueGrows, SkipCount, Stop
 from nas.space import load_space
 
 
@@ -29,3 +29,16 @@ def test_bad_settings():
         SkipCount(limit=0)
     with pytest.raises(ConfigError, match="group: expected one of normal, reduce, found norml"):
         SkipCount(group="norml").check(SearchConfig(), load_space("s2"))
+
+
+def test_the_eigenvalue_rule_goes_on_after_a_longer_resume():
+    """The measurement of the old last epoch is between two others, and is left out."""
+    epochs = [*range(0, 20, 2), 19, *range(20, 60, 2)]
+    records = [
+        {"epoch": epoch, "measures": {"eigenvalue": 0.1 if epoch < 40 else 1.0}} for epoch in epochs
+    ]
+    whole = [record for record in records if record["epoch"] % 2 == 0]
+    rule = EigenvalueGrows()
+    assert rule(records) == rule(whole)
+    assert rule(records) is not None and rule(records).epoch >= rule.first
+    assert rule(records[:20]) is None
