@@ -93,9 +93,17 @@ class Arguments(Generic[Settings]):
             raise SystemExit(0)
         names = [f.name for f in dataclasses.fields(self.settings)]
         try:
-            return self.settings(**{name: parsed[name] for name in names})
+            return self.settings(
+                **{name: _text_or(parsed[name], merged.get(name)) for name in names}
+            )
         except ConfigError as error:
             raise ConfigError(_located(str(error), layers)) from error
+
+
+def _text_or(parsed: Any, given: Any) -> Any:
+    """Return the parsed value, but text that YAML takes for a comment as it was given."""
+    is_comment = parsed is None and isinstance(given, str) and given.lstrip().startswith("#")
+    return given if is_comment else parsed
 
 
 def parse_settings(

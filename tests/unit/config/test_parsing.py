@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nas.config import AugmentConfig, SearchConfig, parse_settings, plain_settings
@@ -448,6 +448,7 @@ TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1).filt
 
 
 @settings(max_examples=150, deadline=None)
+@example(data="#", out=" # not a comment")
 @given(data=TEXTS, out=TEXTS | st.from_regex(r"[0-9]{1,3}e[0-9]{1,4}", fullmatch=True))
 def test_config_yaml_is_read_back_as_the_same_settings(tmp_path_factory, data, out):
     """What the programs write as YAML, they read as the same value."""
