@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import ConfigError, close_matches, shown
+from nas.experiments.methods import check_methods, read_methods
 from nas.strict_yaml import is_directory, is_file, read_yaml
 
 FILE_NAME = "experiment.yaml"
@@ -18,7 +19,6 @@ _KEYS = (
 )
 _PAPER_KEYS = ("error", "parameters_m", "source")
 _NAME = re.compile(r"[\w.+:/-]{1,200}")
-_METHOD = re.compile(r"[\w.-]{1,80}(,[\w.-]{1,80}=[^,\s]{1,80})*")
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Experiment:
     spaces: tuple[str, ...]
     """Each of these is searched with each method and each search seed."""
     methods: tuple[str, ...]
-    """Search methods with their settings, such as "pc_darts,channel_fraction=4"; none where the
-    settings of the searches say which it is."""
+    """Search methods with their settings, such as "pc_darts,channel_fraction=4", perhaps with a
+    selection, "darts+darts_pt"; none where the settings of the searches say which it is."""
     search_seeds: tuple[int, ...]
     augment_config: str | None
     """Settings of every training, a file in the folder."""
@@ -114,21 +114,6 @@ def read_experiment(folder: Path) -> Experiment:
     return experiment
 
 
-def check_methods(methods: tuple[str, ...], where: str) -> None:
-    """Check the form NAME,SETTING=VALUE,... of methods, and that each is there once.
-
-    Raises:
-        ConfigError: A method has another form, or is there twice.
-    """
-    for method in methods:
-        if not _METHOD.fullmatch(method):
-            raise ConfigError(
-                f"{where}: expected NAME or NAME,SETTING=VALUE,..., found {shown(method)}"
-            )
-    if len(set(methods)) != len(methods):
-        raise ConfigError(f"{where}: expected different methods, found one twice")
-
-
 def _file_of(folder: Path) -> Path:
     present = [folder / name for name in (FILE_NAME, OLD_FILE_NAME) if is_file(folder / name)]
     if not present:
@@ -186,30 +171,10 @@ def _numbers(document: dict[str, Any], key: str, path: Path) -> tuple[int, ...]:
 
 
 def _methods(document: dict[str, Any], path: Path) -> tuple[str, ...]:
-    """Read methods as text, or as a mapping with `name` and settings."""
-    entries = document.get("methods", [])
-    if not isinstance(entries, list):
-        raise ConfigError(f"{path}: methods: expected a list, found {shown(entries)}")
-    methods = tuple(
-        _method(entry, f"{path}: methods[{index}]") for index, entry in enumerate(entries)
-    )
-    check_methods(methods, f"{path}: methods")
+    where = f"{path}: methods"
+    methods = tuple(read_methods(document.get("methods", []), where))
+    check_methods(methods, where)
     return methods
-
-
-def _method(entry: Any, where: str) -> str:
-    if isinstance(entry, str):
-        return entry
-    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-        raise ConfigError(f"{where}: expected a name, or a mapping with `name`: {shown(entry)}")
-    settings = []
-    for key, value in entry.items():
-        if not isinstance(value, str | int | float):
-            raise ConfigError(f"{where}: {key}: expected text or a number, found {shown(value)}")
-        if key != "name":
-            written = str(value).lower() if isinstance(value, bool) else str(value)
-            settings.append(f"{key}={written}")
-    return ",".join([entry["name"], *settings])
 
 
 def _list(document: dict[str, Any], key: str, kind: type, words: str, path: Path) -> tuple:

@@ -6,8 +6,8 @@ from typing import Literal
 
 from nas.config.fields import check_ranges, setting
 from nas.errors import ConfigError
-from nas.experiments.experiment import check_methods
 from nas.experiments.local import LocalExecutor
+from nas.experiments.methods import check_methods, read_methods
 from nas.experiments.slurm import SlurmExecutor
 
 
@@ -76,8 +76,9 @@ class SweepSettings(ExecutorSettings):
 
     spaces: tuple[str, ...] = setting(("darts", "darts+sandglass"), group="space", is_path=True)
     """Search spaces."""
-    methods: tuple[str, ...] = setting((), group="method")
-    """Search methods, each with its settings after commas; none leaves the method to `search`."""
+    methods: tuple[str, ...] = setting((), group="method", convert=read_methods)
+    """Search methods with their settings, and perhaps a selection after a +, such as
+    darts,pc_darts,channel_fraction=2,darts+darts_pt; none leaves the method to `search`."""
     seeds: tuple[int, ...] = setting((0, 1, 2, 3), group="budget")
     """Each space is searched with each method and each seed."""
     search: str | None = setting(None, group="run", is_path=True)

@@ -12,6 +12,7 @@ from typing import Literal
 from nas.config import AugmentConfig, SearchConfig, parse_settings, resolved
 from nas.errors import ConfigError
 from nas.experiments.experiment import Experiment, row_of
+from nas.experiments.methods import flags_of
 from nas.files import hashed_name
 from nas.genotype import load_genotype
 from nas.space import load_space
@@ -194,7 +195,7 @@ def plan_searches(
 
     Args:
         spaces: The text that names a space, and what `--space` gets.
-        methods: What `--method` gets; None leaves it to the other settings.
+        methods: A method each, perhaps with a selection; None leaves it to the other settings.
         seeds: One search each.
         flags: The other settings.
         folder: Where the run directories are.
@@ -205,7 +206,6 @@ def plan_searches(
     searches = []
     for space, located in spaces.items():
         for method in methods:
-            chosen = [] if method is None else [f"--method={method}"]
             name = space if method is None else f"{space}-{method}"
             searches += [
                 Run(
@@ -213,7 +213,7 @@ def plan_searches(
                     row_of(space, method),
                     f"{name}-seed{seed}",
                     Path(),
-                    (*flags, f"--space={located}", *chosen, f"--seed={seed}"),
+                    (*flags, f"--space={located}", *flags_of(method), f"--seed={seed}"),
                     space=located,
                 )
                 for seed in seeds

@@ -9,6 +9,7 @@ import yaml
 
 from nas.cli.search import main as search
 from nas.cli.sweep import INCOMPLETE, main
+from nas.config import parse_settings
 from nas.errors import ConfigError
 from nas.experiments.options import SweepSettings
 from nas.experiments.run import plan_sweep
@@ -34,6 +35,18 @@ def test_every_space_with_every_seed(tmp_path, settings_file):
     assert [run.path.name for run in runs] == names
     assert runs[1].flags == (f"--config={settings_file}", "--space=darts", "--seed=7")
     assert {run.state() for run in runs} == {"missing"}
+
+
+def test_every_method_in_turn(tmp_path):
+    """Commas split methods and their settings; + joins a selection to a method."""
+    methods = "darts,gdas,tau_max=5,tau_min=1,darts+darts_pt,interval=2"
+    argv = ["--spaces=s2", "--seeds=0", f"--methods={methods}", f"--out={tmp_path}"]
+    runs = plan_sweep(parse_settings(SweepSettings, "nas sweep", "", argv))
+    assert [run.flags[1:-1] for run in runs] == [
+        ("--method=darts",),
+        ("--method=gdas,tau_max=5,tau_min=1",),
+        ("--method=darts", "--selection=darts_pt,interval=2"),
+    ]
 
 
 def test_spaces_with_long_paths(tmp_path):

@@ -167,9 +167,42 @@ def test_methods_are_compared(folder):
         assert training.needs in {search.path for search in searches}
 
 
+PT = """
+search_config: search.yaml
+spaces: [s2]
+methods:
+  - darts
+  - darts+darts_pt
+  - {name: sdarts_rs, epsilon: 1.0e+1, selection: {name: darts_pt, interval: 2}}
+search_seeds: [0]
+paper: {darts+darts_pt in s2: {error: 2.6}}
+"""
+
+
+def test_a_method_with_and_without_a_selection(folder):
+    """Rows and directories are named apart; the method and the selection are two settings."""
+    (folder / "experiment.yaml").write_text(PT)
+    runs = plan(read_experiment(folder))
+    assert [run.group for run in runs] == [
+        "darts in s2",
+        "darts+darts_pt in s2",
+        "sdarts_rs,epsilon=10.0+darts_pt,interval=2 in s2",
+    ]
+    assert [run.path.name for run in runs][:2] == ["s2-darts-seed0", "s2-darts+darts_pt-seed0"]
+    assert [(run.settings().method, run.settings().selection) for run in runs] == [
+        ("darts", None),
+        ("darts", "darts_pt"),
+        ("sdarts_rs,epsilon=10.0", "darts_pt,interval=2"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
+        ("[a+b+c]", "perhaps with +SELECTION after it, found 'a+b+c'"),
+        ("[{name: a, selection: [b]}]", "methods[0]: selection: expected a name"),
+        ("[{name: a, selection: b+c}]", "perhaps with +SELECTION"),
+        ("[{name: a, selection: b}, a+b]", "found one twice"),
         ("[1]", "methods[0]: expected a name"),
         ("[{channel_fraction: 4}]", "methods[0]: expected a name"),
         ("[{name: a, b: [1]}]", "methods[0]: b: expected text or a number"),

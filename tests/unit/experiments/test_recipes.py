@@ -19,6 +19,8 @@ search_seeds: [0, 1]
         ("gdass", "darts-gdass-seed0: method: unknown method 'gdass'; did you mean 'gdas'"),
         ('"gdas,tau_mix=3"', "gdas: unknown setting 'tau_mix'"),
         ('"pc_darts,channel_fraction=5"', "multiple of channel_fraction 5"),
+        ("darts+darts_pq", "darts\\+darts_pq-seed0: selection: unknown selection 'darts_pq'"),
+        ("gdas+darts_pt", "selection: darts_pt: does not work with gdas"),
     ],
 )
 def test_a_method_that_cannot_start(tmp_path, method, message):
