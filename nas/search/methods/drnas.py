@@ -1,0 +1,169 @@
+"""DrNAS: every step mixes all operators by a draw from a Dirichlet distribution.
+
+    c       = elu(alpha) + 1
+    w       ~ Dirichlet(c)                                 one draw an edge, group and step
+    edge(x) = sum over p of w_p * op_p(x)                  or PC-DARTS's partial edge, without beta
+    L_alpha = L_val + kl * sum over all edges of KL(Dir(c) || Dir(1))
+
+The gradient reaches the alphas through the draw, which is reparametrized. alpha = 0 is the flat
+distribution Dir(1, ..., 1); the divergence pulls the alphas there, and so does Adam's weight decay,
+`alpha_weight_decay`. The authors' code uses one of them, by default the weight decay, and its
+published commands do not change that.
+
+Source: DrNAS (arXiv:2006.10355), Sec. 3, and its code (xiangning-chen/DrNAS f2caa4d).
+Deviation: the code draws while measuring too; here a measurement mixes by the mean c / c_0.
+Deviation: c is at least 1e-6, below which fp32 has no draws.
+Deviation: the paper ranks edges by the mean of the distribution, the code by softmax(alpha); here
+`rank` chooses. The operators on the edges are the same.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from nas.config import SearchConfig
+from nas.errors import ConfigError, close_matches, shown
+from nas.runtime.compute import Batch
+from nas.search.dirichlet import (
+    concentration,
+    divergence_from_flat,
+    mean,
+    reparametrized,
+    sample_dirichlet,
+)
+from nas.search.method import Method, Noise, Progress
+from nas.search.methods.pc_darts import PartialEdge
+from nas.search.registry import register_method
+from nas.search.searcher import Searcher
+from nas.search.terms import Term
+from nas.space import SearchSpace
+from nas.supernet import Alphas, ArchWeights, Edge, EdgeWeights, MixedEdge
+
+RANKS = ("softmax", "mean")
+
+
+@register_method("drnas", source="DrNAS (arXiv:2006.10355), Sec. 3")
+@dataclass(frozen=True)
+class DrNas(Method):
+    """Mixtures drawn from a Dirichlet distribution that the alphas shape."""
+
+    channel_fraction: int = 1
+    """k: an edge mixes 1/k of its channels."""
+    warmup_epochs: int = 0
+    """Number of first epochs in which only the network weights move."""
+    kl: float = 0.0
+    """Coefficient of the divergence from the flat distribution; it replaces alpha_weight_decay."""
+    rank: str = "softmax"
+    """What ranks edges, is recorded and decoded: softmax of the alphas, or mean of the draws."""
+
+    orders: ClassVar = ("first_order",)
+
+    def __post_init__(self) -> None:
+        if self.channel_fraction < 1:
+            raise ConfigError(
+                f"channel_fraction: expected 1 or more, found {self.channel_fraction}"
+            )
+        if self.warmup_epochs < 0:
+            raise ConfigError(f"warmup_epochs: expected 0 or more, found {self.warmup_epochs}")
+        if self.kl < 0:
+            raise ConfigError(f"kl: expected 0 or more, found {self.kl:g}")
+        if self.rank not in RANKS:
+            raise ConfigError(f"rank: found {shown(self.rank)}; {close_matches(self.rank, RANKS)}")
+
+    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+        """See `Method`; channels must divide, alphas must move, one thing regularizes them."""
+        super().check(config, space)
+        if config.init_channels % self.channel_fraction:
+            raise ConfigError(
+                f"init_channels: expected a multiple of channel_fraction {self.channel_fraction}, "
+                f"found {config.init_channels}"
+            )
+        if self.warmup_epochs >= config.epochs:
+            raise ConfigError(
+                f"epochs: found {config.epochs}, but the alphas rest for the first "
+                f"{self.warmup_epochs} epochs; raise epochs or lower warmup_epochs of the method"
+            )
+        if self.kl and config.alpha_weight_decay:
+            raise ConfigError(
+                f"alpha_weight_decay: found {config.alpha_weight_decay:g}, but kl of the method "
+                "replaces it: both pull the alphas to 0; set one of them to 0"
+            )
+
+    def terms(self) -> tuple[Term, ...]:
+        """Return the divergence, if it has a coefficient."""
+        return (Divergence(self.kl),) if self.kl else ()
+
+    def build_edge(
+        self, on_edge: tuple[str, ...], primitives: tuple[str, ...], channels: int, stride: int
+    ) -> Edge:
+        """Build the edge over C/k channels."""
+        mixed = MixedEdge(on_edge, primitives, self.operator_channels(channels), stride)
+        if self.channel_fraction == 1:
+            return mixed
+        return PartialEdge(mixed, self.channel_fraction, stride)
+
+    def operator_channels(self, channels: int) -> int:
+        """Return C/k."""
+        return channels // self.channel_fraction
+
+    def distribution(self, alphas: Alphas, progress: Progress) -> ArchWeights:
+        """Return softmax(alpha), or the mean of the draws."""
+        if self.rank == "mean":
+            return self.arch_weights(alphas, progress, None)
+        return super().distribution(alphas, progress)
+
+    def draw(self, alphas: Alphas, progress: Progress, generator: torch.Generator) -> Noise:
+        """Draw the weights, (E, P) for each group."""
+        return {
+            group: sample_dirichlet(concentration(alphas[group]), alphas.mask(group), generator)
+            for group in alphas.groups
+        }
+
+    def arch_weights(self, alphas: Alphas, progress: Progress, noise: Noise | None) -> ArchWeights:
+        """Return the drawn weights, through which gradients flow; without noise their mean."""
+        weights = {}
+        for group in alphas.groups:
+            c, present = concentration(alphas[group]), alphas.mask(group)
+            drawn = mean(c, present) if noise is None else reparametrized(c, noise[group], present)
+            weights[group] = EdgeWeights(drawn)
+        return weights
+
+    def step(self, searcher: Searcher, train_batch: Batch) -> None:
+        """Let the alphas rest while the weights warm up."""
+        if searcher.epoch >= self.warmup_epochs:
+            searcher.alpha_step(train_batch)
+        searcher.weight_step(train_batch)
+
+    def decode_rule(self) -> str:
+        """Return the rule of `decode` in words."""
+        by = {"softmax": "softmax(alpha)", "mean": "the mean of the draws"}
+        return f"{super().decode_rule()}, by {by[self.rank]}"
+
+    @torch.no_grad()
+    def measures(self, alphas: Alphas, progress: Progress) -> dict[str, float]:
+        """Return the divergence of all edges and, by group, the mean c_0: how sharp draws are."""
+        totals = {
+            f"concentration/{group}": (concentration(alphas[group]) * alphas.mask(group))
+            .sum(dim=1)
+            .mean()
+            .item()
+            for group in alphas.groups
+        }
+        return {"kl": Divergence(1.0)(alphas, progress).item(), **totals}
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Term: weight * the sum over all edges of KL(Dir(c) || Dir(1))."""
+
+    weight: float
+
+    def __call__(self, alphas: Alphas, progress: Progress) -> Tensor:
+        """Return the term, a scalar."""
+        of_groups = [
+            divergence_from_flat(concentration(alphas[group]), alphas.mask(group)).sum()
+            for group in alphas.groups
+        ]
+        return self.weight * torch.stack(of_groups).sum()

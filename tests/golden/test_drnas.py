@@ -1,0 +1,134 @@
+"""DrNAS against the numbers of its authors' code, in float64."""
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from nas.runtime.complexity import count_parameters
+from nas.search.dirichlet import concentration, divergence_from_flat, mean
+from nas.search.methods.drnas import Divergence, DrNas
+from nas.space import load_space
+from nas.supernet import Alphas, Supernet
+from tests.golden import fill
+from tests.golden.test_darts import close, genotype_of
+from tests.golden.test_methods import (
+    GOLDEN,
+    GROUPS,
+    MEASURING,
+    batches,
+    filled_alphas,
+    filled_net,
+)
+
+FORMATS = [
+    pytest.param(torch.contiguous_format, True, id="contiguous"),
+    pytest.param(torch.channels_last, True, id="channels_last", marks=pytest.mark.slow),
+    pytest.param(torch.contiguous_format, False, id="edge_by_edge", marks=pytest.mark.slow),
+]
+CASE = GOLDEN["drnas"]["supernet"][0]
+OF_201 = GOLDEN["drnas_nas_bench_201"]["dirichlet"]
+
+
+@pytest.fixture(scope="module")
+def space():
+    return load_space("darts_no_none")
+
+
+def given_sample(shape, seed):
+    """Return W by the rule of the file."""
+    v = fill.hashed(shape, seed) + 0.6
+    return v / v.sum(dim=1, keepdim=True)
+
+
+def noise_of(case):
+    return {group: given_sample((14, 7), case["sample"][group]) for group in GROUPS}
+
+
+@torch.no_grad()
+def alphas_by_phase(space, phase):
+    """Fill alphas by the phase rule, times 2."""
+    alphas = Alphas(space).double()
+    edge = torch.arange(1, 15, dtype=torch.float64)
+    primitive = torch.arange(1, 8, dtype=torch.float64)
+    angle = 12.9898 * edge[:, None] + 78.233 * primitive + phase
+    for group, wave in (("normal", torch.sin), ("reduce", torch.cos)):
+        alphas[group].copy_(2 * wave(angle))
+    return alphas
+
+
+@pytest.mark.parametrize(("memory_format", "by_source"), FORMATS)
+def test_supernet(space, memory_format, by_source):
+    """Logits, loss, gradients of weights and draws, and through the draws of the alphas agree."""
+    method = DrNas(channel_fraction=CASE["k"])
+    assert space.primitives == tuple(CASE["primitives"])
+    net = filled_net(method, space, CASE, memory_format, by_source)
+    alphas = filled_alphas(method, space, CASE)
+    assert count_parameters(net) == CASE["num_weight_parameters"]
+    images, targets = next(batches(CASE, memory_format))
+    weights = method.arch_weights(alphas, MEASURING, noise_of(CASE))
+    for of_group in weights.values():
+        of_group.ops.retain_grad()
+    logits = net(images, weights)
+    loss = cross_entropy(logits, targets)
+    close(logits, CASE["logits"])
+    close(loss, CASE["loss"])
+    close(loss + Divergence(1e-3)(alphas, MEASURING), CASE["loss_plus_kl"])
+    loss.backward()
+    sizes = sum(w.grad.abs().sum() for w in net.parameters() if w.grad is not None)
+    close(sizes, CASE["sum_abs_grad_network_weights"])
+    for group in GROUPS:
+        close(weights[group].ops, noise_of(CASE)[group].tolist())
+        close(weights[group].ops.grad, CASE[f"grad_weights_{group}"])
+        close(alphas[group].grad, CASE[f"grad_alpha_{group}_pathwise"])
+
+
+@pytest.mark.parametrize("case", GOLDEN["drnas"]["kl"])
+def test_divergence(space, case):
+    """Concentrations, means, the divergence and its gradient agree."""
+    alphas = filled_alphas(DrNas(), space, case)
+    term = Divergence(case["scale"])(alphas, MEASURING)
+    close(term, case["kl_times_scale"])
+    term.backward()
+    for group in GROUPS:
+        c = concentration(alphas[group])
+        close(c, case[f"concentration_{group}"])
+        close(mean(c, alphas.mask(group)), case[f"mean_{group}"])
+        close(alphas[group].grad, case[f"grad_alpha_{group}"])
+
+
+@pytest.mark.parametrize("case", OF_201, ids=lambda c: c["k"])
+def test_divergence_of_nas_bench_201(case):
+    """The divergence of one matrix for all cells, with `none`, and its gradient agree."""
+    p, q, r = case["alphas"]["normal"]
+    edge, primitive = torch.arange(6).double(), torch.arange(5).double()
+    alpha = torch.sin(p * edge[:, None] + q * primitive + r) * case["alphas"]["amplitude"]
+    alpha.requires_grad_()
+    term = 1e-3 * divergence_from_flat(concentration(alpha), torch.ones(6, 5).bool()).sum()
+    close(term, case["kl_times_scale"])
+    (gradient,) = torch.autograd.grad(term, alpha)
+    close(gradient, case["kl_grad_alpha"])
+
+
+@pytest.mark.parametrize("case", GOLDEN["drnas"]["decode"], ids=lambda c: c["phase"])
+def test_decode(space, case):
+    """The code ranks edges by softmax(alpha), the paper by the mean; they may keep other edges."""
+    alphas = alphas_by_phase(space, case["phase"])
+    by_softmax = DrNas().decode(alphas, space, MEASURING)
+    by_mean = DrNas(rank="mean").decode(alphas, space, MEASURING)
+    assert by_softmax == genotype_of(case["genotype_code"])
+    expected = {**case["genotype_code"], **case["genotype_by_dirichlet_mean"]}
+    assert by_mean == genotype_of(expected)
+    assert (by_mean != by_softmax) == case["mean_differs"]
+
+
+@pytest.mark.slow
+def test_size_of_the_published_search_network(space):
+    case = GOLDEN["drnas"]["published_search_network"]
+    with torch.device("meta"):
+        net = Supernet(
+            space,
+            init_channels=case["init_channels"],
+            num_cells=case["num_cells"],
+            build_edge=DrNas(channel_fraction=6).build_edge,
+        )
+    assert count_parameters(net) == case["num_weight_parameters_k6"]
