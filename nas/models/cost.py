@@ -132,7 +132,7 @@ def count_costs(
     return CostTable(space, whole - table.of(cells), table.cells)
 
 
-@lru_cache(maxsize=8)  # a genotype often stays for many epochs
+@lru_cache(maxsize=256)  # a genotype often stays for many epochs, or comes again
 def evaluation_cost(
     genotype: Genotype,
     image_shape: tuple[int, int, int],

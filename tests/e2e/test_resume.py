@@ -14,12 +14,13 @@ from nas.search.searcher import Searcher
 from tests.e2e.runs import STEPS, flags, search
 
 
-@pytest.fixture(scope="module", params=["first_order", "second_order"])
+@pytest.fixture(scope="module")
 def whole(request, tmp_path_factory):
-    """A run that was never stopped, and its order."""
+    """A run that was never stopped, and its order: the first, where a test names no other."""
+    order = getattr(request, "param", "first_order")
     out = tmp_path_factory.mktemp("whole") / "run"
-    assert search(out, architect=request.param) == 0
-    return out, request.param
+    assert search(out, architect=order) == 0
+    return out, order
 
 
 def stop_at_check(monkeypatch, number):
@@ -48,7 +49,26 @@ def assert_same(a, b):
 
 
 # An epoch looks for a signal after each of its 3 steps and 3 measuring batches, and at its end.
-@pytest.mark.parametrize("number", [2, STEPS, STEPS + 2, 2 * STEPS + 1, 2 * STEPS + 3])
+# The contract of the search methods has one such test for each of them.
+IN_A_STEP, AT_ITS_END, MEASURING = 2, 2 * STEPS + 1, STEPS + 2
+OTHERS = [
+    ("first_order", STEPS),
+    ("first_order", 2 * STEPS + 3),
+    *(("second_order", number) for number in (STEPS, MEASURING, AT_ITS_END, 2 * STEPS + 3)),
+]
+
+
+@pytest.mark.parametrize(
+    ("whole", "number"),
+    [
+        ("first_order", IN_A_STEP),
+        ("first_order", MEASURING),
+        ("first_order", AT_ITS_END),
+        ("second_order", IN_A_STEP),
+        *(pytest.param(*other, marks=pytest.mark.slow) for other in OTHERS),
+    ],
+    indirect=["whole"],
+)
 def test_resumed_equals_never_stopped(whole, tmp_path, monkeypatch, capsys, number):
     """Stopped inside an epoch, while measuring, at its end, in the next one: the same bytes."""
     reference, architect = whole

@@ -94,14 +94,11 @@ def test_first_order_architect(setup):
     ],
 )
 class TestSecondOrder:
-    # In channels_last a double backward takes ten times as long.
-    slow_in_channels_last = pytest.mark.parametrize(
+    @pytest.mark.parametrize(
         "setup",
         [pytest.param("channels_last", marks=pytest.mark.slow), "contiguous"],
         indirect=True,
     )
-
-    @slow_in_channels_last
     def test_finite_difference(self, setup, key, buffer_scale):
         """The step of the paper, 0.01 / ||v||, gives the reference's gradient."""
         gradient = architect(setup, "second_order", buffer_scale)
@@ -109,7 +106,7 @@ class TestSecondOrder:
         close(gradient.normal, SUPERNET[key]["finite_difference"]["normal"])
         close(gradient.reduce, SUPERNET[key]["finite_difference"]["reduce"])
 
-    @slow_in_channels_last
+    @pytest.mark.slow
     def test_exact_and_small_step(self, setup, key, buffer_scale):
         """Double backward gives the golden exact gradient, and a step of 1e-7 agrees with it."""
         exact = architect(setup, "second_order_exact", buffer_scale)
@@ -121,7 +118,7 @@ class TestSecondOrder:
         torch.testing.assert_close(small.reduce, exact.reduce, rtol=0, atol=1e-7)
         close(small.normal, SUPERNET[key]["finite_difference_r1e-7"]["normal"], 0, 1e-7)
 
-    @slow_in_channels_last
+    @pytest.mark.slow
     def test_correction_is_not_negligible(self, setup, key, buffer_scale, monkeypatch):
         """The Hessian term is far above every tolerance used here, so these tests can fail."""
         monkeypatch.setattr(Architect, "_correction_scale", lambda self: 0.0)

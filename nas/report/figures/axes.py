@@ -31,6 +31,28 @@ def spaced_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=130, layout=layout)
 
 
+def panel_figure(width: float, columns: int, count: int, title: str) -> tuple[Figure, list[Axes]]:
+    """Return a figure, its width in inches, with a title and panels row by row.
+
+    Margins are fixed: a layout engine takes longer than all the drawing.
+    """
+    rows = -(-count // columns)
+    height = 3.5 * rows
+    figure = Figure(figsize=(width, height), dpi=130)
+    figure.suptitle(title, fontsize=14, y=1 - 0.15 / height, parse_math=False)
+    edge, gap = 0.95, 1.6  # inches, with room for the labels of an axis on either side
+    between = height - 0.55 - 0.8
+    figure.subplots_adjust(
+        left=edge / width,
+        right=1 - edge / width,
+        bottom=0.55 / height,
+        top=1 - 0.8 / height,
+        wspace=gap * columns / (width - 2 * edge - gap * (columns - 1)),
+        hspace=0.9 * rows / (between - 0.9 * (rows - 1)),
+    )
+    return figure, [figure.add_subplot(rows, columns, 1 + place) for place in range(count)]
+
+
 def plot_epochs(
     axes: Axes,
     epochs: Sequence[int],

@@ -14,9 +14,9 @@ from nas.report.figures.axes import (
     from_zero,
     label_panel,
     measures_of,
+    panel_figure,
     plot_epochs,
     plot_measures,
-    spaced_figure,
 )
 from nas.report.figures.style import FIRST, REFERENCE, SECOND, THIRD
 from nas.space import CELL_TYPES, SearchSpace
@@ -35,11 +35,8 @@ def curves_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> F
         the panel of the size.
     """
     measures = measures_of(records)
-    num_rows = 2 + -(-len(measures) // 3)
-    figure = spaced_figure(13, 3.5 * num_rows)
     title = f"search in the space {printable(space.name, 60)}: {count_epochs(len(records))}"
-    figure.suptitle(title, fontsize=14, parse_math=False)
-    panels = [figure.add_subplot(num_rows, 3, 1 + place) for place in range(6 + len(measures))]
+    figure, panels = panel_figure(13, 3, 6 + len(measures), title)
     loss, accuracy, entropy, skips, size, rate, *others = panels
     epochs = [record["epoch"] for record in records]
 

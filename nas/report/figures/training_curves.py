@@ -11,10 +11,10 @@ from nas.report.figures.axes import (
     from_zero,
     label_panel,
     measures_of,
+    panel_figure,
     plot_epochs,
     plot_key,
     plot_measures,
-    spaced_figure,
 )
 from nas.report.figures.style import FIRST, SECOND, THIRD
 
@@ -35,11 +35,8 @@ def training_figure(records: Sequence[Mapping[str, Any]], model: str) -> Figure:
         epoch after which its split was measured.
     """
     measures = measures_of(records)
-    num_rows = 2 + -(-len(measures) // 2)
-    figure = spaced_figure(11, 3.5 * num_rows)
     title = f"training of {printable(model, 60)}: {count_epochs(len(records))}"
-    figure.suptitle(title, fontsize=14, parse_math=False)
-    panels = [figure.add_subplot(num_rows, 2, 1 + place) for place in range(4 + len(measures))]
+    figure, panels = panel_figure(11, 2, 4 + len(measures), title)
     loss, top1, top5, rate, *others = panels
     plot_measures(others, records, measures)
     for axes, what, name, unit in (
