@@ -226,22 +226,27 @@ class Searcher(EpochLoop):
             config.learning_rate, config.learning_rate_min, progress
         )
 
-    def alpha_step(self, train_batch: Batch, watch: Sequence[str] = ()) -> dict[str, Tensor]:
+    def alpha_step(
+        self,
+        train_batch: Batch,
+        watch: Sequence[str] = (),
+        arch_weights: Callable[[], ArchWeights] | None = None,
+    ) -> dict[str, Tensor]:
         """Take one step of the alphas, on the next validation batch.
 
         Args:
             train_batch: The batch of the step; the second order needs it.
             watch: Names of network weights; first order only.
+            arch_weights: Returns those in place of a draw, with a graph; called in every pass.
 
         Returns:
             The gradients of the validation loss by the watched weights, by name.
         """
         val_batch = self.next_batch(self._val_batches)
-        noise, progress = self._draw(), self.progress
         gradient = self.architect.step(
             val_batch,
             train_batch,
-            arch_weights=lambda: self.method.arch_weights(self.alphas, progress, noise),
+            arch_weights=arch_weights or self._arch_weights(),
             term=self._term if self.terms else None,
             watch=watch,
         )
@@ -260,14 +265,13 @@ class Searcher(EpochLoop):
 
         Args:
             train_batch: Images and targets.
-            arch_weights: In place of those of the method, for a method that perturbs them; without
-                a graph.
+            arch_weights: In place of those of a draw of the method; without a graph.
 
         Returns:
             Whether the step was taken: one with numbers that are not finite may be left out.
         """
         if arch_weights is None:
-            arch_weights = self._leaves(self._arch_weights())
+            arch_weights = self._leaves(self._arch_weights()())
         restore_buffers = self.guard.remember_buffers(self.net)
         self.weight_optimizer.zero_grad()
         passes, shares = [], []
@@ -300,7 +304,7 @@ class Searcher(EpochLoop):
             train_batch: Images and targets.
             alpha_grad_clip: Largest norm of the gradient of the alphas.
         """
-        arch_weights = self._arch_weights()
+        arch_weights = self._arch_weights()()
         leaves = self._leaves(arch_weights)
         for weights in leaves.values():
             weights.ops.requires_grad_()
@@ -319,14 +323,17 @@ class Searcher(EpochLoop):
             self.alpha_optimizer.step()
         self.alpha_optimizer.zero_grad()
 
-    def _arch_weights(self) -> ArchWeights:
-        return self.method.arch_weights(self.alphas, self.progress, self._draw())
+    def _arch_weights(self) -> Callable[[], ArchWeights]:
+        """Draw once, and return what turns the alphas into weights."""
+        noise, progress = self.draw(), self.progress
+        return lambda: self.method.arch_weights(self.alphas, progress, noise)
 
     @staticmethod
     def _leaves(arch_weights: ArchWeights) -> dict[str, EdgeWeights]:
         return {group: weights.detach() for group, weights in arch_weights.items()}
 
-    def _draw(self) -> Noise | None:
+    def draw(self) -> Noise | None:
+        """Draw the noise of a step from the generator of the method."""
         return self.method.draw(self.alphas, self.progress, self.generator)
 
     def _term(self) -> Tensor:
@@ -338,10 +345,7 @@ class Searcher(EpochLoop):
 
     @torch.no_grad()
     def _measure(self) -> Meter:
-        """Measure on the half that updates alpha, with running statistics, as the reference.
-
-        Those of the first rank, where there are several.
-        """
+        """Measure on the half that updates alpha, with the running statistics of the first rank."""
         self.ranks.broadcast_(self.net.buffers())
         self.net.eval()
         meter = Meter(self.device)

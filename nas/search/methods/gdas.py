@@ -7,7 +7,7 @@
     tau     = tau_max - (tau_max - tau_min) * epoch / (epochs - 1)
 
 So d loss/d alpha_k = <d loss/d edge, op_i(x)> * p_i * (1[k = i] - p_k) / tau. The weights move
-first, then the alphas, each with a separate draw.
+first, then the alphas, each with a separate draw of the same alphas.
 
 With `sampler=reinmax` the draw is the same and its gradient is that of ReinMax, G = d loss/d h:
 
@@ -25,7 +25,7 @@ Deviation: the code clips the gradients of weights and alphas together; here the
 are not clipped, as in DARTS. Its SGD is Nesterov's; ours is not.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -45,6 +45,9 @@ from nas.space import SearchSpace
 from nas.supernet import Alphas, ArchWeights, EdgeWeights
 
 SAMPLERS = ("gumbel", "reinmax")
+
+Chosen = Mapping[str, tuple[int, ...]]
+"""The column of the drawn operator of each edge, by group."""
 
 
 @register_method("gdas", source="GDAS (arXiv:1910.04465), Sec. 3")
@@ -98,21 +101,46 @@ class Gdas(Method):
 
     def arch_weights(self, alphas: Alphas, progress: Progress, noise: Noise | None) -> ArchWeights:
         """Return one-hot weights with the gradient of p, and which operators they choose."""
+        p = self.p(alphas, progress, noise)
+        return self.one_hots(alphas, progress, noise, to_host([p])[0])
+
+    def p(self, alphas: Alphas, progress: Progress, noise: Noise | None) -> dict[str, Tensor]:
+        """Return p of each group, (E, P); without noise softmax(alpha)."""
         if noise is None:
-            return one_hots({group: alphas.softmax(group) for group in alphas.groups})
+            return {group: alphas.softmax(group) for group in alphas.groups}
         tau = self.tau(progress)
-        p = {
+        return {
             group: gumbel_softmax(alphas.logits_of(group), noise[group], tau)
             for group in alphas.groups
         }
-        if self.sampler == "gumbel":
-            return one_hots(p)
-        return one_hots(p, lambda group, hard: reinmax(alphas.logits_of(group), hard, tau))
+
+    def one_hots(
+        self, alphas: Alphas, progress: Progress, noise: Noise | None, chosen: Chosen
+    ) -> ArchWeights:
+        """Return the weights of a draw whose operators are on the host already."""
+        weights = {}
+        for group, p in self.p(alphas, progress, noise).items():
+            through = None
+            if noise is not None and self.sampler == "reinmax":
+                through = reinmax(alphas.logits_of(group), hard_of(p), self.tau(progress))
+            weights[group] = one_hot(p, through, chosen[group])
+        return weights
 
     def step(self, searcher: Searcher, train_batch: Batch) -> None:
-        """Move the weights first, then the alphas."""
-        searcher.weight_step(train_batch)
-        searcher.alpha_step(train_batch)
+        """Move the weights first, then the alphas, each with its draw.
+
+        Both draws are of the same alphas, so their operators go to the host together.
+        """
+        alphas, progress = searcher.alphas, searcher.progress
+        noises = [searcher.draw(), searcher.draw()]
+        with torch.no_grad():
+            chosen = to_host([self.p(alphas, progress, noise) for noise in noises])
+            for_weights = self.one_hots(alphas, progress, noises[0], chosen[0])
+        searcher.weight_step(train_batch, for_weights)
+        searcher.alpha_step(
+            train_batch,
+            arch_weights=lambda: self.one_hots(alphas, progress, noises[1], chosen[1]),
+        )
 
     def decode(self, alphas: Alphas, space: SearchSpace, progress: Progress) -> Genotype:
         """Keep the two strongest (operator, input) pairs of each node."""
@@ -128,25 +156,33 @@ class Gdas(Method):
         return {"tau": self.tau(progress)}
 
 
-def one_hot(p: Tensor) -> EdgeWeights:
-    """Return onehot(argmax p) with the gradient of p; p is (E, P)."""
-    return one_hots({"": p})[""]
-
-
-def one_hots(
-    p: Mapping[str, Tensor], through: Callable[[str, Tensor], Tensor] | None = None
-) -> dict[str, EdgeWeights]:
-    """Return onehot(argmax p) of each group; all indices go to the host in one transfer.
+def to_host(draws: Sequence[Mapping[str, Tensor]]) -> list[Chosen]:
+    """Return argmax p of every edge; the indices of all draws and groups are one transfer.
 
     Args:
-        p: By group, (E, P).
-        through: From a group and its one-hot choice to the tensor whose gradient it gets; None
-            is p.
+        draws: For each draw p by group, (E, P).
     """
-    indices = torch.stack([rows.argmax(dim=1) for rows in p.values()])
-    weights = {}
-    for (group, rows), index, chosen in zip(p.items(), indices, indices.tolist(), strict=True):
-        hard = torch.zeros_like(rows).scatter_(1, index[:, None], 1.0)
-        soft = rows if through is None else through(group, hard)
-        weights[group] = EdgeWeights(hard - soft.detach() + soft, chosen=tuple(chosen))
-    return weights
+    indices = torch.stack([p.argmax(dim=1) for draw in draws for p in draw.values()])
+    rows = iter(indices.tolist())
+    return [{group: tuple(next(rows)) for group in draw} for draw in draws]
+
+
+def one_hot(
+    p: Tensor, through: Tensor | None = None, chosen: tuple[int, ...] | None = None
+) -> EdgeWeights:
+    """Return onehot(argmax p) with the gradient of another tensor.
+
+    Args:
+        p: (E, P).
+        through: What gets the gradient, (E, P); None is p.
+        chosen: argmax p on the host; None moves it there.
+    """
+    soft = p if through is None else through
+    if chosen is None:
+        chosen = to_host([{"": p}])[0][""]
+    return EdgeWeights(hard_of(p) - soft.detach() + soft, chosen=chosen)
+
+
+def hard_of(p: Tensor) -> Tensor:
+    """Return onehot(argmax p), (E, P), without a gradient."""
+    return torch.zeros_like(p).scatter_(1, p.argmax(dim=1, keepdim=True), 1.0)
