@@ -45,6 +45,9 @@ BUILT_IN: dict[str, Primitive] = {
         Primitive("dil_conv_5x5", "dil conv 5x5", "dilated conv"),
         Primitive("conv_7x1_1x7", "conv 1x7 7x1", "conv"),
         Primitive("conv_3x3", "conv 3x3", "conv"),
+        Primitive("nor_conv_1x1", "conv 1x1", "conv"),
+        Primitive("nor_conv_3x3", "conv 3x3", "conv"),
+        Primitive("plain_avg_pool_3x3", "avg pool 3x3", "pooling"),
         Primitive("inverted_residual_3x3", "inverted residual 3x3", "inverted residual"),
         Primitive("sandglass_3x3", "sandglass 3x3", "sandglass"),
     )

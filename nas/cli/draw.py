@@ -1,4 +1,4 @@
-"""`nas draw`: the two cells of a genotype as pictures."""
+"""`nas draw`: the cells of a genotype as pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from nas.genotype import load_genotype
 
 @dataclass(frozen=True)
 class DrawSettings:
-    """Draw the normal and the reduction cell of a genotype."""
+    """Draw the cells of a genotype, each in one picture."""
 
     genotype: str = setting(is_path=True)
     """A published name (DARTS_V2), a genotype.json, a run directory, or text."""

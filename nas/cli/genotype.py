@@ -25,7 +25,7 @@ class GenotypeSettings:
     forms that are read."""
     form: Literal["darts", "pt.darts", "json"] = "darts"
     """darts: the text of quark0/darts; pt.darts: the text of khanrc/pt.darts, one list per node;
-    json: genotype.json."""
+    json: genotype.json. A cell of NAS-Bench-201 has one text, its string."""
     out: str | None = setting(None, is_path=True)
     """Write to this new file instead of printing."""
 

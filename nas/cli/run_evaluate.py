@@ -28,6 +28,7 @@ from nas.records import Evaluation
 from nas.runtime.compute import select_compute
 from nas.runtime.evaluation import evaluate
 from nas.runtime.run_directory import RunDirectory
+from nas.space import DEFAULT_FAMILY
 from nas.train.data import Images, eval_loader, load_split
 
 _MAY_DIFFER = {
@@ -68,10 +69,11 @@ def run_evaluate(given: Arguments[AugmentConfig]) -> int:
     try:
         state, where = read_described(path)
     except CheckpointError:
-        config = resolved(given.make())
+        config = given.make()
         if (config.model is None and config.genotype is None) or not path.is_file():
             raise
-        images, net, where, epoch = *_published(config, path), str(path), None
+        images, net, config = _published(config, path)
+        where, epoch = str(path), None
     else:
         images, net, config = _ours(state, given, where)
         # A checkpoint of a run counts the finished epochs, best.pt names its own.
@@ -129,13 +131,14 @@ def _ours(
     return images, net, config
 
 
-def _published(config: AugmentConfig, path: Path) -> tuple[Images, nn.Module]:
-    """Return test images and the network of the settings, with the weights of the file."""
+def _published(config: AugmentConfig, path: Path) -> tuple[Images, nn.Module, AugmentConfig]:
+    """Return test images, the network of the settings with the file's weights, and settings."""
     genotype = choose_genotype(config)
+    config = resolved(config, DEFAULT_FAMILY if genotype is None else genotype.family)
     images = load_split(config, "test")
     net = build_from(genotype, network_settings(genotype, config, images.info))
     load_weights(net, path, ema=config.ema_weights)
-    return images, net
+    return images, net, config
 
 
 def _settings(

@@ -29,11 +29,12 @@ def _finish(result: SearchResult) -> None:
 
 
 def format_cells(genotype: Genotype) -> str:
-    """Write the two cells in lines a person can read."""
+    """Write the cells in lines a person can read."""
+    kind = genotype.kind
     lines = []
-    for cell_type in ("normal", "reduce"):
-        lines.append(f"{cell_type} cell")
-        for target, node in enumerate(getattr(genotype, cell_type), start=2):
+    for cell_type in kind.cell_types:
+        lines.append(f"{cell_type} cell" if len(kind.cell_types) > 1 else genotype.to_text())
+        for target, node in enumerate(getattr(genotype, cell_type), start=kind.num_inputs):
             inputs = ", ".join(f"{name} from {source}" for name, source in node)
             lines.append(f"  node {target}: {inputs}")
     return "\n".join(lines)

@@ -14,6 +14,7 @@ from nas.config.network_size import NETWORK_SIZES
 from nas.config.old_keys import REMOVED, Removed
 from nas.config.run import RunConfig
 from nas.errors import ConfigError
+from nas.space import DEFAULT_FAMILY, get_family
 
 _OF_GENOTYPES = (
     "space",
@@ -23,7 +24,6 @@ _OF_GENOTYPES = (
     "auxiliary_weight",
     "drop_path_prob",
 )
-_GENOTYPE_DEFAULTS = {"auxiliary_weight": 0.4, "drop_path_prob": 0.2}
 _STEM_DEFAULTS = {stem: size._asdict() for stem, size in NETWORK_SIZES.items()}
 
 
@@ -52,15 +52,17 @@ class AugmentConfig(EvaluateConfig, RunConfig):
     """First layers: cifar keeps the resolution, imagenet divides it by 8 before the first cell.
     Null is cifar."""
     init_channels: int | None = setting(None, minimum=2, maximum=4096, group="network")
-    """Channels of the nodes in the first cell; null is 36, or 48 with the imagenet stem."""
-    num_cells: int | None = setting(None, minimum=3, maximum=200, group="network")
+    """Channels of the nodes in the first cell; null is 36, or 48 with the imagenet stem, or 16 for
+    a cell of NAS-Bench-201."""
+    num_cells: int | None = setting(None, minimum=1, maximum=200, group="network")
     """Cells of the network, two of which are reduction cells; null is 20, or 14 with the imagenet
-    stem."""
+    stem. For a cell of NAS-Bench-201 it is the cells of each of the three stages; null is 5."""
     auxiliary_weight: float | None = setting(None, minimum=0, group="regularization")
-    """Weight of the auxiliary head's loss; 0 builds no head; null is 0.4."""
+    """Weight of the auxiliary head's loss; 0 builds no head; null is 0.4, or 0 for a cell of
+    NAS-Bench-201."""
     drop_path_prob: float | None = setting(None, minimum=0, below=1, group="regularization")
-    """Final drop-path probability, increased linearly from 0 over training; null is 0.2. Networks
-    by name have a constant one instead."""
+    """Final drop-path probability, increased linearly from 0 over training; null is 0.2, or 0 for a
+    cell of NAS-Bench-201. Networks by name have a constant one instead."""
 
     epochs: int = setting(600, minimum=1, group="budget")
     """Passes over the training images."""
@@ -180,8 +182,12 @@ class AugmentConfig(EvaluateConfig, RunConfig):
             raise ConfigError("`nesterov` needs `optimizer` sgd and a `momentum` above 0")
 
 
-def resolved(config: AugmentConfig) -> AugmentConfig:
+def resolved(config: AugmentConfig, family: str = DEFAULT_FAMILY) -> AugmentConfig:
     """Replace null by the default for the network and dataset of the other settings.
+
+    Args:
+        config: The settings.
+        family: The family of the genotype, if there is one.
 
     Source: DARTS (arXiv:1806.09055), Sec. 3.1 (CIFAR-10) and 3.3 (ImageNet).
     """
@@ -192,6 +198,7 @@ def resolved(config: AugmentConfig) -> AugmentConfig:
         values["workers"] = 4
     if config.model is None:
         stem = config.stem or "cifar"
-        values |= {"stem": stem, **_STEM_DEFAULTS[stem], **_GENOTYPE_DEFAULTS}
+        values |= {"stem": stem, **_STEM_DEFAULTS[stem]}
+        values |= get_family(family).network_settings
     missing = {name: value for name, value in values.items() if getattr(config, name) is None}
     return dataclasses.replace(config, **missing)

@@ -55,8 +55,9 @@ class SearchConfig(ComputeConfig, RunConfig):
     """Images per weight step and per alpha step, over all processes."""
     init_channels: int = setting(16, minimum=2, maximum=4096, group="budget")
     """Channels of the nodes in the first cell."""
-    num_cells: int = setting(8, minimum=3, maximum=200, group="budget")
-    """Cells of the supernet, two of which are reduction cells."""
+    num_cells: int = setting(8, minimum=1, maximum=200, group="budget")
+    """Cells of the supernet, two of which are reduction cells; in a space of the family nasbench201
+    the cells of each of the three stages."""
     seed: int = setting(0, minimum=0, maximum=2**31 - 1, group="budget")
     """Seed of the weights, the alphas, the split and the order of the images."""
 

@@ -3,19 +3,18 @@
 from typing import Any
 
 from nas.errors import GenotypeError, shown
-from nas.space import NUM_INPUTS
 from nas.space.files import MAX_NUM_NODES, NAME_PATTERN
 
 MAX_PAIRS = 64
 """Entries of one node; DARTS has two."""
 
 
-def check_nodes(nodes: Any, where: str) -> tuple[tuple[tuple[str, int], ...], ...]:
+def check_nodes(nodes: Any, where: str, num_inputs: int) -> tuple[tuple[tuple[str, int], ...], ...]:
     """Return the nodes of a cell as tuples, or raise GenotypeError saying what is wrong."""
     if not isinstance(nodes, list | tuple) or not 1 <= len(nodes) <= MAX_NUM_NODES:
         raise GenotypeError(f"{where}: expected a list of 1 to {MAX_NUM_NODES} nodes")
     checked = []
-    for target, node in enumerate(nodes, start=NUM_INPUTS):
+    for target, node in enumerate(nodes, start=num_inputs):
         if not isinstance(node, list | tuple) or not node:
             raise GenotypeError(
                 f"{where}: node {target}: expected (primitive, source) pairs, found {shown(node)}"
@@ -28,9 +27,28 @@ def check_nodes(nodes: Any, where: str) -> tuple[tuple[tuple[str, int], ...], ..
     return tuple(checked)
 
 
-def check_concat(concat: Any, num_nodes: int, where: str) -> tuple[int, ...]:
-    """Return the indices of the concatenated nodes as a tuple, or raise GenotypeError."""
-    limit = NUM_INPUTS + num_nodes
+def check_complete(
+    nodes: tuple[tuple[tuple[str, int], ...], ...], where: str, num_inputs: int
+) -> None:
+    """Raise GenotypeError where a node does not read every earlier node once, in order."""
+    for target, node in enumerate(nodes, start=num_inputs):
+        sources = [source for _, source in node]
+        if sources != list(range(target)):
+            raise GenotypeError(
+                f"{where}: node {target}: expected an operator from each of the nodes "
+                f"{', '.join(map(str, range(target)))}, in this order, found "
+                f"{', '.join(map(str, sources))}"
+            )
+
+
+def check_concat(concat: Any, limit: int, where: str) -> tuple[int, ...]:
+    """Return the indices of the concatenated nodes as a tuple, or raise GenotypeError.
+
+    Args:
+        concat: What was read.
+        limit: The number of nodes, the inputs included.
+        where: Its name, for messages.
+    """
     if not isinstance(concat, list | tuple) or not concat:
         raise GenotypeError(f"{where}: expected a list of nodes, found {shown(concat)}")
     for node in concat:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from nas.errors import GenotypeError, close_matches, shown
+from nas.genotype.arch_string import is_arch_string
 from nas.genotype.record import MAX_BYTES, Genotype
 from nas.strict_yaml import is_directory, is_file, read_text
 
@@ -22,7 +23,8 @@ def load_genotype(text: str | Path) -> Genotype:
 
     Args:
         text: A published name ("DARTS_V2"), the path of a genotype.json or of a text file, a run
-            directory, FILE:NAME for one of several in a file, or the text or JSON itself.
+            directory, FILE:NAME for one of several in a file, or the text or JSON itself, also the
+            string of NAS-Bench-201 ("|nor_conv_3x3~0|+...").
 
     Raises:
         GenotypeError: The name or file does not exist, or it does not hold a genotype.
@@ -41,7 +43,7 @@ def load_genotype(text: str | Path) -> Genotype:
             )
     if is_file(path):
         return _parse(read_text(path, GenotypeError, MAX_BYTES), str(path))
-    if text[:1] in ("{", "[") or re.search(r"\bGenotype\s*\(", text):
+    if is_arch_string(text) or text[:1] in ("{", "[") or re.search(r"\bGenotype\s*\(", text):
         return _parse(text, "genotype")
     file, _, name = text.rpartition(":")
     if file and is_file(Path(file)):

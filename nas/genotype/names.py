@@ -35,7 +35,6 @@ OTHER_NAMES: dict[str, str] = {
     "dil_sepc_3x3": "dil_conv_3x3",
     "dil_sepc_5x5": "dil_conv_5x5",
     "conv_1x7_7x1": "conv_7x1_1x7",
-    "nor_conv_3x3": "conv_3x3",
 }
 """The name here for each name elsewhere, both in lower case and with underscores."""
 

@@ -1,7 +1,8 @@
 """The genotype: the one file between a search and everything after it (no torch).
 
-A genotype is a discrete cell pair: for each intermediate node the primitives that feed it and the
-nodes they read, and which nodes are concatenated as the cell's output. The record may also carry
+A genotype is a set of discrete cells, in the DARTS family a pair: for each intermediate node the
+primitives that feed it and the nodes they read, and which nodes are concatenated as the cell's
+output. The record may also carry
 what training and a diagram must not guess: descriptions of its operators, the space it was found
 in, and the search that found it.
 
@@ -15,9 +16,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from nas.errors import GenotypeError, close_matches, shown
-from nas.genotype.checks import check_concat, check_nodes
-from nas.space import CELL_TYPES, DEFAULT_FAMILY
+from nas.errors import GenotypeError, SearchSpaceError, close_matches, shown
+from nas.genotype.arch_string import arch_string, is_arch_string, parse_arch_string
+from nas.genotype.checks import check_complete, check_concat, check_nodes
+from nas.space import CELL_TYPES, DEFAULT_FAMILY, Family, get_family
 
 FORMAT = "sandglass-nas genotype"
 VERSION = 1
@@ -29,43 +31,67 @@ Node = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True)
 class Genotype:
-    """A normal and a reduction cell.
+    """A normal and a reduction cell; in a family with one kind of cell, a normal one.
 
-    Sources count all nodes of a cell: 0 and 1 are its inputs c_{k-2} and c_{k-1}, 2 is the first
-    intermediate node. Two genotypes are equal when their cells are; the details do not count.
+    Sources count all nodes of a cell, its inputs first: in the DARTS family 0 and 1 are c_{k-2} and
+    c_{k-1}, 2 is the first intermediate node. Two genotypes are equal when their cells are; the
+    details do not count.
     """
 
     normal: tuple[Node, ...]
-    normal_concat: tuple[int, ...]
-    """The nodes whose outputs are concatenated; DARTS: all intermediate ones."""
-    reduce: tuple[Node, ...]
-    reduce_concat: tuple[int, ...]
+    normal_concat: tuple[int, ...] = ()
+    """The nodes whose outputs are concatenated; DARTS: all intermediate ones. In a family that
+    keeps every edge it is the last node, and may be left out."""
+    reduce: tuple[Node, ...] = ()
+    reduce_concat: tuple[int, ...] = ()
     operators: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False)
     """For each primitive used: `label`, `family` and the `settings` of its operator."""
     space: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """The space it was found in: `name`, `num_nodes`, `primitives`, `plugins`."""
     search: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """The search that found it: `seed`, `commit`, `epochs`, final `alphas`, ..."""
+    family: str = DEFAULT_FAMILY
+    """The family of its space, a key of `nas.space.FAMILIES`."""
 
     def __post_init__(self) -> None:
-        for cell_type in CELL_TYPES:
-            nodes = check_nodes(getattr(self, cell_type), cell_type)
-            concat = check_concat(
-                getattr(self, f"{cell_type}_concat"), len(nodes), f"{cell_type}_concat"
-            )
+        kind = self.kind
+        for cell_type in kind.cell_types:
+            nodes = check_nodes(getattr(self, cell_type), cell_type, kind.num_inputs)
+            num_states = kind.num_inputs + len(nodes)
+            concat = getattr(self, f"{cell_type}_concat")
+            if kind.edges_per_node is None:
+                check_complete(nodes, cell_type, kind.num_inputs)
+                concat = concat or (num_states - 1,)
+            concat = check_concat(concat, num_states, f"{cell_type}_concat")
             object.__setattr__(self, cell_type, nodes)
             object.__setattr__(self, f"{cell_type}_concat", concat)
+        for cell_type in CELL_TYPES:
+            if cell_type not in kind.cell_types and getattr(self, cell_type):
+                raise GenotypeError(f"{cell_type}: family {self.family} does not have this cell")
+
+    @property
+    def kind(self) -> Family:
+        """The record of the family."""
+        try:
+            return get_family(self.family)
+        except SearchSpaceError as cause:
+            raise GenotypeError(str(cause)) from cause
+
+    def cells(self) -> dict[str, Any]:
+        """Return the fields that make two genotypes equal: `Genotype(**cells)` is this one."""
+        fields: dict[str, Any] = {}
+        if self.family != DEFAULT_FAMILY:
+            fields["family"] = self.family
+        for cell_type in self.kind.cell_types:
+            fields[cell_type] = getattr(self, cell_type)
+            fields[f"{cell_type}_concat"] = getattr(self, f"{cell_type}_concat")
+        return fields
 
     @cached_property
     def primitives(self) -> tuple[str, ...]:
         """The names it uses, each once, in order of appearance."""
         names = (name for cell in (self.normal, self.reduce) for node in cell for name, _ in node)
         return tuple(dict.fromkeys(names))
-
-    @property
-    def family(self) -> str:
-        """The family of its space, a key of `nas.space.FAMILIES`."""
-        return self.space.get("family", DEFAULT_FAMILY)
 
     def to_json(self) -> str:
         """Write the versioned JSON document of genotype.json.
@@ -76,10 +102,7 @@ class Genotype:
         document = {
             "format": FORMAT,
             "version": VERSION,
-            "normal": self.normal,
-            "normal_concat": self.normal_concat,
-            "reduce": self.reduce,
-            "reduce_concat": self.reduce_concat,
+            **self.cells(),
         }
         for key in ("operators", "space", "search"):
             if getattr(self, key):
@@ -122,8 +145,9 @@ class Genotype:
             raise GenotypeError(
                 f"{where}: version {shown(version)}; this release reads version {VERSION}"
             )
-        known = {"format", "version", "operators", "space", "search"}
-        cells = {key for kind in CELL_TYPES for key in (kind, f"{kind}_concat")}
+        known = {"format", "version", "family", "operators", "space", "search"}
+        family = document.get("family", DEFAULT_FAMILY)
+        cells = cell_keys(family, where) - {"family"}
         if missing := sorted(cells - document.keys()):
             raise GenotypeError(f"{where}: without {', '.join(missing)}")
         if unknown := sorted(document.keys() - cells - known):
@@ -142,12 +166,12 @@ class Genotype:
                 raise GenotypeError(f"{where}: operators.{name}.settings: expected an object")
         _check_space(details["space"], where)
         try:
-            return cls(**{key: document[key] for key in cells}, **details)
+            return cls(**{key: document[key] for key in cells}, **details, family=family)
         except GenotypeError as cause:
             raise GenotypeError(f"{where}: {cause}") from cause
 
     def to_text(self, *, nested: bool = False) -> str:
-        """Write the one-line form that the DARTS code prints and reads.
+        """Write the one-line form that the code of the family's paper prints and reads.
 
         Args:
             nested: Write one list a node, as khanrc/pt.darts does, instead of one flat list.
@@ -155,6 +179,8 @@ class Genotype:
         Raises:
             GenotypeError: A node has not exactly two inputs, which the flat form cannot say.
         """
+        if self.kind.edges_per_node is None:
+            return arch_string(self.normal)
         parts = []
         for cell_type in CELL_TYPES:
             nodes = getattr(self, cell_type)
@@ -184,10 +210,26 @@ class Genotype:
         """
         from nas.genotype.text import parse_text
 
+        if name is None and is_arch_string(text):
+            return cls(parse_arch_string(text, where), family="nasbench201")
         try:
             return cls(**parse_text(text, name))  # type: ignore[arg-type]  # lists, until checked
         except GenotypeError as cause:
             raise GenotypeError(f"{where}: {cause}") from cause
+
+
+def cell_keys(family: Any, where: str) -> set[str]:
+    """Return the names of the fields that `Genotype.cells` returns for a family.
+
+    Raises:
+        GenotypeError: There is no family of this name.
+    """
+    try:
+        kinds = get_family(family, f"{where}: family").cell_types
+    except SearchSpaceError as cause:
+        raise GenotypeError(str(cause)) from cause
+    keys = {key for kind in kinds for key in (kind, f"{kind}_concat")}
+    return keys if family == DEFAULT_FAMILY else {"family", *keys}
 
 
 def _check_space(space: dict[str, Any], where: str) -> None:

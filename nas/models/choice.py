@@ -47,6 +47,8 @@ def _check_space(genotype: Genotype, text: str) -> None:
     foreign = [name for name in genotype.primitives if name not in space.primitives]
     if named != space.name:
         reason = f"is from {named!r}"
+    elif genotype.family != space.family:
+        reason = f"is of the family {genotype.family}, the space of {space.family}"
     elif len(genotype.normal) != space.num_nodes:
         reason = f"has {len(genotype.normal)} nodes, the space {space.num_nodes}"
     elif foreign:

@@ -18,7 +18,7 @@ from functools import cached_property, lru_cache
 import torch
 from torch import Tensor, nn
 
-from nas.config.network_size import CIFAR_SIZE, NetworkSize
+from nas.config.network_size import CIFAR_SIZE, NetworkSize, evaluation_size
 from nas.genotype import Genotype
 from nas.operators import NUM_DECODED_EDGES, build_operator, get_operator
 from nas.operators.contract import OperatorSize, cell_sizes
@@ -137,9 +137,17 @@ def evaluation_cost(
     genotype: Genotype,
     image_shape: tuple[int, int, int],
     num_classes: int,
-    size: NetworkSize = CIFAR_SIZE,
+    size: NetworkSize | None = None,
 ) -> tuple[int, int]:
-    """Return parameters and multiply-adds of an evaluation network without auxiliary head."""
+    """Return parameters and multiply-adds of an evaluation network without auxiliary head.
+
+    Args:
+        genotype: The cells.
+        image_shape: (C, H, W) of the data set.
+        num_classes: Number of classes of the data set.
+        size: Of the network; None is `evaluation_size` of the family.
+    """
+    size = size or evaluation_size(genotype.family)
     with torch.device("meta"):
         network = get_family(genotype.family).load("network")(
             genotype,

@@ -21,10 +21,7 @@ def with_details(
         plugins: Those of the command line; the space's own are added.
     """
     return Genotype(
-        normal=genotype.normal,
-        normal_concat=genotype.normal_concat,
-        reduce=genotype.reduce,
-        reduce_concat=genotype.reduce_concat,
+        **genotype.cells(),
         operators={name: get_operator(name).description() for name in genotype.primitives},
         space={
             "name": space.name,

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import OperatorError
+from nas.layers.residual_stages import NUM_STAGES
 from nas.operators.registry import Operator, get_operator
+from nas.space import DEFAULT_FAMILY, get_family
 
 
 class OperatorSize(NamedTuple):
@@ -35,27 +37,33 @@ DEFAULT_SIZES = (OperatorSize(16, 1, 8, 8), OperatorSize(16, 2, 8, 8))
 
 
 def network_sizes(
-    image_shape: tuple[int, int, int], init_channels: int, num_cells: int, stem: str = "cifar"
+    image_shape: tuple[int, int, int],
+    init_channels: int,
+    num_cells: int,
+    stem: str = "cifar",
+    family: str = DEFAULT_FAMILY,
 ) -> list[OperatorSize]:
     """Return the sizes at which the cells of a network use their operators, each once.
 
     Args:
         image_shape: (C, H, W).
         init_channels: C of the first cell.
-        num_cells: Number of cells; those at num_cells // 3 and 2 * num_cells // 3 are reductions.
+        num_cells: Number of cells, as the family counts them.
         stem: "cifar", which keeps the resolution, or "imagenet", which halves it three times.
+        family: The family of the cells.
     """
     _, height, width = image_shape
     for _ in range(3 if stem == "imagenet" else 0):
         height, width = -(-height // 2), -(-width // 2)
-    cells = cell_sizes((image_shape[0], height, width), init_channels, num_cells)
+    sizes_of = get_family(family).load("sizes")
+    cells = sizes_of((image_shape[0], height, width), init_channels, num_cells)
     return list(dict.fromkeys(size for _, by_stride in cells for size in by_stride.values()))
 
 
 def cell_sizes(
     image_shape: tuple[int, int, int], init_channels: int, num_cells: int
 ) -> Iterator[tuple[str, dict[int, OperatorSize]]]:
-    """Yield, for each cell, its group and the sizes of its operators by stride.
+    """Yield, for each cell of a DARTS network, its group and its operators' sizes by stride.
 
     Args:
         image_shape: (C, H, W) of what the first cell reads; C has no effect.
@@ -72,6 +80,24 @@ def cell_sizes(
             yield "reduce", {2: strided, 1: OperatorSize(channels, 1, height, width)}
         else:
             yield "normal", {1: OperatorSize(channels, 1, height, width)}
+
+
+def stage_sizes(
+    image_shape: tuple[int, int, int], init_channels: int, num_cells: int
+) -> Iterator[tuple[str, dict[int, OperatorSize]]]:
+    """Yield the same for the three stages of a NAS-Bench-201 network.
+
+    Args:
+        image_shape: (C, H, W); C has no effect.
+        init_channels: C of the first stage.
+        num_cells: Cells of each stage.
+    """
+    _, height, width = image_shape
+    for stage in range(NUM_STAGES):
+        size = OperatorSize(init_channels << stage, 1, height, width)
+        for _ in range(num_cells):
+            yield "normal", {1: size}
+        height, width = -(-height // 2), -(-width // 2)
 
 
 def check_operators(names: Iterable[str], sizes: Iterable[OperatorSize], *, affine: bool) -> None:

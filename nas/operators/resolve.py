@@ -13,10 +13,15 @@ from nas.genotype import Genotype
 from nas.operators.contract import check_contract
 from nas.operators.registry import get_operator, list_operators
 from nas.registry import rollback_on_error
-from nas.space import CELL_TYPES, NUM_INPUTS, SearchSpace
+from nas.space import SearchSpace
 
 NUM_DECODED_EDGES = 2
 """Incoming edges that a decoded node keeps (DARTS, Sec. 2.2)."""
+
+
+def can_be_decoded(name: str, space: SearchSpace) -> bool:
+    """Whether a decoded cell of the space may hold a primitive."""
+    return space.kind.edges_per_node is None or not get_operator(name).is_zero
 
 
 def resolve(space: SearchSpace, plugins: Iterable[str] = ()) -> None:
@@ -29,23 +34,23 @@ def resolve(space: SearchSpace, plugins: Iterable[str] = ()) -> None:
     Raises:
         OperatorError: A plug-in does not import, registers a taken name or breaks the contract
             of an operator, or a primitive is unknown.
-        SearchSpaceError: A node has fewer than two incoming edges that can be decoded.
+        SearchSpaceError: A node has fewer incoming edges than are kept that pass something on.
     """
     load_plugins([*plugins, *space.plugins])
     for name in space.primitives:
         get_operator(name, space.origins.get(name, f"space {space.name!r}"))
-    for cell_type in CELL_TYPES:
-        on_edges = getattr(space, cell_type)
-        for target in range(NUM_INPUTS, NUM_INPUTS + space.num_nodes):
+    needed = space.kind.edges_per_node or 1
+    for cell_type, on_edges in space.groups.items():
+        for target in space.nodes:
             usable = sum(
                 any(not get_operator(name).is_zero for name in on_edges[edge])
                 for edge in space.incoming(target)
             )
-            if usable < NUM_DECODED_EDGES:
+            if usable < needed:
                 raise SearchSpaceError(
                     f"space {space.name!r}: {cell_type} cell, node {target}: {usable} of its "
                     "incoming edges have a primitive that passes something on; "
-                    f"{NUM_DECODED_EDGES} are needed"
+                    f"{needed} {'is' if needed == 1 else 'are'} needed"
                 )
 
 

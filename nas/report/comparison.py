@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nas.config.network_size import CIFAR_SIZE
 from nas.errors import ReportError
 from nas.files import write_files
 from nas.png import png_bytes
 from nas.report.figures.comparison_curves import comparison_figure
-from nas.report.html import draw_cell_svgs
+from nas.report.html import draw_cell_svgs, size_of_cells
 from nas.report.html_images import data_uri
 from nas.report.run import Run, read_run
 from nas.report.searches import GUARD_COLUMNS, guard_rows
@@ -129,10 +128,11 @@ def _notes(runs: Sequence[Run]) -> list[str]:
     kinds = {run.kind for run in runs}
     notes = []
     if "search" in kinds:
+        sizes = dict.fromkeys(str(size_of_cells(run)) for run in runs if run.kind == "search")
         notes.append(
             "A search has no test accuracy: it never reads the test images. Its val accuracy is "
             "that of the supernet, not of the cells it finds; its parameters and multiply-adds are "
-            f"those of the evaluation network with {CIFAR_SIZE}."
+            f"those of the evaluation network with {' or '.join(sizes)}."
         )
     if "training" in kinds:
         notes.append(

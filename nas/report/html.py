@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from nas.config.network_size import CIFAR_SIZE
+from nas.config.network_size import NetworkSize, evaluation_size
 from nas.errors import ReportError
 from nas.files import write_files
 from nas.png import png_bytes
@@ -23,14 +23,14 @@ from nas.report.html_images import cell_svg, data_uri
 from nas.report.run import Run, read_run
 from nas.report.summary import Facts, command_of, facts_of, model_of, repeat_command, settings_of
 from nas.report.templating import count, duration, millions, percent, render_page
-from nas.space import CELL_TYPES
+from nas.space import DEFAULT_FAMILY
 
 REPORT = "report.html"
 
 _CURVES_NOTES = {
     "search": "Losses in nats, accuracies top-1. They are those of the supernet, not "
     "of the cells it finds. The size is that of the evaluation network of the cells decoded after "
-    f"each epoch, with {CIFAR_SIZE}.",
+    "each epoch, with {size}.",
     "detection": "Losses are means over the iterations since the point before, divided by the "
     "matched priors. The mAP is that of all test images.",
     "training": "Losses in nats. The train curves are measured during the epoch, with augmentation "
@@ -100,7 +100,7 @@ def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
         "cells_note": _cells_note(run),
         "alphas": data_uri(pictures["alphas"]) if "alphas" in pictures else None,
         "curves": data_uri(pictures["curves"]) if "curves" in pictures else None,
-        "curves_note": _CURVES_NOTES[run.kind],
+        "curves_note": _CURVES_NOTES[run.kind].format(size=size_of_cells(run)),
         "evaluation": evaluation,
         "detection": run.detection,
         "precision_recall": (
@@ -111,7 +111,7 @@ def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
         "mistakes": [],
         "numbered": bool(evaluation and len(evaluation.classes) > MAX_NAMED),
         "cost": run.cost,
-        "search_size": CIFAR_SIZE,
+        "search_size": size_of_cells(run),
         "search_cost": run.metrics[-1:] if run.kind == "search" else (),
         "configuration": settings_of(run.config),
         "environment": settings_of(
@@ -127,6 +127,7 @@ def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
     if run.genotype:
         primitives = run.space.primitives if run.space else ()
         context["operators"] = count_operators(run.genotype, primitives)
+        context["cell_types"] = run.genotype.kind.cell_types
         picture = png_bytes(operators_figure(run.genotype, primitives))
         context["operators_picture"] = data_uri(picture)
     if evaluation and evaluation.confusion:
@@ -154,7 +155,7 @@ def draw_cell_svgs(run: Run) -> tuple[list[Markup], list[str]]:
     if run.space and not genotype.space:
         genotype = dataclasses.replace(genotype, space={"name": run.space.name})
     try:
-        return [cell_svg(genotype, cell_type) for cell_type in CELL_TYPES], []
+        return [cell_svg(genotype, cell_type) for cell_type in genotype.kind.cell_types], []
     except ReportError as error:  # without an engine everything else can still be shown
         return [], [f"the cells are not drawn: {error}"]
 
@@ -200,7 +201,7 @@ def _tiles(run: Run, facts: Facts) -> list[dict[str, str | None]]:
     if facts.val_accuracy is not None:
         note = "of the supernet" if run.kind == "search" else "held out of train"
         tiles.append(("val accuracy", percent(facts.val_accuracy), note))
-    of_cells = str(CIFAR_SIZE) if run.kind == "search" else None
+    of_cells = str(size_of_cells(run)) if run.kind == "search" else None
     if facts.num_parameters is not None:
         tiles.append(("parameters", millions(facts.num_parameters), of_cells))
     if facts.madds is not None:
@@ -217,10 +218,20 @@ def _cells_note(run: Run) -> str:
     if run.kind == "search" and not (run.path / "genotype.json").is_file() and run.metrics:
         epoch = run.metrics[-1]["epoch"]
         return f"The search is not finished: these are the cells decoded after epoch {epoch}."
+    if run.genotype and run.genotype.kind.num_inputs == 1:
+        return (
+            "From left to right: the output of the preceding cell, which is node 0, the operators, "
+            "the other nodes, and the output, which is the last node. No label is drawn for none."
+        )
     return (
         "From left to right: the outputs of the two preceding cells, the operators, the "
         "intermediate nodes, and the output, which concatenates the nodes that gray arrows leave."
     )
+
+
+def size_of_cells(run: Run) -> NetworkSize:
+    """Return the size of the network that the costs of a search are given for."""
+    return evaluation_size(run.space.family if run.space else DEFAULT_FAMILY)
 
 
 def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from nas.errors import ReportError
 from nas.genotype import Genotype
 from nas.report.cells.diagram import cell_source
 from nas.report.cells.graphviz import render
+from nas.report.figures.style import title_of
 
 _SVG = "{http://www.w3.org/2000/svg}"
 # All that a drawing needs: no scripts, links, styles or tooltips.
@@ -43,8 +44,8 @@ def cell_svg(genotype: Genotype, cell_type: str) -> Markup:
     if element is None or element.tag != "svg":
         raise ReportError("the engine drew no SVG")
     width, height = (float(number) for number in root.get("viewBox", "0 0 1 1").split()[2:])
-    kind = "normal" if cell_type == "normal" else "reduction"
-    element.attrib.update({"role": "img", "aria-label": f"{kind} cell"})
+    title = title_of(cell_type, genotype.kind.cell_types)
+    element.attrib.update({"role": "img", "aria-label": title})
     element.attrib["style"] = f"aspect-ratio:{width:g}/{height:g};max-width:{1.25 * width:.0f}px"
     return Markup(ElementTree.tostring(element, encoding="unicode"))  # its text is escaped
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from nas.detection_record import DetectionEvaluation, read_detection
 from nas.errors import GenotypeError, ReportError, shown
 from nas.genotype import Genotype, load_genotype
+from nas.genotype.record import cell_keys
 from nas.primitives import BUILT_IN
 from nas.records import Cost, Evaluation, read_cost, read_evaluation, read_object
 from nas.report.checks import (
@@ -23,12 +24,11 @@ from nas.report.checks import (
     check_training_record,
     read_epochs,
 )
-from nas.space import SearchSpace, load_space
+from nas.space import DEFAULT_FAMILY, SearchSpace, load_space
 from nas.strict_yaml import is_directory, read_yaml
 
 Kind = Literal["search", "training", "detection"]
 
-_CELL_KEYS = {"normal", "normal_concat", "reduce", "reduce_concat"}
 _WRITTEN = {
     "config.yaml": "the settings of the run; it is written at the beginning",
     "env.json": "the environment of the run; it is written at the beginning",
@@ -174,11 +174,11 @@ def cells_of_record(record: Mapping[str, Any], path: Path) -> Genotype | None:
     if not cells:
         return None
     where = f"{path}: epoch {record['epoch']}: genotype"
-    if not isinstance(cells, dict) or cells.keys() != _CELL_KEYS:
-        raise ReportError(
-            f"{where}: expected {', '.join(sorted(_CELL_KEYS))}, found {shown(cells)}"
-        )
+    family = cells.get("family", DEFAULT_FAMILY) if isinstance(cells, dict) else DEFAULT_FAMILY
     try:
+        keys = cell_keys(family, where)
+        if not isinstance(cells, dict) or cells.keys() != keys:
+            raise ReportError(f"{where}: expected {', '.join(sorted(keys))}, found {shown(cells)}")
         return _with_labels(Genotype(**cells))
     except GenotypeError as cause:
         raise ReportError(f"{where}: {cause}") from cause

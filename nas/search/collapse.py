@@ -13,10 +13,10 @@ from typing import Any
 from torch import Tensor
 
 from nas.genotype import Genotype
-from nas.operators import NUM_DECODED_EDGES, get_operator
+from nas.operators import can_be_decoded, get_operator
 from nas.search.method import strengths
 from nas.search.stops import EigenvalueGrows
-from nas.space import NUM_INPUTS, SearchSpace
+from nas.space import SearchSpace
 from nas.supernet import ArchWeights
 
 _WATCHED = "normal"
@@ -71,12 +71,12 @@ def collapse_numbers(
 
 def _ranked_strengths(table: Tensor, space: SearchSpace, group: str) -> list[list[float]]:
     """Return, for each edge, the strengths of what can be decoded, strongest first."""
-    can_be_decoded = [not get_operator(name).is_zero for name in space.primitives]
+    decodable = [can_be_decoded(name, space) for name in space.primitives]
     return [
         sorted(
             (
                 value
-                for value, exists, passes in zip(row, present, can_be_decoded, strict=True)
+                for value, exists, passes in zip(row, present, decodable, strict=True)
                 if exists and passes
             ),
             reverse=True,
@@ -86,10 +86,13 @@ def _ranked_strengths(table: Tensor, space: SearchSpace, group: str) -> list[lis
 
 
 def _edge_margins(ranked: list[list[float]], space: SearchSpace) -> Iterator[float]:
-    for target in range(NUM_INPUTS, NUM_INPUTS + space.num_nodes):
+    kept = space.kind.edges_per_node
+    if kept is None:
+        return
+    for target in space.nodes:
         edges = sorted((ranked[e][0] for e in space.incoming(target) if ranked[e]), reverse=True)
-        if len(edges) > NUM_DECODED_EDGES:
-            yield edges[NUM_DECODED_EDGES - 1] - edges[NUM_DECODED_EDGES]
+        if len(edges) > kept:
+            yield edges[kept - 1] - edges[kept]
 
 
 def collapse_warning(records: Sequence[dict[str, Any]], space: SearchSpace) -> str | None:
@@ -138,6 +141,6 @@ def _chance_of_skip(space: SearchSpace) -> float:
     """Return the share of skip connections in cells whose operators are picked at random."""
     shares = []
     for on_edge in space.groups[_WATCHED]:
-        records = [get_operator(name) for name in on_edge if not get_operator(name).is_zero]
+        records = [get_operator(name) for name in on_edge if can_be_decoded(name, space)]
         shares.append(sum(record.is_identity for record in records) / max(len(records), 1))
     return sum(shares) / len(shares)

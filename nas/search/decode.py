@@ -6,13 +6,14 @@ Shape legend: E edges, P primitives.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from nas.genotype import Genotype
 from nas.operators import NUM_DECODED_EDGES, get_operator
-from nas.space import NUM_INPUTS, SearchSpace
+from nas.space import SearchSpace
 from nas.supernet import Alphas
 
 Candidate = tuple[float, int, int]
@@ -20,8 +21,9 @@ Candidate = tuple[float, int, int]
 
 
 def decode(alphas: Alphas, space: SearchSpace) -> Genotype:
-    """Read the discrete cells off the alphas by the rule of DARTS; see `decode_cells`."""
-    return decode_cells(dict(zip(alphas.groups, alphas.weights(), strict=True)), space)
+    """Read the discrete cells off the alphas by the rule of the space; see `decode_cells`."""
+    rule = space.kind.load("decode")
+    return rule(dict(zip(alphas.groups, alphas.weights(), strict=True)), space)
 
 
 @torch.no_grad()
@@ -45,6 +47,25 @@ def decode_cells(strengths: Mapping[str, Tensor], space: SearchSpace) -> Genotyp
 
 
 @torch.no_grad()
+def decode_edges(strengths: Mapping[str, Tensor], space: SearchSpace) -> Genotype:
+    """Read a cell in which every edge has its strongest operator, `none` included.
+
+    Ties go to the lower primitive. The arguments are those of `decode_cells`.
+
+    Source: NAS-Bench-201 (arXiv:2001.00326), Sec. 2.1 and its code.
+    """
+    cells: dict[str, Any] = {}
+    for group, table in strengths.items():
+        possible = table.masked_fill(~torch.tensor(space.mask(group)).to(table.device), -torch.inf)
+        names = [space.primitives[max(range(len(r)), key=r.__getitem__)] for r in possible.tolist()]
+        cells[group] = tuple(
+            tuple((names[edge], space.edges[edge][0]) for edge in space.incoming(target))
+            for target in space.nodes
+        )
+    return Genotype(**cells, family=space.family)
+
+
+@torch.no_grad()
 def decode_pairs(strengths: Mapping[str, Tensor], space: SearchSpace) -> Genotype:
     """Read cells off the strengths as GDAS does; the arguments are those of `decode_cells`.
 
@@ -63,7 +84,7 @@ def _decode(
     space: SearchSpace,
     keep: Callable[[list[list[Candidate]]], list[Candidate]],
 ) -> Genotype:
-    concat = tuple(range(NUM_INPUTS, NUM_INPUTS + space.num_nodes))
+    concat = tuple(space.nodes)
     cells = {
         group: tuple(
             tuple((space.primitives[column], source) for _, source, column in keep(node))
@@ -83,7 +104,7 @@ def candidates(
     weights: list[list[float]], on_edges: tuple[tuple[str, ...], ...], space: SearchSpace
 ) -> Iterator[list[list[Candidate]]]:
     """Yield, for each node, the candidates of each of its incoming edges."""
-    for target in range(NUM_INPUTS, NUM_INPUTS + space.num_nodes):
+    for target in space.nodes:
         yield [
             [
                 (-weights[edge][column], space.edges[edge][0], column)

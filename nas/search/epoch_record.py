@@ -48,11 +48,7 @@ def epoch_record(
         "alphas": alphas.logits(),
         "entropy": dict(entropy),
         "num_skips": {group: count_skips(genotype, group) for group in alphas.groups},
-        "genotype": {
-            key: getattr(genotype, key)
-            for group in alphas.groups
-            for key in (group, f"{group}_concat")
-        },
+        "genotype": genotype.cells(),
         "num_parameters": num_parameters,
         "madds": madds,
         "arch_weights": {

@@ -80,6 +80,8 @@ class Method:
     """Whether one loss on all training images moves weights and alphas, with no second part."""
     keeps_two_edges: ClassVar[bool] = True
     """Whether `decode` keeps two edges of every node; the expected cost of a target says so."""
+    families: ClassVar[tuple[str, ...] | None] = None
+    """The families of spaces that `decode` can read cells of; None is all."""
 
     def check(self, config: SearchConfig, space: SearchSpace) -> None:
         """Refuse what the method cannot do, before anything is built.
@@ -90,6 +92,11 @@ class Method:
         if config.order not in self.orders:
             raise ConfigError(
                 f"order: the method allows {' or '.join(self.orders)}, found {config.order}"
+            )
+        if self.families is not None and space.family not in self.families:
+            raise ConfigError(
+                f"space: {space.name} is of the family {space.family}, but the method decodes "
+                f"cells of the family {' or '.join(self.families)} only; use another method"
             )
         random = [name for name in space.primitives if get_operator(name).is_random]
         if random and config.order != "first_order":
@@ -103,10 +110,12 @@ class Method:
                 f"train_fraction: found {config.train_fraction:g}, but the method uses all images "
                 "for weights and alphas together, so it has no effect; leave it out"
             )
-        if config.target is not None and not self.keeps_two_edges:
+        keeps_two = self.keeps_two_edges and space.kind.edges_per_node == 2
+        if config.target is not None and not keeps_two:
             raise ConfigError(
                 f"target: found {config.target}, but the expected cost is that of cells with two "
-                "edges to every node, and the method decodes others; leave it out"
+                f"edges to every node, and in space {space.name} the method decodes others; leave "
+                "it out"
             )
         if not self.runs_all_operators and config.compile not in ("auto", "off"):
             raise ConfigError(
@@ -196,11 +205,11 @@ class Method:
         """
         return {group: entropy(weights[group].ops) for group in alphas.groups}
 
-    def decode_rule(self) -> str:
+    def decode_rule(self, space: SearchSpace) -> str:
         """Return in a few words which cells `decode` reads off; runs and genotypes record it."""
         if type(self).decode is not Method.decode:
             return "the rule of the method"
-        return "per node the two strongest edges, each with its strongest operator"
+        return space.kind.decode_rule
 
     def measures(self, alphas: Alphas, progress: Progress) -> dict[str, float]:
         """Return numbers of an epoch that are worth a curve, by name."""

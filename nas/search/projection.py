@@ -19,7 +19,7 @@ from nas.runtime.meter import Meter
 from nas.search.functional import Substitute
 from nas.search.method import Method, Progress
 from nas.search.searcher import Searcher
-from nas.space import NUM_INPUTS, SearchSpace
+from nas.space import SearchSpace
 from nas.supernet import Alphas, ArchWeights, EdgeWeights
 
 DECISIONS = "decisions.json"
@@ -136,8 +136,9 @@ class Projector(Searcher):
 
     Deviation: the reference measures with other augmentations and moves the running statistics in
     every pass; here all candidates of a round see the same images, and nothing moves, so that an
-    edge of a node need not be measured again after another one was dropped. `none` is never chosen,
-    because no cell can hold it. Terms and targets of the search are not added while tuning.
+    edge of a node need not be measured again after another one was dropped. `none` is never chosen:
+    no DARTS cell can hold it, and its removal changes no measurement. Terms and targets of the
+    search are not added while tuning.
     """
 
     def __init__(self, *, method: ProjectedMethod, interval: int, by_loss: bool, **parts: Any):
@@ -246,14 +247,15 @@ class Place(NamedTuple):
 def order_of(space: SearchSpace, seed: int) -> list[Place]:
     """Return what is decided: the edges in random order, then the nodes; the groups take turns.
 
-    Nodes with two inputs keep both. The order is a function of the seed, so that a resumed phase
-    goes on as it would have.
+    Nodes with two inputs keep both, and where the family keeps all edges no node is decided. The
+    order is a function of the seed, so that a resumed phase goes on as it would have.
     """
     generator = torch.Generator().manual_seed(seed)
     nodes = [
         node
-        for node in range(NUM_INPUTS, NUM_INPUTS + space.num_nodes)
-        if len(space.incoming(node)) > NUM_DECODED_EDGES
+        for node in space.nodes
+        if space.kind.edges_per_node is not None
+        and len(space.incoming(node)) > space.kind.edges_per_node
     ]
     places = []
     for kind, numbers in (("edge", range(space.num_edges)), ("node", nodes)):

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from nas.config import SearchConfig, run_settings
 from nas.config.choice import read_choice, read_choices
-from nas.config.network_size import CIFAR_SIZE
+from nas.config.network_size import CIFAR_SIZE, check_num_cells
 from nas.config.target import read_targets
 from nas.data.fingerprint import FILE_NAME
 from nas.data.transforms import FLIP_ADVICE
@@ -135,6 +135,7 @@ def search(
     if config.out is None:
         raise ConfigError("out: expected the path of a run directory, found None")
     space = load_space(config.space)
+    check_num_cells(config.num_cells, space.family)
     resolve(space, config.plugins)
     recipe = Recipe.of(config, space)
     compute = select_compute(config)
@@ -166,14 +167,14 @@ def _write_cells(
     details = {
         **_origin(config, recipe),
         "epochs": 0,
-        "decode_rule": recipe.method.decode_rule(),
+        "decode_rule": recipe.method.decode_rule(space),
     }
     genotype = with_details(cells, space, details, config.plugins)
     open_run = partial(_open_run, config, space, compute.device)
     with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
         announce(
             f"method {config.method}; space {space.name}: {len(space.primitives)} primitives on "
-            f"{space.num_edges} edges; cells: {_rule(recipe, config)}; nothing is trained; "
+            f"{space.num_edges} edges; cells: {_rule(recipe, config, space)}; nothing is trained; "
             f"run {run.path}"
         )
         run.write("genotype.json", genotype.to_json())
@@ -199,7 +200,7 @@ def _search(
     )
     targets = target_terms(config, space, method, data)
     channels = method.operator_channels(config.init_channels)
-    sizes = network_sizes(data.image_shape, channels, config.num_cells)
+    sizes = network_sizes(data.image_shape, channels, config.num_cells, family=space.family)
     check_operators(space.primitives, sizes, affine=False)
     torch.manual_seed(config.seed)
     net = get_family(space.family).load("supernet")(
@@ -244,7 +245,7 @@ def _search(
                 run.remove("genotype.json")
         announce(
             f"method {config.method}; space {space.name}: {len(space.primitives)} primitives on "
-            f"{space.num_edges} edges; cells: {_rule(recipe, config)}; "
+            f"{space.num_edges} edges; cells: {_rule(recipe, config, space)}; "
             f"supernet of {count_parameters(net) / 1e6:.2f} M weights; "
             f"{describe_compute(compute)}{format_ranks(config, ranks)}; "
             f"{data.num_images.weights} images for w, {data.num_images.alphas} for alpha; "
@@ -327,7 +328,7 @@ def _with_details(
         **_origin(config, recipe),
         "epochs": config.epochs,
         "architect": config.order,
-        "decode_rule": _rule(recipe, config),
+        "decode_rule": _rule(recipe, config, space),
         "alphas": logits,
     }
     added = {
@@ -355,11 +356,11 @@ def _origin(config: SearchConfig, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _rule(recipe: Recipe, config: SearchConfig) -> str:
+def _rule(recipe: Recipe, config: SearchConfig, space: SearchSpace) -> str:
     """Return how the cells are chosen, in words."""
     if recipe.selection is not None:
         return f"selection {config.selection}"
-    return recipe.method.decode_rule()
+    return recipe.method.decode_rule(space)
 
 
 def _open_run(config: SearchConfig, space: SearchSpace, device: torch.device) -> RunDirectory:

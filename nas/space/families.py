@@ -5,8 +5,10 @@ A family says how the cells of a space are built, decoded, trained and drawn. Ev
 "module:name", so that reading a space imports none of them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 from nas.errors import SearchSpaceError, close_matches, shown
@@ -16,7 +18,7 @@ DEFAULT_FAMILY = "cell"
 
 @dataclass(frozen=True)
 class Family:
-    """Where the parts of a family are."""
+    """What a family is, and where its parts are."""
 
     description: str
     supernet: str
@@ -29,6 +31,26 @@ class Family:
     discrete network."""
     draw: str
     """Called as `draw(genotype, folder)`; returns the paths of the pictures."""
+    random: str
+    """Called as `random(space, seed)`; returns a random genotype."""
+    sizes: str
+    """Called as `sizes(image_shape, init_channels, num_cells)`; yields, for each cell, its group
+    and the sizes of its operators by stride."""
+    decode_rule: str
+    """What `decode` keeps, in words."""
+    network_settings: Mapping[str, Any]
+    """The settings of a training run that size and complete the network, where none are given."""
+    cell_types: tuple[str, ...] = ("normal", "reduce")
+    """The kinds of cells, each with separate alphas."""
+    num_inputs: int = 2
+    """Input nodes of a cell, which are numbered before its other nodes."""
+    edges_per_node: int | None = 2
+    """Incoming edges that a decoded node keeps; None keeps all, and an operator that passes nothing
+    on may be decoded."""
+    min_cells: int = 3
+    """The smallest `num_cells`."""
+    has_drop_path: bool = True
+    """Whether its discrete networks can drop paths."""
 
     def load(self, part: str) -> Any:
         """Import one part, such as "supernet"."""
@@ -44,6 +66,30 @@ FAMILIES: dict[str, Family] = {
         decode="nas.search.decode:decode_cells",
         network="nas.models:GenotypeNetwork",
         draw="nas.report.cells.diagram:draw_cells",
+        random="nas.models.random_genotype:random_cells",
+        sizes="nas.operators.contract:cell_sizes",
+        decode_rule="per node the two strongest edges, each with its strongest operator",
+        # Channels and cells depend on the stem; see nas.config.augment.
+        network_settings=MappingProxyType({"auxiliary_weight": 0.4, "drop_path_prob": 0.2}),
+    ),
+    "nasbench201": Family(
+        description="One kind of cell with one input, an operator on every edge and the last node "
+        "as output; three stages with fixed residual blocks between them (NAS-Bench-201)",
+        supernet="nas.supernet.nasbench201:Nasbench201Supernet",
+        decode="nas.search.decode:decode_edges",
+        network="nas.models.nasbench201:Nasbench201Network",
+        draw="nas.report.cells.diagram:draw_cells",
+        random="nas.models.random_genotype:random_edges",
+        sizes="nas.operators.contract:stage_sizes",
+        decode_rule="on every edge the strongest operator, none included",
+        network_settings=MappingProxyType(
+            {"init_channels": 16, "num_cells": 5, "auxiliary_weight": 0.0, "drop_path_prob": 0.0}
+        ),
+        cell_types=("normal",),
+        num_inputs=1,
+        edges_per_node=None,
+        min_cells=1,
+        has_drop_path=False,
     ),
 }
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import SearchSpaceError, close_matches, shown
-from nas.space.families import DEFAULT_FAMILY, get_family
-from nas.space.record import CELL_TYPES, SearchSpace, edge_name, edges_of
+from nas.space.families import DEFAULT_FAMILY, Family, get_family
+from nas.space.record import SearchSpace, edge_name, edges_of
 from nas.strict_yaml import is_file, read_yaml
 
 DEFAULT_NUM_NODES = 4
@@ -44,10 +44,13 @@ def load_space(text: str | Path) -> SearchSpace:
     names = [text] if is_file(Path(text)) else text.split("+")
     parts = [_load_part(name.strip(), text) for name in names]
     num_nodes = _agreed_num_nodes(parts)
+    family = _agreed_family(parts)
+    kind = get_family(family)
+    edges = edges_of(num_nodes, kind.num_inputs)
     space_name = parts[0].name if len(parts) == 1 else "+".join(part.name for part in parts)
-    tables = {cell_type: _union_of_edges(parts, cell_type, num_nodes) for cell_type in CELL_TYPES}
+    tables = {cell_type: _union_of_edges(parts, cell_type, edges) for cell_type in kind.cell_types}
     for cell_type, table in tables.items():
-        for edge, on_edge in zip(map(edge_name, edges_of(num_nodes)), table, strict=True):
+        for edge, on_edge in zip(map(edge_name, edges), table, strict=True):
             if not on_edge:
                 raise SearchSpaceError(
                     f"{parts[0].where}: edges.{cell_type} has nothing for {edge}; list it there "
@@ -55,11 +58,11 @@ def load_space(text: str | Path) -> SearchSpace:
                 )
     return SearchSpace(
         name=space_name,
-        family=_agreed_family(parts),
+        family=family,
         num_nodes=num_nodes,
         primitives=_unique(name for part in parts for name in part.all_primitives()),
         normal=tables["normal"],
-        reduce=tables["reduce"],
+        reduce=tables.get("reduce", ()),
         plugins=_unique(plugin for part in parts for plugin in part.plugins),
         origins={name: part.where for part in reversed(parts) for name in part.all_primitives()},
     )
@@ -157,7 +160,8 @@ def _parse_part(document: Any, path: Path) -> _Part:
     if "edges" in document and num_nodes is None:
         num_nodes = DEFAULT_NUM_NODES
     primitives = _names(document.get("primitives", []), f"{where}: primitives")
-    edges = _parse_edges(document.get("edges", {}), num_nodes or DEFAULT_NUM_NODES, where)
+    kind = get_family(family or DEFAULT_FAMILY)
+    edges = _parse_edges(document.get("edges", {}), num_nodes or DEFAULT_NUM_NODES, kind, where)
     if not primitives and not edges:
         raise SearchSpaceError(f"{where}: gives no primitives; list them under `primitives:`")
     plugins = tuple(
@@ -168,19 +172,20 @@ def _parse_part(document: Any, path: Path) -> _Part:
     )
 
 
-def _parse_edges(table: Any, num_nodes: int, where: str) -> _Edges:
+def _parse_edges(table: Any, num_nodes: int, kind: Family, where: str) -> _Edges:
     where = f"{where}: edges"
-    allowed = {edge_name(edge): edge for edge in edges_of(num_nodes)}
+    allowed = {edge_name(edge): edge for edge in edges_of(num_nodes, kind.num_inputs)}
+    cell_types = " and ".join(f"`{cell_type}:`" for cell_type in kind.cell_types)
     if not isinstance(table, dict):
         raise SearchSpaceError(
-            f"{where}: expected a mapping with `normal:` and `reduce:`, found {_kind(table)}"
+            f"{where}: expected a mapping with {cell_types}, found {_kind(table)}"
         )
     parsed = {}
     for cell_type, on_edges in table.items():
-        if cell_type not in CELL_TYPES or not isinstance(on_edges, dict):
+        if cell_type not in kind.cell_types or not isinstance(on_edges, dict):
             raise SearchSpaceError(
-                f"{where}: expected `normal:` and `reduce:`, each a mapping of edges such as "
-                f"'0->2', found {shown(cell_type)}: {_kind(on_edges)}"
+                f"{where}: expected {cell_types}, each a mapping of edges such as "
+                f"'{next(iter(allowed))}', found {shown(cell_type)}: {_kind(on_edges)}"
             )
         for edge in on_edges:
             if edge not in allowed:
@@ -212,7 +217,7 @@ def _agreed_num_nodes(parts: list[_Part]) -> int:
 
 
 def _union_of_edges(
-    parts: list[_Part], cell_type: str, num_nodes: int
+    parts: list[_Part], cell_type: str, edges: tuple[tuple[int, int], ...]
 ) -> tuple[tuple[str, ...], ...]:
     return tuple(
         _unique(
@@ -220,7 +225,7 @@ def _union_of_edges(
             for part in parts
             for name in part.edges.get(cell_type, {}).get(edge, part.primitives)
         )
-        for edge in edges_of(num_nodes)
+        for edge in edges
     )
 
 

@@ -10,19 +10,20 @@ from typing import Any
 
 import yaml
 
-from nas.space.families import DEFAULT_FAMILY
+from nas.space.families import DEFAULT_FAMILY, Family, get_family
 
 NUM_INPUTS = 2
-"""Input nodes of a cell: the outputs of the two cells before it, c_{k-2} and c_{k-1}."""
+"""Input nodes of a DARTS cell: the outputs of the two cells before it, c_{k-2} and c_{k-1}."""
 
 CELL_TYPES = ("normal", "reduce")
+"""The kinds of cells of the DARTS family."""
 
 
-def edges_of(num_nodes: int) -> tuple[tuple[int, int], ...]:
+def edges_of(num_nodes: int, num_inputs: int = NUM_INPUTS) -> tuple[tuple[int, int], ...]:
     """Return (source, target) of every edge of a cell, node by node, inputs in order."""
     return tuple(
         (source, target)
-        for target in range(NUM_INPUTS, NUM_INPUTS + num_nodes)
+        for target in range(num_inputs, num_inputs + num_nodes)
         for source in range(target)
     )
 
@@ -36,9 +37,10 @@ def edge_name(edge: tuple[int, int]) -> str:
 class SearchSpace:
     """What may stand on each edge of a cell.
 
-    Nodes 0 and 1 are the inputs c_{k-2} and c_{k-1}; nodes 2 to num_nodes + 1 are the
-    intermediate ones. Every earlier node is joined to every intermediate node by one edge. Edges
-    are counted node by node, inputs in order: for 4 nodes 0->2, 1->2, 0->3, 1->3, 2->3, ... 4->5.
+    The first nodes are the inputs of the cell (in the DARTS family 0 and 1, c_{k-2} and c_{k-1}),
+    the others the intermediate ones. Every earlier node is joined to every intermediate node by one
+    edge. Edges are counted node by node, inputs in order: for 4 nodes and two inputs 0->2, 1->2,
+    0->3, 1->3, 2->3, ... 4->5.
     """
 
     name: str
@@ -49,7 +51,7 @@ class SearchSpace:
     normal: tuple[tuple[str, ...], ...]
     """The primitives on each of the E edges of a normal cell."""
     reduce: tuple[tuple[str, ...], ...]
-    """The primitives on each of the E edges of a reduction cell."""
+    """The primitives on each of the E edges of a reduction cell; empty in a family without."""
     family: str = DEFAULT_FAMILY
     """The kind of space, a key of `nas.space.families.FAMILIES`."""
     plugins: tuple[str, ...] = ()
@@ -57,24 +59,34 @@ class SearchSpace:
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     """For each primitive the place that asked for it, for error messages."""
 
+    @property
+    def kind(self) -> Family:
+        """The record of the family."""
+        return get_family(self.family)
+
     @cached_property
     def edges(self) -> tuple[tuple[int, int], ...]:
         """(source, target) of each edge; the rows of the alphas."""
-        return edges_of(self.num_nodes)
+        return edges_of(self.num_nodes, self.kind.num_inputs)
+
+    @property
+    def nodes(self) -> range:
+        """The numbers of the intermediate nodes."""
+        return range(self.kind.num_inputs, self.kind.num_inputs + self.num_nodes)
 
     @property
     def groups(self) -> dict[str, tuple[tuple[str, ...], ...]]:
         """For each group of cells that shares its alphas, the primitives on each of its edges."""
-        return {"normal": self.normal, "reduce": self.reduce}
+        return {cell_type: getattr(self, cell_type) for cell_type in self.kind.cell_types}
 
     @property
     def num_edges(self) -> int:
-        """E = sum over the nodes of their inputs; 14 for 4 nodes."""
+        """E = sum over the nodes of their inputs; 14 for 4 nodes and two inputs."""
         return len(self.edges)
 
     def incoming(self, target: int) -> range:
         """Return the edge indices that end in node `target`."""
-        start = sum(range(NUM_INPUTS, target))
+        start = sum(range(self.kind.num_inputs, target))
         return range(start, start + target)
 
     def mask(self, cell_type: str) -> tuple[tuple[bool, ...], ...]:
@@ -93,10 +105,10 @@ class SearchSpace:
         edges = {
             cell_type: {
                 edge_name(edge): list(on_edge)
-                for edge, on_edge in zip(self.edges, getattr(self, cell_type), strict=True)
+                for edge, on_edge in zip(self.edges, on_edges, strict=True)
                 if on_edge != self.primitives
             }
-            for cell_type in CELL_TYPES
+            for cell_type, on_edges in self.groups.items()
         }
         if any(edges.values()):
             document["edges"] = {key: value for key, value in edges.items() if value}

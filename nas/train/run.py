@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import CrossEntropyLoss
 
 from nas.config import AugmentConfig, plain_settings, resolved, run_settings
+from nas.config.network_size import check_num_cells
 from nas.data.fingerprint import FILE_NAME
 from nas.data.transforms import FLIP_ADVICE
 from nas.distributed.launch import Share
@@ -34,6 +35,7 @@ from nas.runtime.estimate import announce_duration
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.runtime.step_memory import StepMemory, estimate_memory
 from nas.runtime.tensorboard import RunLog
+from nas.space import DEFAULT_FAMILY
 from nas.strict_yaml import is_file
 from nas.train.data import load_split, load_train_data
 from nas.train.recipe import num_slots
@@ -90,11 +92,13 @@ def train(
     """
     if config.out is None:
         raise ConfigError("out: expected the path of a run directory, found None")
-    config = resolved(config)
     if genotype is None:
         genotype = choose_genotype(config)
     else:
         resolve_genotype(genotype, config.plugins)
+    config = resolved(config, DEFAULT_FAMILY if genotype is None else genotype.family)
+    if genotype is not None:
+        _check_family(genotype, config)
     compute = select_compute(config)
     with join_ranks(compute.device) as ranks:
         check_ranks(config, ranks, compute.device)
@@ -180,11 +184,24 @@ def _train(
     return TrainResult(path, evaluation, genotype, cost)
 
 
+def _check_family(genotype: Genotype, config: AugmentConfig) -> None:
+    """Refuse what networks of the genotype's family do not have."""
+    assert config.num_cells is not None  # filled in by `resolved`
+    check_num_cells(config.num_cells, genotype.family)
+    if config.drop_path_prob and not genotype.kind.has_drop_path:
+        raise ConfigError(
+            f"drop_path_prob: found {config.drop_path_prob:g}, but networks of the family "
+            f"{genotype.family} have no drop path; leave it out or set it to 0"
+        )
+
+
 def _check_operators(
     genotype: Genotype, config: AugmentConfig, image_shape: tuple[int, int, int]
 ) -> None:
     assert config.init_channels and config.num_cells and config.stem  # filled in by `resolved`
-    sizes = network_sizes(image_shape, config.init_channels, config.num_cells, config.stem)
+    sizes = network_sizes(
+        image_shape, config.init_channels, config.num_cells, config.stem, genotype.family
+    )
     check_operators(genotype.primitives, sizes, affine=True)
 
 

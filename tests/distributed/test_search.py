@@ -1,7 +1,5 @@
 """A search on two ranks with half of every batch each, against one process with all of it."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
@@ -15,7 +13,7 @@ from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.search import SearchData, Searcher
 from nas.search.data import NumImages
 from nas.space import load_space
-from nas.supernet import Alphas, Supernet
+from nas.supernet import Alphas
 from tests.distributed.ranks import replace_norms, run_ranks
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -49,12 +47,13 @@ def search_data(share, num_images):
     )
 
 
-def search(ranks, path, order, steps, sync):
+def search(ranks, path, order, steps, sync, name="tests/e2e/tiny.yaml"):
     """Search in float64; returns weights and buffers, alphas, both optimisers' tensors, cell."""
-    space = load_space(Path("tests/e2e/tiny.yaml"))
+    space = load_space(name)
     resolve(space, ())
     torch.manual_seed(0)
-    net = Supernet(space, 3, 3, init_channels=2, num_cells=3).double()
+    num_cells = space.kind.min_cells
+    net = space.kind.load("supernet")(space, 3, 3, init_channels=2, num_cells=num_cells).double()
     alphas = Alphas(space, 0.1).double()
     config = SearchConfig(order=order, epochs=1, batch_size=BATCH, learning_rate=0.1, num_cells=3)
     run = RunDirectory.create(path, {}) if ranks.is_first else SilentRunDirectory(path)
@@ -101,6 +100,18 @@ def test_two_ranks_equal_one_process(tmp_path, order, steps):
         assert_close(one, found, 1e-9)
     for name in ("one", "two"):
         assert len((tmp_path / name / "metrics.jsonl").read_text().splitlines()) == 1
+
+
+def test_two_ranks_equal_one_process_in_nasbench201(tmp_path):
+    """The same in the space with one kind of cell."""
+    args = ("first_order", 2)
+    one = search(ALONE, tmp_path / "one", *args, False, "nasbench201")
+    two = run_ranks(
+        2, lambda ranks: search(ranks, tmp_path / "two", *args, True, "nasbench201"), tmp_path
+    )
+    for other in two:
+        assert other["cell"] == one["cell"]
+        assert_close(one, other, 1e-9)
 
 
 def test_ranks_agree_bit_for_bit_with_plain_batchnorm(tmp_path):

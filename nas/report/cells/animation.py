@@ -13,7 +13,6 @@ from nas.report.cells.diagram import cell_source
 from nas.report.cells.graphviz import render
 from nas.report.checks import METRICS
 from nas.report.run import Run, cells_of_record, read_run
-from nas.space import CELL_TYPES
 
 _MAX_WIDTH = 1000
 """Pixels; diagrams are drawn for print and are wider."""
@@ -69,7 +68,7 @@ def cell_changes(run: Run) -> list[tuple[int, Genotype]]:
 
 
 def _draw(run: Run, epoch: int, genotype: Genotype) -> Image.Image:
-    """Draw the normal cell above the reduction cell, with the epoch in their titles."""
+    """Draw the cells below each other, with the epoch in their titles."""
     operators = dict(run.genotype.operators) if run.genotype else {}
     space = run.space.name if run.space else "of the run"
     titled = dataclasses.replace(
@@ -78,7 +77,7 @@ def _draw(run: Run, epoch: int, genotype: Genotype) -> Image.Image:
         space={"name": f"{space}, epoch {epoch}"},
     )
     cells = []
-    for cell_type in CELL_TYPES:
+    for cell_type in genotype.kind.cell_types:
         picture = render(cell_source(titled, cell_type).source, "png")
         cells.append(Image.open(io.BytesIO(picture)).convert("RGB"))
     return _stack(cells)

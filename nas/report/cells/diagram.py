@@ -1,7 +1,8 @@
-"""Draw the two cells of a genotype, as the figures of NAS papers do.
+"""Draw the cells of a genotype, as the figures of NAS papers do.
 
 From left to right: the inputs c_{k-2} and c_{k-1}, the operators as colored labels, the
-intermediate nodes numbered from 0, and the output c_{k}.
+intermediate nodes numbered from 0, and the output c_{k}. A cell with one input has c_{k-1} alone,
+and its nodes are numbered from 1, as in NAS-Bench-201. `none` passes nothing on and is not drawn.
 
 Source: DARTS (arXiv:1806.09055), Fig. 4 and 5, for the form of the figure.
 """
@@ -16,8 +17,7 @@ from nas.genotype import Genotype
 from nas.primitives import OPERATOR_FAMILIES, Primitive
 from nas.report.cells.graphviz import render
 from nas.report.cells.labels import describe, distinct, escaped
-from nas.report.figures.style import TITLES, known_family, style_of
-from nas.space import CELL_TYPES, NUM_INPUTS
+from nas.report.figures.style import known_family, style_of, title_of
 
 _INPUTS = ("c_{k-2}", "c_{k-1}")
 _OUTPUT = "c_{k}"
@@ -41,16 +41,19 @@ def cell_source(genotype: Genotype, cell_type: str) -> graphviz.Digraph:
     nodes = getattr(genotype, cell_type)
     concat = getattr(genotype, f"{cell_type}_concat")
     operators = _operators(genotype, cell_type)
-    families = {known_family(primitive.family) for primitive in operators.values()}
+    families = {known_family(primitive.family) for primitive in operators.values()} - {"none"}
     graph = graphviz.Digraph(f"{cell_type}_cell")
     graph.attr(rankdir="LR", nodesep="0.22", ranksep="0.4", pad="0.2", bgcolor="white")
     graph.attr(labelloc="t", fontname=_FONT, label=_header(genotype, cell_type, families))
     graph.attr("node", fontname=_FONT, fontsize="16", penwidth="1.5", color=_INK)
     graph.attr("edge", color=_INK, penwidth="1.5", arrowsize="0.8")
-    _add_states(graph, len(nodes), concat)
-    for target, node in enumerate(nodes, start=NUM_INPUTS):
+    num_inputs = genotype.kind.num_inputs
+    drawn_solid = concat if num_inputs > 1 else range(num_inputs + len(nodes))
+    _add_states(graph, num_inputs, len(nodes), drawn_solid)
+    for target, node in enumerate(nodes, start=num_inputs):
         for position, (name, source) in enumerate(node):
-            _add_operator(graph, operators[name], f"op_{target}_{position}", source, target)
+            if operators[name].family != "none":
+                _add_operator(graph, operators[name], f"op_{target}_{position}", source, target)
     for source in concat:
         graph.edge(_state(source), "output", color=_FAINT, headport="w", weight="2")
     return graph
@@ -59,7 +62,7 @@ def cell_source(genotype: Genotype, cell_type: str) -> graphviz.Digraph:
 def draw_cells(
     genotype: Genotype, out_dir: str | Path, formats: Sequence[str] = ("png", "svg")
 ) -> list[Path]:
-    """Write cell_normal and cell_reduce in each format; nothing is written when one fails.
+    """Write cell_normal, and cell_reduce where there is one; nothing where one fails.
 
     Args:
         genotype: What to draw.
@@ -73,7 +76,7 @@ def draw_cells(
         GenotypeError: A primitive is unknown.
         ReportError: There is no engine, it failed, or the folder cannot be written.
     """
-    sources = {kind: cell_source(genotype, kind).source for kind in CELL_TYPES}
+    sources = {kind: cell_source(genotype, kind).source for kind in genotype.kind.cell_types}
     return write_files(
         {
             Path(out_dir) / f"cell_{kind}.{picture_format}": render(source, picture_format)
@@ -94,20 +97,24 @@ def _operators(genotype: Genotype, cell_type: str) -> dict[str, Primitive]:
     }
 
 
-def _add_states(graph: graphviz.Digraph, num_nodes: int, concat: Sequence[int]) -> None:
+def _add_states(
+    graph: graphviz.Digraph, num_inputs: int, num_nodes: int, drawn_solid: Sequence[int]
+) -> None:
     with graph.subgraph() as inputs:
         inputs.attr(rank="source")
-        for index, label in enumerate(_INPUTS):
+        for index, label in enumerate(_INPUTS[-num_inputs:]):
             inputs.node(
                 _state(index), label, shape="box", style="rounded,filled", fillcolor="#F2F2F2"
             )
         # An edge within a rank points down: it puts c_{k-2} above c_{k-1}.
-        inputs.edge(_state(0), _state(1), style="invis")
-    for index in range(NUM_INPUTS, NUM_INPUTS + num_nodes):
+        for index in range(1, num_inputs):
+            inputs.edge(_state(index - 1), _state(index), style="invis")
+    first = 0 if num_inputs > 1 else num_inputs  # the benchmark counts the input as node 0
+    for index in range(num_inputs, num_inputs + num_nodes):
         look = {"style": "filled", "fillcolor": "#FFFFFF"}
-        if index not in concat:
+        if index not in drawn_solid:
             look = {"style": "dashed", "color": _FAINT, "fontcolor": "#777777"}
-        number = str(index - NUM_INPUTS)
+        number = str(first + index - num_inputs)
         graph.node(_state(index), number, shape="circle", width="0.5", fixedsize="true", **look)
     with graph.subgraph() as output:
         output.attr(rank="sink")
@@ -140,7 +147,7 @@ def _add_operator(
 
 def _header(genotype: Genotype, cell_type: str, families: set[str]) -> str:
     """Write the title, the caption and the legend as one HTML-like label."""
-    title = f'<FONT POINT-SIZE="20"><B>{TITLES[cell_type]}</B></FONT>'
+    title = f'<FONT POINT-SIZE="20"><B>{title_of(cell_type, genotype.kind.cell_types)}</B></FONT>'
     space = genotype.space.get("name")
     if isinstance(space, str) and space.strip():
         title += f'<FONT POINT-SIZE="16">  in the space {escaped(space, 60)}</FONT>'

@@ -16,8 +16,8 @@ from matplotlib.ticker import MaxNLocator
 from nas.errors import ReportError
 from nas.primitives import BUILT_IN
 from nas.report.cells.labels import printable
-from nas.report.figures.style import TITLES, style_of
-from nas.space import NUM_INPUTS, SearchSpace, edge_name
+from nas.report.figures.style import style_of, title_of
+from nas.space import SearchSpace, edge_name
 
 _DASHES = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 4)))
 """For the primitives of one family, in their order; a seventh would begin again."""
@@ -80,7 +80,7 @@ def alphas_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> F
     Raises:
         ReportError: The alphas of an epoch do not fit the space.
     """
-    sources = NUM_INPUTS + space.num_nodes - 1
+    sources = space.nodes.stop - 1
     height = 1.7 * space.num_nodes + 1.2  # of one cell, in inches
     groups = list(records[0]["alphas"])
     figure = Figure(figsize=(2.3 * max(sources, 4) + 0.5, len(groups) * height), dpi=110)
@@ -90,7 +90,7 @@ def alphas_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> F
     subfigures = figure.subfigures(len(groups), 1, squeeze=False)[:, 0]
     edge_weights = records[-1].get("edge_weights", {})
     for subfigure, group in zip(subfigures, groups, strict=True):
-        subfigure.suptitle(TITLES.get(group, group), fontsize=14, fontweight="bold")
+        subfigure.suptitle(title_of(group, groups), fontsize=14, fontweight="bold")
         # One scale for all panels of a group, no wider than the weights are: after a short
         # search they are close together.
         low, high = float(np.nanmin(weights[group])), float(np.nanmax(weights[group]))
@@ -107,7 +107,7 @@ def alphas_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> F
         )
         for edge_index, (source, target) in enumerate(space.edges):
             axes = subfigure.add_subplot(
-                grid[target - NUM_INPUTS, source],
+                grid[target - space.nodes.start, source],
                 label=f"{group} {edge_name((source, target))}",
             )
             for index, primitive in enumerate(space.primitives):

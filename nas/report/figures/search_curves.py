@@ -19,7 +19,7 @@ from nas.report.figures.axes import (
     plot_measures,
 )
 from nas.report.figures.style import FIRST, REFERENCE, SECOND, THIRD
-from nas.space import CELL_TYPES, SearchSpace
+from nas.space import SearchSpace
 
 
 def curves_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> Figure:
@@ -74,7 +74,7 @@ def _uniform_entropies(space: SearchSpace) -> list[float]:
     """Return ln(primitives on an edge), mean over edges, once where all groups agree."""
     return sorted(
         {
-            sum(math.log(len(on_edge)) for on_edge in getattr(space, cell_type)) / space.num_edges
-            for cell_type in CELL_TYPES
+            sum(math.log(len(on_edge)) for on_edge in on_edges) / space.num_edges
+            for on_edges in space.groups.values()
         }
     )

@@ -7,6 +7,7 @@ Source: P. Tol, "Color schemes" (SRON technical note): the "light" scheme for fi
 text and the "vibrant" one for lines, with the two blues moved further apart in lightness.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,4 +77,11 @@ THIRD: dict[str, Any] = {"color": "#009988", "linestyle": "-.", "marker": "^"}
 REFERENCE: dict[str, Any] = {"color": "#777777", "linestyle": ":", "linewidth": 1.0}
 
 TITLES = {"normal": "normal cell", "reduce": "reduction cell"}
+
+
+def title_of(cell_type: str, cell_types: Sequence[str]) -> str:
+    """Return the title of a cell; the only kind of cell is just a cell."""
+    return TITLES.get(cell_type, cell_type) if len(cell_types) > 1 else "cell"
+
+
 """Names of the groups of edges that are cells; another group goes by its own name."""

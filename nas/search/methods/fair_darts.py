@@ -72,6 +72,7 @@ class FairDarts(Method):
     best operators of each edge."""
 
     keeps_two_edges: ClassVar = False
+    families: ClassVar = ("cell",)
 
     def __post_init__(self) -> None:
         if self.weight < 0:
@@ -103,7 +104,7 @@ class FairDarts(Method):
             cells |= {group: tuple(map(tuple, nodes)), f"{group}_concat": concat}
         return Genotype(**cells)
 
-    def decode_rule(self) -> str:
+    def decode_rule(self, space: SearchSpace) -> str:
         """Return the rule of `decode` in words."""
         edges = {
             "two_edges": "per node the two strongest edges, each with its strongest operator",

@@ -23,6 +23,9 @@ Deviation: the code draws while measuring too; here a measurement runs the most 
 each edge, so that it has no noise.
 Deviation: the code clips the gradients of weights and alphas together; here the alphas' gradients
 are not clipped, as in DARTS. Its SGD is Nesterov's; ours is not.
+Deviation: in the space of NAS-Bench-201 the code adds to each edge the other entries of h as
+scalars: their value is 0, but each adds the sum of d loss/d edge to its gradient. Here the edge is
+the one above in every space.
 """
 
 from collections.abc import Mapping, Sequence
@@ -143,12 +146,16 @@ class Gdas(Method):
         )
 
     def decode(self, alphas: Alphas, space: SearchSpace, progress: Progress) -> Genotype:
-        """Keep the two strongest (operator, input) pairs of each node."""
+        """Keep the two strongest (operator, input) pairs of each node, or one on every edge."""
+        if space.kind.edges_per_node is None:
+            return super().decode(alphas, space, progress)
         weights = self.distribution(alphas, progress)
         return decode_pairs({group: w.ops for group, w in weights.items()}, space)
 
-    def decode_rule(self) -> str:
+    def decode_rule(self, space: SearchSpace) -> str:
         """Return the rule of `decode` in words."""
+        if space.kind.edges_per_node is None:
+            return space.kind.decode_rule
         return "per node the two strongest pairs of operator and input"
 
     def measures(self, alphas: Alphas, progress: Progress) -> dict[str, float]:

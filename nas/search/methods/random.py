@@ -2,7 +2,8 @@
 
 Nothing is trained and no image is read. The cells are those of `random_genotype(space, seed)`, the
 same as `--genotype random:SEED` of a training: two different inputs for each node, and one operator
-for each that passes something on, uniformly.
+for each that passes something on, uniformly; in the space of NAS-Bench-201 any operator on every
+edge.
 
 Source: DARTS (arXiv:1806.09055), Table 1 ("Random search baseline"); arXiv:1902.07638 on why it is
 needed.
@@ -48,6 +49,8 @@ class Random(Method):
         """Draw the cells."""
         return random_genotype(space, seed)
 
-    def decode_rule(self) -> str:
+    def decode_rule(self, space: SearchSpace) -> str:
         """Return the rule in words."""
+        if space.kind.edges_per_node is None:
+            return "random: one operator on every edge, uniformly"
         return "random: two inputs for each node, each with one operator, uniformly"

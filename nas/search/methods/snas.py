@@ -27,6 +27,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from nas.config import SearchConfig
 from nas.errors import ConfigError, close_matches, shown
 from nas.genotype import Genotype
 from nas.genotype.cells import without_gaps
@@ -58,7 +59,7 @@ class Snas(Method):
     """Largest norm of the gradient of the alphas."""
     keep: str = "all_edges"
     """all_edges keeps every edge on which `none` does not win; two_edges the two strongest edges of
-    a node, of which those of `none` are left out."""
+    a node, of which those of `none` are left out. In the family nasbench201 every edge stays."""
 
     orders: ClassVar = ("first_order",)
     one_level: ClassVar = True
@@ -76,6 +77,15 @@ class Snas(Method):
             )
         if self.keep not in KEEP:
             raise ConfigError(f"keep: found {shown(self.keep)}; {close_matches(self.keep, KEEP)}")
+
+    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+        """Refuse to keep two edges where the family keeps all."""
+        super().check(config, space)
+        if self.keep != "all_edges" and space.kind.edges_per_node is None:
+            raise ConfigError(
+                f"method: snas: keep: found {self.keep}, but in space {space.name} every edge is "
+                "kept; leave it out"
+            )
 
     def temperature(self, progress: Progress) -> float:
         """Return the temperature of an epoch."""
@@ -102,7 +112,9 @@ class Snas(Method):
 
     @torch.no_grad()
     def decode(self, alphas: Alphas, space: SearchSpace, progress: Progress) -> Genotype:
-        """Keep what is not `none`."""
+        """Keep what is not `none`, or an operator on every edge where the family does."""
+        if space.kind.edges_per_node is None:
+            return super().decode(alphas, space, progress)
         cells: dict[str, Any] = {}
         for group, weights in self.distribution(alphas, progress).items():
             ops = weights.ops.clone()
@@ -115,8 +127,10 @@ class Snas(Method):
             cells |= {group: tuple(map(tuple, nodes)), f"{group}_concat": concat}
         return Genotype(**cells)
 
-    def decode_rule(self) -> str:
+    def decode_rule(self, space: SearchSpace) -> str:
         """Return the rule of `decode` in words."""
+        if space.kind.edges_per_node is None:
+            return space.kind.decode_rule
         edges = {"all_edges": "all edges", "two_edges": "per node the two strongest edges"}
         return f"{edges[self.keep]}, each with its strongest operator, if that is not none"
 

@@ -40,6 +40,24 @@ def test_full_size_is_the_default():
     assert (recipe.momentum, recipe.weight_decay) == (0.9, 3e-4)
 
 
+def test_the_recipe_of_nasbench201():
+    """NAS-Bench-201, Table 1 and its code; the size is the default of its cells."""
+    path = "experiments/nasbench201/augment.yaml"
+    config = parse_settings(AugmentConfig, "p", "", [f"--config={path}"])
+    assert resolved(config, "nasbench201") == resolved(
+        AugmentConfig(
+            epochs=200,
+            batch_size=256,
+            cutout=0,
+            learning_rate=0.1,
+            nesterov=True,
+            weight_decay=5e-4,
+            grad_clip=None,
+        ),
+        "nasbench201",
+    )
+
+
 def test_imagenet_of_darts():
     """DARTS, Sec. 3.3 and its code: 250 epochs, batch 128, SGD 0.1 times 0.97, 48 x 14."""
     config = parse_settings(AugmentConfig, "p", "", ["--config=experiments/imagenet/darts.yaml"])

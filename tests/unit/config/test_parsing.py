@@ -323,7 +323,7 @@ def test_abbreviations_are_off(name):
         ("data: ~", ["data: expected text, found null (which `~` alone means in YAML)"]),
         ("plugins: a,b", ["plugins: expected a list of text, found 'a,b'"]),
         ("resume: 1", ["resume: expected true or false, found '1'"]),
-        ("num_cells: 0", ["num_cells: expected a number of at least 3 and", "found 0"]),
+        ("num_cells: 0", ["num_cells: expected a number of at least 1 and", "found 0"]),
         ("memory_format: contiguous", ["memory_format: 'contiguous' is no longer supported"]),
         ("architect: first_order\norder: first_order", ["order is set twice"]),
         ("space: [darts]", ["space: expected text"]),

@@ -5,15 +5,24 @@ import dataclasses
 import pytest
 
 from nas.errors import SearchSpaceError
-from nas.space import FAMILIES, get_family, load_space
+from nas.space import FAMILIES, Family, get_family, load_space
 
-PARTS = [f.name for f in dataclasses.fields(FAMILIES["cell"]) if f.name != "description"]
+PARTS = [
+    field.name
+    for field in dataclasses.fields(Family)
+    if ":" in str(getattr(FAMILIES["cell"], field.name))
+    and isinstance(getattr(FAMILIES["cell"], field.name), str)
+]
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_can_be_imported(name, part):
     assert callable(get_family(name).load(part))
+
+
+def test_the_parts_are_all_there():
+    assert {"supernet", "decode", "network", "draw", "random", "sizes"} == set(PARTS)
 
 
 def test_an_unknown_family_is_named_with_close_matches():

@@ -16,13 +16,13 @@ def test_operators_are_counted_in_the_order_of_the_space():
     """Primitives that no entry uses count zero, and `none` is left out."""
     rows = count_operators(load_genotype("DARTS_V2"), load_space("darts").primitives)
     assert rows == [
-        ("max_pool_3x3", 0, 5),
-        ("avg_pool_3x3", 0, 0),
-        ("skip_connect", 2, 3),
-        ("sep_conv_3x3", 5, 0),
-        ("sep_conv_5x5", 0, 0),
-        ("dil_conv_3x3", 1, 0),
-        ("dil_conv_5x5", 0, 0),
+        ("max_pool_3x3", [0, 5]),
+        ("avg_pool_3x3", [0, 0]),
+        ("skip_connect", [2, 3]),
+        ("sep_conv_3x3", [5, 0]),
+        ("sep_conv_5x5", [0, 0]),
+        ("dil_conv_3x3", [1, 0]),
+        ("dil_conv_5x5", [0, 0]),
     ]
     assert [row[0] for row in count_operators(load_genotype("DARTS_V2"))] == [
         "sep_conv_3x3",
