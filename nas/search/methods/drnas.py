@@ -136,10 +136,10 @@ class DrNas(Method):
             searcher.alpha_step(train_batch)
         searcher.weight_step(train_batch)
 
-    def decode_rule(self) -> str:
+    def decode_rule(self, space: SearchSpace) -> str:
         """Return the rule of `decode` in words."""
         by = {"softmax": "softmax(alpha)", "mean": "the mean of the draws"}
-        return f"{super().decode_rule()}, by {by[self.rank]}"
+        return f"{super().decode_rule(space)}, by {by[self.rank]}"
 
     @torch.no_grad()
     def measures(self, alphas: Alphas, progress: Progress) -> dict[str, float]:
