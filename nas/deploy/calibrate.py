@@ -15,6 +15,7 @@ import onnx
 import torch
 from torch import Tensor
 
+from nas.deploy.postprocess import PREFIX
 from nas.deploy.session import INPUT, open_session
 from nas.deploy.thresholds import NUM_BINS, Histogram
 from nas.errors import DeployError
@@ -65,7 +66,7 @@ def peak_memory_gib() -> float:
 
 
 def _observe(model: onnx.ModelProto, path: Path) -> list[str]:
-    """Write a copy that returns every float tensor; returns their names."""
+    """Write a copy that returns every float tensor of the network; returns their names."""
     inferred = onnx.shape_inference.infer_shapes(model)
     floats = {
         value.name: value
@@ -73,7 +74,7 @@ def _observe(model: onnx.ModelProto, path: Path) -> list[str]:
         if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
     }
     constants = {tensor.name for tensor in model.graph.initializer}
-    names = [name for name in floats if name not in constants]
+    names = [name for name in floats if name not in constants and not name.startswith(PREFIX)]
     del inferred.graph.output[:]
     inferred.graph.output.extend(floats[name] for name in names)
     onnx.save(inferred, path)

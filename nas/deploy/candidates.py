@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ class Candidate:
     """Of the file; None in PyTorch."""
     image_size: int
     """Height and width, pixels."""
-    net: Callable[[Tensor], Tensor]
+    net: Callable[[Tensor], Any]
 
 
 def build_candidates(
@@ -56,7 +57,7 @@ def build_candidates(
         return [Candidate(str(source), "onnx", size, image_size, OnnxNetwork(session))]
     candidates = []
     for engine in engines:
-        net: Callable[[Tensor], Tensor] = _in_torch(source.net)
+        net: Callable[[Tensor], Any] = _in_torch(source.net)
         file_size: int | None = None
         if engine == "compiled":
             net = torch.compile(net, fullgraph=True)  # or an error: never eager under this name
@@ -80,7 +81,7 @@ def _write(engine: str, source: Source, stem: Path) -> Path:
         return path
     images = sample_images(source.metadata, _NUM_CALIBRATION)
     if engine == "onnx_fp32":
-        export(source.net, source.metadata, images[:4], path)
+        export(source.net, source.metadata.raw(), images[:4], path)
     else:
         quantization = Quantization(calibration="minmax")
         model = read_float_model(_write("onnx_fp32", source, stem))

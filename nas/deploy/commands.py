@@ -8,13 +8,11 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from nas.data.from_config import Loader
 from nas.deploy.benchmark import markdown, run_benchmark, write_results
 from nas.deploy.calibrate import collect, peak_memory_gib
 from nas.deploy.export import Exported, export
-from nas.deploy.images import LabeledImages, batches_of, sample_images
+from nas.deploy.images import batches_of, labeled_images, sample_images
 from nas.deploy.latency import Latency, Row, time_calls
-from nas.deploy.metadata import Metadata
 from nas.deploy.options import (
     CALIBRATIONS,
     DEFAULT_OPSET,
@@ -23,18 +21,18 @@ from nas.deploy.options import (
     ExportSettings,
     QuantizeSettings,
 )
+from nas.deploy.quality import Quality, brief, evaluate_file, in_full, percent, rank
 from nas.deploy.quantize import Quantization, choose_ranges, read_float_model, write_quantized
 from nas.deploy.session import OnnxNetwork, open_session, read_metadata
 from nas.deploy.source import check_plugins, read_source
-from nas.records import Evaluation
-from nas.runtime.evaluation import evaluate
+from nas.errors import ConfigError
 
 _log = logging.getLogger(__name__)
 _CHECK_IMAGES = 8
 _NUM_CALLS = 100
 """Timed calls of each of the two files that a quantization compares."""
 _LARGE_DROP = 5
-"""Points of top-1; a quantization that loses more is worth a warning."""
+"""Points of top-1 or mAP; a quantization that loses more is worth a warning."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +43,25 @@ class ExportResult:
     size_bytes: int
     image_shape: tuple[int, ...]
     """(C, H, W)"""
+    outputs: tuple[str, ...]
+    """The names of what the file returns."""
     images: str
     """What it was compared on."""
 
     def text(self) -> str:
         """Return the line that a program prints."""
         shape = ", ".join(map(str, self.image_shape))
-        return (
-            f"{self.exported.path}: {self.size_bytes / 1e6:.1f} MB, input (N, {shape}); largest "
-            f"logit difference from PyTorch {self.exported.max_difference:.1e} on {self.images} "
-            f"(largest logit {self.exported.max_logit:.3g})"
+        exported = self.exported
+        line = (
+            f"{exported.path}: {self.size_bytes / 1e6:.1f} MB, input (N, {shape}), output "
+            f"{', '.join(self.outputs)}; largest logit difference from PyTorch "
+            f"{exported.max_difference:.1e} on {self.images} (largest logit "
+            f"{exported.max_logit:.3g})"
         )
+        if exported.num_detections is None:
+            return line
+        same = exported.num_detections - exported.num_different
+        return f"{line}; {same} of {exported.num_detections} detections equal PyTorch's"
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class Measured:
     """One file: its accuracy, its size and its latency at batch 1."""
 
     path: Path
-    evaluation: Evaluation
+    evaluation: Quality
     size_bytes: int
     latency: Latency
 
@@ -75,30 +81,27 @@ class QuantizeResult:
     before: Measured
     after: Measured
     quantization: Quantization
-    tried: Mapping[str, Evaluation]
+    tried: Mapping[str, Quality]
     """What each rule reached on the calibration images, where the best was chosen; else empty."""
     num_threads: int
 
     @property
     def drop(self) -> float:
-        """Points of top-1 that the quantization loses on the test images."""
-        return self.before.evaluation.top1 - self.after.evaluation.top1
+        """Points of top-1 or mAP that the quantization loses on the test images."""
+        return percent(self.before.evaluation) - percent(self.after.evaluation)
 
     def text(self) -> str:
         """Return the lines that a program prints."""
         lines = []
         for name, one in self.tried.items():
             kept = ", kept" if name == self.quantization.calibration else ""
-            lines.append(
-                f"{name}: top-1 {one.top1:.2f} %, loss {one.loss:.4f} on {one.num_images} "
-                f"calibration images{kept}"
-            )
+            lines.append(f"{name}: {brief(one)} on {one.num_images} calibration images{kept}")
         for name, file in (("fp32", self.before), ("int8", self.after)):
             test, latency = file.evaluation, file.latency
             lines.append(
-                f"{name}: top-1 {test.top1:.2f} %, top-5 {test.top5:.2f} % of {test.num_images} "
-                f"test images; {file.size_bytes / 1e6:.2f} MB; {latency.median_ms:.2f} ms at batch "
-                f"1 (p95 {latency.p95_ms:.2f}, threads: {self.num_threads})"
+                f"{name}: {in_full(test)} of {test.num_images} test images; "
+                f"{file.size_bytes / 1e6:.2f} MB; {latency.median_ms:.2f} ms at batch 1 "
+                f"(p95 {latency.p95_ms:.2f}, threads: {self.num_threads})"
             )
         smaller = self.before.size_bytes / self.after.size_bytes
         faster = self.before.latency.median_ms / self.after.latency.median_ms
@@ -133,12 +136,18 @@ def export_network(settings: ExportSettings) -> ExportResult:
     """
     source = read_source(settings.model, settings.image_size, settings.plugins)
     check_plugins([source], settings.plugins)
+    if settings.raw and not source.metadata.is_detector:
+        raise ConfigError(
+            f"raw: has an effect only on a detector, found {source.name}; leave it out"
+        )
+    metadata = source.metadata.raw() if settings.raw else source.metadata
     images = sample_images(source.metadata, _CHECK_IMAGES, settings.data)
     opset = settings.opset or DEFAULT_OPSET
-    exported = export(source.net, source.metadata, images, Path(settings.out), opset)
+    exported = export(source.net, metadata, images, Path(settings.out), opset)
     kind = f"test images of {settings.data}" if settings.data else "drawn images"
     size_bytes = exported.path.stat().st_size
-    return ExportResult(exported, size_bytes, tuple(images.shape[1:]), f"{len(images)} {kind}")
+    checked = f"{len(images)} {kind}"
+    return ExportResult(exported, size_bytes, tuple(images.shape[1:]), metadata.outputs, checked)
 
 
 def quantize_network(settings: QuantizeSettings) -> QuantizeResult:
@@ -152,7 +161,7 @@ def quantize_network(settings: QuantizeSettings) -> QuantizeResult:
     path, out = Path(settings.model), settings.target
     model = read_float_model(path)
     metadata = read_metadata(open_session(path), path)
-    images = LabeledImages(
+    images = labeled_images(
         metadata,
         settings.data,
         batch_size=settings.chunk,
@@ -177,13 +186,13 @@ def quantize_network(settings: QuantizeSettings) -> QuantizeResult:
         )
         for rule in rules
     }
-    tried: dict[str, Evaluation] = {}
+    tried: dict[str, Quality] = {}
     with TemporaryDirectory() as folder:
         for rule, candidate in candidates.items() if len(candidates) > 1 else ():
             file = Path(folder) / f"{rule}.onnx"
             write_quantized(model, choose_ranges(histograms, candidate), candidate, file)
             tried[rule] = evaluate_file(file, metadata, chosen)
-    best = candidates[max(rules, key=lambda rule: _quality(tried.get(rule)))]
+    best = candidates[max(rules, key=lambda rule: rank(tried.get(rule)))]
     write_quantized(model, choose_ranges(histograms, best), best, out)
     after = evaluate_file(out, metadata, images.test())
     latencies = _time_files((path, out), metadata.image_size, settings.threads)
@@ -220,17 +229,6 @@ def benchmark_networks(settings: BenchmarkSettings) -> BenchmarkResult:
     rows = run_benchmark(settings)
     paths = [] if settings.out is None else write_results(settings, rows, Path(settings.out))
     return BenchmarkResult(rows, markdown(settings, rows), paths)
-
-
-def evaluate_file(path: Path, metadata: Metadata, loader: Loader) -> Evaluation:
-    """Measure the accuracy of an .onnx file on labeled images."""
-    net = OnnxNetwork(open_session(path))
-    return evaluate(net, loader, int(metadata.model["num_classes"]))
-
-
-def _quality(evaluation: Evaluation | None) -> tuple[float, float]:
-    """Return what makes one rule better than another: top-1, and the loss where that is equal."""
-    return (0.0, 0.0) if evaluation is None else (evaluation.top1, -evaluation.loss)
 
 
 def _time_files(paths: tuple[Path, ...], image_size: int, num_threads: int) -> list[Latency]:

@@ -16,13 +16,17 @@ from torch import Tensor, nn
 
 from nas.deploy.metadata import KEY, Metadata
 from nas.deploy.options import DEFAULT_OPSET, check_target
+from nas.deploy.postprocess import append_postprocessing, num_different, unpadded
 from nas.deploy.prepare import prepare
-from nas.deploy.session import INPUT, OUTPUT, OnnxNetwork, open_session
-from nas.errors import DeployError
+from nas.deploy.session import INPUT, OnnxNetwork, open_session
+from nas.errors import ConfigError, DeployError
 from nas.files import replacing
 
 TOLERANCE = 1e-4
 """The largest difference of a logit that an export may make, in fp32."""
+MOST_DIFFERENT = 0.01
+"""The largest part of the detections that may differ from PyTorch's on the same raw outputs, for
+overlaps that are equal to the limit but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,13 @@ class Exported:
 
     path: Path
     max_difference: float
-    """Of a logit, over the images of the check and batches of one and of all."""
+    """Of a logit or box offset, over the images of the check and batches of one and of all."""
     max_logit: float
-    """The largest absolute logit, which says what the difference is small against."""
+    """The largest absolute one, which says what the difference is small against."""
+    num_detections: int | None = None
+    """On the images of the check, of a detector that suppresses duplicates."""
+    num_different: int = 0
+    """How many of them are not PyTorch's."""
 
 
 def export(
@@ -44,17 +52,23 @@ def export(
     The file takes its place only once the check has passed.
 
     Args:
-        net: The network; it is not changed.
-        metadata: Stored in the file.
+        net: The network, with raw outputs if it is a detector's; it is not changed.
+        metadata: Stored in the file. Where it says so, duplicates are suppressed in the file.
         images: Float (N, C, S, S) for the check, N of at least 2.
         out: Ends in .onnx or .pt2.
         opset: Of .onnx, from 18 to 23.
 
     Raises:
         ConfigError: A file of this name or opset cannot be written.
-        DeployError: The network cannot be exported, or the file's logits differ.
+        DeployError: The network cannot be exported, or what the file returns differs.
     """
     check_target(out, opset)
+    suppresses = metadata.is_detector and not metadata.is_raw
+    if out.suffix == ".pt2" and suppresses:
+        raise ConfigError(
+            f"raw: {out.name} can only have raw outputs, because torch.export cannot write the "
+            "suppression of duplicates; set `raw`, or write an .onnx file"
+        )
     assert len(images) >= 2, "a batch of one would be exported as a constant"
     prepared = prepare(net)
     with checked_first(out) as temporary:
@@ -64,10 +78,31 @@ def export(
         difference, max_logit = _parity(net, _load(temporary), images)
         if not difference < TOLERANCE:  # NaN is not parity either
             raise DeployError(
-                f"{out}: its logits differ from PyTorch's by {difference:.2e}, more than "
-                f"{TOLERANCE:.0e} (largest logit {max_logit:.3g}); it was not written"
+                f"{out}: its {' or '.join(metadata.raw().outputs)} differ from PyTorch's by "
+                f"{difference:.2e}, more than {TOLERANCE:.0e} (the largest is {max_logit:.3g}); it "
+                "was not written"
             )
+        if suppresses:
+            return Exported(out, difference, max_logit, *_suppress(temporary, images, out))
     return Exported(out, difference, max_logit)
+
+
+def _suppress(path: Path, images: Tensor, out: Path) -> tuple[int, int]:
+    """Add the suppression of duplicates to a file that returns raw outputs, and check it.
+
+    Returns:
+        How many detections PyTorch finds in the same raw outputs, and how many of them are not in
+        the file's answer.
+    """
+    raw = OnnxNetwork(open_session(path))(images)
+    append_postprocessing(path)
+    whole = OnnxNetwork(open_session(path))(images)
+    missing, total = num_different(unpadded(*whole), *raw, TOLERANCE)
+    if missing > MOST_DIFFERENT * total:
+        raise DeployError(
+            f"{out}: {missing} of {total} detections differ from PyTorch's; it was not written"
+        )
+    return total, missing
 
 
 @contextlib.contextmanager
@@ -100,7 +135,7 @@ def _write_onnx(net: nn.Module, metadata: Metadata, images: Tensor, path: Path, 
             dynamo=True,
             opset_version=opset,
             input_names=[INPUT],
-            output_names=[OUTPUT],
+            output_names=list(metadata.raw().outputs),
             dynamic_shapes=({0: batch},),
             external_data=False,
             verbose=False,
@@ -148,14 +183,21 @@ def _load(path: Path) -> nn.Module:
 
 @torch.no_grad()
 def _parity(net: nn.Module, loaded: nn.Module, images: Tensor) -> tuple[float, float]:
-    """Return the largest difference and the largest logit, at a batch of one and of all."""
+    """Return the largest difference and the largest output, at a batch of one and of all."""
     was_training = net.training
-    expected = net.eval()(images)
+    expected = _as_tuple(net.eval()(images))
     net.train(was_training)
-    difference = 0.0
-    for batch, logits in ((images, expected), (images[:1], expected[:1])):
-        difference = max(difference, (loaded(batch) - logits).abs().max().item())
-    return difference, expected.abs().max().item()
+    differences = [
+        (found - wanted[: len(batch)]).abs().max()
+        for batch in (images, images[:1])
+        for found, wanted in zip(_as_tuple(loaded(batch)), expected, strict=True)
+    ]
+    largest = torch.stack([part.abs().max() for part in expected]).max()
+    return torch.stack(differences).max().item(), largest.item()
+
+
+def _as_tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
 
 
 @contextlib.contextmanager

@@ -9,11 +9,9 @@ from torch import Tensor
 from nas.config import AugmentConfig, resolved
 from nas.data import EvalTransform, SubsetError, load_dataset
 from nas.data.from_config import Images, Loader, eval_loader, load_split
+from nas.deploy.boxes import CPU, BoxLoader, LabeledBoxes
 from nas.deploy.metadata import NO_DATASET, Metadata
 from nas.errors import ConfigError, DataError
-from nas.runtime.compute import Compute
-
-_CPU = Compute(torch.device("cpu"), memory_format=torch.channels_last)
 
 
 def sample_images(metadata: Metadata, num_images: int, data: str | None = None) -> Tensor:
@@ -28,7 +26,7 @@ def sample_images(metadata: Metadata, num_images: int, data: str | None = None) 
         DataError: The folder cannot be read, or has a single image, which is no batch.
     """
     if data is not None:
-        loader = LabeledImages(metadata, data, batch_size=num_images).test()
+        loader = labeled_images(metadata, data, batch_size=num_images).test()
         images = next(batches_of(loader))
         if len(images) < 2:
             raise DataError(
@@ -40,6 +38,23 @@ def sample_images(metadata: Metadata, num_images: int, data: str | None = None) 
     drawn = load_dataset("shapes", split="test", image_size=size, max_images=max(num_images, 10))
     info = dataclasses.replace(drawn.info, mean=tuple(metadata.mean), std=tuple(metadata.std))
     return EvalTransform(info)(drawn.images[:num_images], torch.Generator())
+
+
+def labeled_images(
+    metadata: Metadata,
+    data: str | None,
+    *,
+    batch_size: int,
+    max_images: int | None = None,
+    seed: int = 0,
+) -> "LabeledImages | LabeledBoxes":
+    """Return the images of a folder that fit a network; for the arguments see the two classes.
+
+    Raises:
+        ConfigError: A folder is missing, or has no effect.
+    """
+    kind = LabeledBoxes if metadata.is_detector else LabeledImages
+    return kind(metadata, data, batch_size=batch_size, max_images=max_images, seed=seed)
 
 
 class LabeledImages:
@@ -132,7 +147,7 @@ class LabeledImages:
 
     def _loader(self, images: Images, chosen: Tensor) -> Loader:
         self._check_classes(images)
-        return eval_loader(images, chosen, self._config, _CPU)
+        return eval_loader(images, chosen, self._config, CPU)
 
     def _check_classes(self, images: Images) -> None:
         expected, present = self._metadata.classes, list(images.info.class_names)
@@ -146,7 +161,7 @@ class LabeledImages:
             )
 
 
-def batches_of(loader: Loader) -> Iterator[Tensor]:
+def batches_of(loader: Loader | BoxLoader) -> Iterator[Tensor]:
     """Yield the images of one pass, contiguous, without their labels."""
     for images, _ in loader:
         yield images.contiguous()

@@ -11,7 +11,12 @@ KEY = "sandglass_nas"
 """The name under which an exported file holds its metadata."""
 NO_DATASET = "none"
 """The dataset of random weights."""
+VOC = "voc"
+"""The dataset of a trained detector: a folder in the form of Pascal VOC."""
 _VERSION = 1
+_OUTPUTS = ("logits",)
+_RAW_OUTPUTS = ("logits", "offsets")
+_DETECTIONS = ("boxes", "scores", "labels")
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,9 @@ class Metadata:
     """All that must be known to feed images to an exported network and to read its answer."""
 
     model: dict[str, Any]
-    """The description that the network was built from; `genotype` or `model`, and its settings."""
+    """The description that the network was built from; `genotype`, `model` or `detector`, and its
+    settings. Of a detector: `num_classes`; `raw`, whether duplicates are still to be suppressed;
+    and `train_split`, `test_split` and `skip_corrupt` of its training."""
     weights: str
     """The name of the file that they are from, or "random"."""
     classes: list[str] | None
@@ -33,6 +40,29 @@ class Metadata:
     """Mean of each channel, for pixels in [0, 1]: the input is (pixel - mean) / std."""
     std: list[float]
     """Standard deviation of each channel."""
+
+    @property
+    def is_detector(self) -> bool:
+        """Whether the network detects objects; else it classifies images."""
+        return "detector" in self.model
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether the file of a detector returns what it computes before any softmax."""
+        return bool(self.model.get("raw"))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of what the file returns."""
+        if not self.is_detector:
+            return _OUTPUTS
+        return _RAW_OUTPUTS if self.is_raw else _DETECTIONS
+
+    def raw(self) -> "Metadata":
+        """Return the metadata of the same network with raw outputs."""
+        if not self.is_detector:
+            return self
+        return dataclasses.replace(self, model={**self.model, "raw": True})
 
     def to_json(self) -> str:
         """Return the text that is stored."""

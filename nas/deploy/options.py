@@ -26,7 +26,10 @@ Calibration = Literal["best", "minmax", "percentile", "entropy"]
 
 @dataclass(frozen=True, kw_only=True)
 class ExportSettings:
-    """Write a network as .onnx or .pt2 and check its logits against PyTorch's."""
+    """Write a network as .onnx or .pt2 and check its logits against PyTorch's.
+
+    The .onnx file of a detector returns boxes, scores and labels of each image.
+    """
 
     model: str = setting(is_path=True)
     """A checkpoint, a run directory of a training, or the name of a network with settings:
@@ -42,6 +45,8 @@ class ExportSettings:
     """ONNX operator set of an .onnx file. Default: 18."""
     plugins: tuple[str, ...] = setting((), is_path=True)
     """Modules or .py files with operators that the genotype uses."""
+    raw: bool = False
+    """Write a detector that returns class logits and box offsets; duplicates are not suppressed."""
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -58,13 +63,14 @@ class QuantizeSettings:
     """Convert an exported network to 8 bits and measure the effect.
 
     Post-training static INT8: ranges come from training images of the dataset. Accuracy on its
-    test images, file size and latency are printed before and after.
+    test images, or the mAP of a detector, file size and latency are printed before and after.
     """
 
     model: str = setting(is_path=True)
     """The .onnx file that `export` wrote."""
     data: str | None = setting(None, is_path=True)
-    """Folder of the dataset that the network was trained on; leave it out for `shapes`."""
+    """Folder of the dataset that the network was trained on; leave it out for `shapes`. Of a
+    detector it has the form of Pascal VOC."""
     out: str | None = setting(None, is_path=True)
     """The file to write. Default: MODEL_int8.onnx next to the model."""
     calibration: Calibration = "best"
@@ -117,7 +123,10 @@ _ACTIVATIONS = ("uint8", "int8")
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkSettings:
-    """Measure latency at batch 1 and throughput of networks in several engines, in one run."""
+    """Measure latency at batch 1 and throughput of networks in several engines, in one run.
+
+    Detectors are timed up to their raw outputs; .onnx files as they are.
+    """
 
     models: tuple[str, ...] = setting(is_path=True)
     """Checkpoints, run directories, names of networks with settings, or .onnx files, which are

@@ -17,6 +17,7 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData, save_ten
 from nas.deploy.export import checked_first, quiet
 from nas.deploy.metadata import KEY
 from nas.deploy.options import DEFAULT_PERCENTILE, MIN_OPSET
+from nas.deploy.postprocess import PREFIX
 from nas.deploy.session import open_session
 from nas.deploy.thresholds import RULES, SIGNED_LEVELS, UNSIGNED_LEVELS, Histogram, Range
 from nas.errors import ConfigError, DeployError
@@ -124,6 +125,7 @@ def write_quantized(
                 per_channel=quantization.per_channel,
                 activation_type=activation_type,
                 weight_type=QuantType.QInt8,
+                nodes_to_exclude=[n.name for n in model.graph.node if n.name.startswith(PREFIX)],
                 extra_options={"ActivationSymmetric": activation_type is QuantType.QInt8},
             )
         written = onnx.load(temporary)

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from nas.deploy.metadata import KEY, Metadata
+from nas.deploy.postprocess import unpadded
 from nas.errors import DeployError
+from nas.models.detection import Detections, detections_of, make_priors
 
-INPUT, OUTPUT = "images", "logits"
+INPUT = "images"
 
 
 def open_session(path: Path, num_threads: int | None = None) -> onnxruntime.InferenceSession:
@@ -49,10 +51,10 @@ def read_metadata(session: onnxruntime.InferenceSession, path: Path) -> Metadata
     """
     metadata = Metadata.from_json(session.get_modelmeta().custom_metadata_map.get(KEY), str(path))
     names = [value.name for value in (*session.get_inputs(), *session.get_outputs())]
-    if names != [INPUT, OUTPUT]:
+    if names != [INPUT, *metadata.outputs]:
         raise DeployError(
-            f"{path}: expected {INPUT} in and {OUTPUT} out, found {', '.join(names)}; write the "
-            "file with `nas export`"
+            f"{path}: expected {INPUT} in and {', '.join(metadata.outputs)} out, found "
+            f"{', '.join(names)}; write the file with `nas export`"
         )
     return metadata
 
@@ -64,7 +66,21 @@ class OnnxNetwork(nn.Module):
         super().__init__()
         self._session = session
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Float (N, 3, S, S) -> logits (N, num_classes)."""
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Float (N, 3, S, S) -> logits (N, num_classes), or all outputs of a detector."""
         feed = {INPUT: numpy.ascontiguousarray(images.numpy())}
-        return torch.from_numpy(self._session.run([OUTPUT], feed)[0])
+        outputs = tuple(map(torch.from_numpy, self._session.run(None, feed)))
+        return outputs[0] if len(outputs) == 1 else outputs
+
+
+class OnnxDetector(OnnxNetwork):
+    """The session of a detector, whose answers are detections, with and without raw outputs."""
+
+    def forward(  # type: ignore[override]  # what is measured differs from what the file returns
+        self, images: Tensor
+    ) -> list[Detections]:
+        """Float (N, 3, S, S) -> the detections of each image."""
+        outputs = super().forward(images)
+        if len(outputs) == 2:
+            return detections_of(*outputs, make_priors().float())
+        return unpadded(*outputs)

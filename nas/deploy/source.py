@@ -16,11 +16,17 @@ from nas.data.imagefolder import IMAGENET_MEAN, IMAGENET_STD
 from nas.data.imagenet import DEFAULT_SIZE
 from nas.data.shapes.dataset import SHAPES
 from nas.deploy.images import sample_images
-from nas.deploy.metadata import NO_DATASET, Metadata
+from nas.deploy.metadata import NO_DATASET, VOC, Metadata
 from nas.errors import CheckpointError, ConfigError, GenotypeError, close_matches, shown
 from nas.genotype import load_genotype
 from nas.models import load_weights
 from nas.models.description import build_model
+from nas.models.detection import (
+    IMAGE_SIZE,
+    TrainedDetector,
+    build_detector,
+    detector_of,
+)
 from nas.models.from_checkpoint import build_described, part_of, read_described
 from nas.models.settings import check_count
 from nas.operators import resolve_genotype
@@ -40,6 +46,10 @@ _NUMBERS = ("dropout", "drop_path_prob")
 _SWITCHES = {"true": True, "false": False}
 _INFOS = {info.name: info for info in (CIFAR10_INFO, CIFAR100_INFO, SHAPES)}
 _CHECKPOINT_SUFFIXES = (".pt", ".pth", ".tar")
+_DETECTOR = "ssdlite320"
+"""What the name of a detector begins with."""
+_NUM_FOR_DETECTOR = 64
+"""Images whose statistics a detector by name gets; its last level has one value of each."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,7 @@ class Source:
     name: str
     """As the user wrote it."""
     net: nn.Module
+    """Of a detector, the network with raw outputs."""
     metadata: Metadata
     data: str | None
     """The folder of the images that it was trained on; None where it is not known."""
@@ -58,9 +69,10 @@ def read_source(text: str, image_size: int | None = None, plugins: tuple[str, ..
     """Build the network that a text names.
 
     Args:
-        text: A checkpoint of augment.py, its run directory, or a name with settings, such as
+        text: A checkpoint of a training, its run directory, or a name with settings, such as
             "mobilenext_1.0,identity_ratio=1/2", "mobilenext_1.0,weights=model_best.pth.tar",
-            "DARTS_V2,weights=cells.pt,dataset=cifar10" or "genotype.json,num_cells=8".
+            "DARTS_V2,weights=cells.pt,dataset=cifar10", "genotype.json,num_cells=8" or
+            "ssdlite320_mobilenext,num_classes=20".
         image_size: Height and width in pixels; None takes that of the checkpoint or of `dataset`,
             else 224 for a name and 32 for a genotype with the cifar stem. A checkpoint's cannot
             be changed.
@@ -77,6 +89,8 @@ def read_source(text: str, image_size: int | None = None, plugins: tuple[str, ..
                 f"image_size: {text} fixes it to the size it was trained at; leave it out"
             )
         return _from_checkpoint(text, path, plugins)
+    if text.startswith(_DETECTOR):
+        return _detector_by_name(text, image_size)
     return _from_name(text, image_size, plugins)
 
 
@@ -99,6 +113,8 @@ def is_checkpoint(text: str) -> bool:
 
 def _from_checkpoint(text: str, path: Path, plugins: tuple[str, ...]) -> Source:
     state, where = read_described(path)
+    if "detector" in state:
+        return _trained_detector(text, path, detector_of(state, where))
     config = part_of(state, "config", where)
     net = build_described(state, where, plugins)
     dataset = config.get("dataset")
@@ -108,7 +124,7 @@ def _from_checkpoint(text: str, path: Path, plugins: tuple[str, ...]) -> Source:
     mean, std = _normalization(dataset)
     metadata = Metadata(
         model=part_of(state, "model", where),
-        weights=Path(where).name if Path(where).is_file() else f"newest of {path.name}",
+        weights=_name_of_weights(where, path),
         classes=part_of(state, "classes", where, list),
         dataset=dataset,
         image_size=image_size,
@@ -116,6 +132,50 @@ def _from_checkpoint(text: str, path: Path, plugins: tuple[str, ...]) -> Source:
         std=std,
     )
     return Source(text, net, metadata, config.get("data"))
+
+
+def _name_of_weights(where: str, path: Path) -> str:
+    return Path(where).name if Path(where).is_file() else f"newest of {path.name}"
+
+
+def _trained_detector(text: str, path: Path, trained: TrainedDetector) -> Source:
+    description = {"detector": trained.name, "num_classes": len(trained.classes)}
+    kept = ("train_split", "test_split", "skip_corrupt")
+    description |= {name: trained.config[name] for name in kept if name in trained.config}
+    metadata = _metadata_of_detector(
+        description, _name_of_weights(trained.where, path), list(trained.classes), VOC
+    )
+    return Source(text, trained.net.without_postprocessing(), metadata, None)
+
+
+def _detector_by_name(text: str, image_size: int | None) -> Source:
+    name, settings = split_name(text)
+    if image_size not in (None, IMAGE_SIZE):
+        raise ConfigError(
+            f"image_size: a detector has {IMAGE_SIZE}, found {image_size}; leave it out"
+        )
+    for key in settings:
+        if key != "num_classes":
+            raise ConfigError(
+                f"{shown(text)}: {shown(key)} is no setting of a detector by name; allowed is "
+                "num_classes; give a run directory for a trained detector"
+            )
+    num_classes = settings.get("num_classes", 20)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # the same network each time
+        net = build_detector(name, num_classes)
+        metadata = _metadata_of_detector(
+            {"detector": name, "num_classes": num_classes}, "random", None, NO_DATASET
+        )
+        update_bn([sample_images(metadata, _NUM_FOR_DETECTOR)], net)
+    return Source(text, net.eval().without_postprocessing(), metadata, None)
+
+
+def _metadata_of_detector(
+    description: dict[str, Any], weights: str, classes: list[str] | None, dataset: str
+) -> Metadata:
+    mean, std = _normalization(dataset)
+    return Metadata(description, weights, classes, dataset, IMAGE_SIZE, mean, std)
 
 
 def _from_name(text: str, image_size: int | None, plugins: tuple[str, ...]) -> Source:

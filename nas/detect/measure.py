@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.data.voc import VocImage, VocSet
 from nas.detect.average_precision import (
@@ -16,7 +16,7 @@ from nas.detect.average_precision import (
 )
 from nas.detection_record import DetectionEvaluation
 from nas.distributed.ranks import ALONE, Ranks
-from nas.models.detection import Detections, SSDLite
+from nas.models.detection import Detections
 from nas.runtime.compute import Batch, Compute
 from nas.runtime.loop import explained_worker_failures
 
@@ -24,7 +24,7 @@ from nas.runtime.loop import explained_worker_failures
 @torch.no_grad()
 @explained_worker_failures()
 def detect(
-    net: SSDLite,
+    net: nn.Module,
     loader: Iterable[Batch],
     *,
     compute: Compute,
@@ -34,7 +34,7 @@ def detect(
     """Return the detections of each image, in order, on the CPU and on all ranks.
 
     Args:
-        net: Its mode is restored.
+        net: A detector, which returns detections in eval mode; its mode is restored.
         loader: One pass over this rank's share of the images, with their indices.
         compute: The arithmetic.
         on_batch: Called after each batch.

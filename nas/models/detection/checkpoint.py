@@ -16,6 +16,8 @@ from nas.models.weights import fit_weights
 class TrainedDetector:
     """A detector and what it was trained with."""
 
+    name: str
+    """As in `build_detector`."""
     net: SSDLite
     classes: tuple[str, ...]
     config: dict[str, Any]
@@ -30,7 +32,15 @@ def load_detector(path: str | Path) -> TrainedDetector:
     Raises:
         CheckpointError: It cannot be read, or is not of a detector.
     """
-    state, where = read_described(Path(path))
+    return detector_of(*read_described(Path(path)))
+
+
+def detector_of(state: dict[str, Any], where: str) -> TrainedDetector:
+    """Build the detector of what `read_described` returned.
+
+    Raises:
+        CheckpointError: It is not of a detector, or is damaged.
+    """
     name = state.get("detector")
     if not isinstance(name, str):
         raise CheckpointError(
@@ -47,4 +57,5 @@ def load_detector(path: str | Path) -> TrainedDetector:
     except ConfigError as cause:
         raise CheckpointError(f"{where}: {cause}") from cause
     fit_weights(net, weights, where)
-    return TrainedDetector(net.eval(), tuple(classes), part_of(state, "config", where), where)
+    config = part_of(state, "config", where)
+    return TrainedDetector(name, net.eval(), tuple(classes), config, where)

@@ -18,11 +18,11 @@ MIN_IOU = 0.5
 """A prior with this overlap is matched; the best prior of each object is matched in any case."""
 NEGATIVES = 3
 """Background priors in the loss for each matched one."""
-_LARGEST_LOG = 10.0
+LARGEST_LOG = 10.0
 """Sizes are not decoded beyond exp of this."""
 
 BOX_CODER = BoxCoder(
-    (1 / VARIANCES[0], 1 / VARIANCES[0], 1 / VARIANCES[1], 1 / VARIANCES[1]), _LARGEST_LOG
+    (1 / VARIANCES[0], 1 / VARIANCES[0], 1 / VARIANCES[1], 1 / VARIANCES[1]), LARGEST_LOG
 )
 
 
