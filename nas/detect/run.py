@@ -33,6 +33,7 @@ from nas.runtime.tensorboard import RunLog
 
 _log = logging.getLogger(__name__)
 RESULT = "detection.json"
+_SMALLER = "a narrower network (`model`, such as ssdlite320_mobilenext_0.5)"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,14 @@ def train_detector(
     compute = select_compute(config)
     with join_ranks(compute.device) as ranks:
         check_ranks(config, ranks, compute.device)
-        memory = StepMemory(compute, config.batch_size, ranks.size, True)
+        memory = StepMemory(
+            compute,
+            config.batch_size,
+            ranks.size,
+            can_split=True,
+            smaller=_SMALLER,
+            before=f"{_SMALLER}, or fewer `workers`",
+        )
         with memory.explained():
             return _train(config, compute, ranks, memory, announce, on_cost)
 

@@ -104,6 +104,13 @@ class StepMemory:
     num_processes: int = 1
     can_split: bool = True
     """Whether the other settings allow `micro_batch`."""
+    smaller: str = "a smaller network (`init_channels`, `num_cells`) or smaller images"
+    """What needs less memory, other than a smaller batch."""
+    before: str = (
+        "fewer images (`max_images`), smaller images (`image_size`) or a smaller network "
+        "(`init_channels`, `num_cells`)"
+    )
+    """What needs less memory before the first step."""
     estimate: Callable[[], MemoryEstimate] | None = None
     """Set once the network is built; called only when needed."""
 
@@ -132,9 +139,7 @@ class StepMemory:
         where = f"{self.compute.device}: out of memory"
         if self.estimate is None:
             raise TrainingError(
-                f"{where} before the first step, {total:.0f} MiB in all; try fewer images "
-                "(`max_images`), smaller images (`image_size`) or a smaller network "
-                "(`init_channels`, `num_cells`)"
+                f"{where} before the first step, {total:.0f} MiB in all; try {self.before}"
             )
         needed = self.estimate()
         raise TrainingError(
@@ -152,10 +157,7 @@ class StepMemory:
         # Half of the memory is left for computing and for other programs.
         size = needed.largest_fitting(self._images, available_mib / 2)
         if size is None:
-            return (
-                "try another run with a smaller network (`init_channels`, `num_cells`) or smaller "
-                "images"
-            )
+            return f"try another run with {self.smaller}"
         smaller_batch = f"another run with `batch_size` {size * self.num_processes}"
         amount = f"about {needed.peak_mib(size):.0f} MiB"
         if not self.can_split:
