@@ -7,6 +7,7 @@ from typing import Any
 from nas.errors import ReportError
 from nas.files import write_files
 from nas.png import png_bytes
+from nas.report.detections import BLANK, NOTES, Column, detection_cells, detection_columns
 from nas.report.figures.comparison_curves import comparison_figure
 from nas.report.html import draw_cell_svgs, size_of_cells
 from nas.report.html_images import data_uri
@@ -15,7 +16,11 @@ from nas.report.searches import GUARD_COLUMNS, guard_rows
 from nas.report.summary import Facts, facts_of, settings_of
 from nas.report.templating import count, duration, percent, render_page
 
-_BLANK = "\N{EN DASH}"
+_COLUMNS: tuple[Column, ...] = (
+    *((name, False) for name in ("kind", "dataset", "space or genotype")),
+    *((name, True) for name in ("seed", "epochs", "test top-1", "val")),
+    *((name, True) for name in ("parameters", "multiply-adds", "time")),
+)
 _NOT_COMPARED = {"out", "resume"}
 """Settings that say where a run is, not what it is."""
 
@@ -40,10 +45,11 @@ def write_comparison(run_dirs: Sequence[str | Path], out: str | Path) -> Path:
     places = [run.path.resolve() for run in runs]
     if len(runs) < 2 or len(set(places)) < len(places):
         raise ReportError("a comparison needs at least two run directories, each named once")
-    if detectors := [run.name for run in runs if run.kind == "detection"]:
+    detectors = [run.name for run in runs if run.kind == "detection"]
+    if 0 < len(detectors) < len(runs):
         raise ReportError(
-            f"{detectors[0]}: is a run of a detector, and only searches and trainings of "
-            "classifiers are compared; leave it out"
+            f"{detectors[0]}: is a run of a detector, and the others are not all; compare "
+            "detectors with detectors, and other runs without them"
         )
     return write_files({Path(out): comparison_page(runs)})[0]
 
@@ -52,12 +58,17 @@ def comparison_page(runs: Sequence[Run]) -> bytes:
     """Return the HTML that compares runs."""
     names = distinct_names([run.path for run in runs])
     figure = comparison_figure(runs, names)
+    detectors = runs[0].kind == "detection"
     return render_page(
         "comparison.html.j2",
         title=f"{len(runs)} runs compared",
         max_width=1500,
         names=names,
-        rows=[_row(run, facts_of(run)) for run in runs],
+        columns=detection_columns(runs) if detectors else _COLUMNS,
+        rows=[
+            detection_cells(run, runs) if detectors else _cells_of(run, facts_of(run))
+            for run in runs
+        ],
         notes=_notes(runs),
         guard=guard_rows(runs, names),
         guard_columns=GUARD_COLUMNS,
@@ -89,38 +100,38 @@ def different_settings(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     for key in dict.fromkeys(key for one in written for key in one):
         values = {one[key] for one in written if key in one}
         if len(values) > 1 and key not in _NOT_COMPARED:
-            rows.append((key, [one.get(key, _BLANK) for one in written]))
+            rows.append((key, [one.get(key, BLANK) for one in written]))
     return rows
 
 
-def _row(run: Run, facts: Facts) -> dict[str, str]:
-    """Write the facts of a run as the cells of its row."""
+def _cells_of(run: Run, facts: Facts) -> list[str]:
+    """Write the facts of a run as the cells of its row, in the order of `_COLUMNS`."""
     test = _or_blank(facts.test_top1, percent)
     if facts.test_epoch is not None:
         test += f" (epoch {facts.test_epoch})"
-    return {
-        "kind": run.kind,
-        "dataset": facts.dataset or _BLANK,
-        "model": facts.model or _BLANK,
-        "seed": facts.seed or _BLANK,
-        "epochs": facts.epochs,
-        "test": test,
-        "val": _or_blank(facts.val_accuracy, percent),
-        "parameters": _or_blank(facts.num_parameters, count),
-        "madds": _or_blank(facts.madds, count),
-        "time": _or_blank(facts.time_s, duration),
-    }
+    return [
+        run.kind,
+        facts.dataset or BLANK,
+        facts.model or BLANK,
+        facts.seed or BLANK,
+        facts.epochs,
+        test,
+        _or_blank(facts.val_accuracy, percent),
+        _or_blank(facts.num_parameters, count),
+        _or_blank(facts.madds, count),
+        _or_blank(facts.time_s, duration),
+    ]
 
 
 def _without_cells(run: Run) -> list[str]:
     """Explain why a training run has no cells; `missing` does so for a search."""
-    if run.genotype or run.kind == "search":
+    if run.genotype or run.kind in ("search", "detection"):
         return []
     return ["it has no genotype.json, so no cells are drawn"]
 
 
 def _or_blank(value: Any, written: Any) -> str:
-    return _BLANK if value is None else written(value)
+    return BLANK if value is None else written(value)
 
 
 def _notes(runs: Sequence[Run]) -> list[str]:
@@ -140,6 +151,8 @@ def _notes(runs: Sequence[Run]) -> list[str]:
             "accuracy only where some training images were held out. Parameters and multiply-adds "
             "are those of the trained network without its auxiliary head."
         )
+    if "detection" in kinds:
+        notes += NOTES
     if len(kinds) == 2:
         notes.append("Runs of different kinds share few columns; a dash marks a missing value.")
     notes.append("One run per setting says nothing about the spread between seeds.")

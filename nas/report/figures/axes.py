@@ -74,11 +74,12 @@ def plot_key(
     key: str,
     label: str | None,
     look: Mapping[str, Any],
+    over: str = "epoch",
 ) -> None:
     """Plot the values of one key, from the records that have it; nothing where none has."""
     having = [record for record in records if key in record]
     if having:
-        epochs, values = zip(*((record["epoch"], record[key]) for record in having), strict=True)
+        epochs, values = zip(*((record[over], record[key]) for record in having), strict=True)
         plot_epochs(axes, epochs, values, label, look)
 
 

@@ -27,6 +27,11 @@ _PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("test_loss", "test loss", "nats"),
         ("test_accuracy", "test accuracy, top-1", "%"),
     ),
+    "detection": (
+        ("train_loss", "train loss", "loss of a matched prior"),
+        ("test_map_11", "test mAP, 11 points", "%"),
+        ("test_map_coco", "test mAP, COCO", "%"),
+    ),
 }
 
 
@@ -34,7 +39,7 @@ def comparison_figure(runs: Sequence[Run], names: Sequence[str]) -> Figure | Non
     """Draw the curves of several runs over each other.
 
     Args:
-        runs: Searches, trainings or both; each kind has a row of three panels.
+        runs: Searches, trainings or both, or detectors; each kind has a row of three panels.
         names: Their names in the legend; untrusted text.
 
     Returns:
@@ -49,14 +54,14 @@ def comparison_figure(runs: Sequence[Run], names: Sequence[str]) -> Figure | Non
     num_lines = (len(drawn) + 2) // 3
     figure = spaced_figure(13, 3.6 * len(kinds) + 0.3 * num_lines + 0.2)
     for row, kind in zip(figure.subplots(len(kinds), 3, squeeze=False), kinds, strict=True):
+        over = "iteration" if kind == "detection" else "epoch"
         for axes, (key, title, unit) in zip(row, _PANELS[kind], strict=True):
             for place in drawn:
                 if runs[place].kind == kind:
-                    plot_key(axes, runs[place].metrics, key, shown[place], looks[place])
+                    plot_key(axes, runs[place].metrics, key, shown[place], looks[place], over)
             label_panel(axes, title, unit, legend=False)
-            _show_epochs(
-                axes, [r["epoch"] for run in runs if run.kind == kind for r in run.metrics]
-            )
+            axes.set_xlabel(over)
+            _show_all(axes, [r[over] for run in runs if run.kind == kind for r in run.metrics])
     handles = [Line2D([], [], **looks[place]) for place in drawn]
     legend = figure.legend(
         handles,
@@ -79,9 +84,9 @@ def _look(index: int) -> Mapping[str, Any]:
     }
 
 
-def _show_epochs(axes: Axes, epochs: Sequence[int]) -> None:
-    """Give all panels of a kind the same range of epochs."""
-    margin = 0.03 * (max(epochs) - min(epochs)) or 0.5
-    axes.set_xlim(min(epochs) - margin, max(epochs) + margin)
+def _show_all(axes: Axes, places: Sequence[int]) -> None:
+    """Give all panels of a kind the same range of epochs or iterations."""
+    margin = 0.03 * (max(places) - min(places)) or 0.5
+    axes.set_xlim(min(places) - margin, max(places) + margin)
     if not axes.lines:
         axes.text(0.5, 0.5, "not measured yet", ha="center", transform=axes.transAxes)

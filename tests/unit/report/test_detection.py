@@ -8,9 +8,11 @@ import yaml
 from nas.detection_record import DetectionEvaluation, read_detection
 from nas.errors import ReportError
 from nas.report.comparison import write_comparison
+from nas.report.figures.comparison_curves import comparison_figure
 from nas.report.figures.detection_curves import detection_figure, precision_recall_figure
 from nas.report.html import write_report
 from nas.report.run import read_run
+from tests.unit.report.pages import Page
 
 EVALUATION = DetectionEvaluation(
     num_images=3,
@@ -69,7 +71,7 @@ def test_damaged_files(run):
     other = run / "other"
     other.mkdir()
     (other / "config.yaml").write_text("model: mobilenext_1.0")
-    with pytest.raises(ReportError, match="is a run of a detector"):
+    with pytest.raises(ReportError, match="a run of a detector, and the others are not all"):
         write_comparison([run, other], run / "x.html")
     document = json.loads(EVALUATION.to_json())
     (run / "detection.json").write_text(json.dumps(document | {"ap_11": [1]}))
@@ -78,6 +80,36 @@ def test_damaged_files(run):
     (run / "metrics.jsonl").write_text('{"epoch": 0, "iteration": 1}\n')
     with pytest.raises(ReportError, match="without 'learning_rate'"):
         read_run(run)
+
+
+def test_detectors_are_compared(run, tmp_path_factory):
+    """A column for each mean and class; a run in progress has those of its last measurement."""
+    other = tmp_path_factory.mktemp("other")
+    for name in ("config.yaml", "metrics.jsonl"):
+        (other / name).write_text((run / name).read_text().replace("mobilenext", "mobilenet_v2"))
+    page = Page(write_comparison([run, other], run / "x.html"))
+    page.check_is_self_contained()
+    assert page.headings == ["results", "curves", "settings"]
+    start = page.texts.index("run")
+    heads = ["run", "model", "seed", "iterations", "mAP, 11 points", "mAP, area", "mAP, COCO"]
+    heads += ["a <b>", "c", "parameters", "multiply-adds", "time"]
+    assert page.texts[start : start + 12] == heads
+    dash = "\N{EN DASH}"
+    first, second = (page.texts[start + 12 * i : start + 12 * (i + 1)][1:] for i in (1, 2))
+    assert first == [
+        *("ssdlite320_mobilenext", dash, "20 of 40", "62.50 %", "60.00 %", "33.25 %"),
+        *("62.50 %", dash, dash, dash, dash),
+    ]
+    assert second == [
+        *("ssdlite320_mobilenet_v2", dash, "20 of 40", "62.50 %", "60.00 %", "10.00 %"),
+        *(dash, dash, dash, dash, dash),
+    ]
+    assert "its last measurement" in page.text
+    figure = comparison_figure([read_run(run), read_run(other)], ["a", "b"])
+    panels = {axes.get_title(): axes for axes in figure.axes}
+    line, same = panels["test mAP, 11 points"].lines
+    assert list(line.get_xdata()) == [10, 20] and list(same.get_ydata()) == [31.25, 62.5]
+    assert panels["train loss"].get_xlabel() == "iteration"
 
 
 def test_figures():
