@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from nas.data.decoding import read_image
+from nas.data.decoding import CORRUPT_ADVICE, read_image
 from nas.data.fingerprint import ClassImages, digest_of
 from nas.data.voc.annotations import BoxError, VocObject, read_annotation
 from nas.errors import DataError, close_matches, shown
@@ -95,7 +95,7 @@ def load_voc(
             try:
                 path, width, height, objects = _read(folder, name, pictures, decode=skip_corrupt)
             except DataError as cause:
-                _skip(str(cause), skipped, skip_corrupt)
+                _skip(str(cause).removesuffix(CORRUPT_ADVICE), skipped, skip_corrupt)
                 continue
             good = []
             for item in objects:

@@ -83,7 +83,8 @@ def test_missing_files(tmp_path):
     (folder / "JPEGImages" / "a.jpg").write_bytes(
         (folder / "JPEGImages" / "b.jpg").read_bytes()[:700]
     )  # its header is whole
-    assert len(load_voc([folder], "trainval", skip_corrupt=True)) == 1
+    found = load_voc([folder], "trainval", skip_corrupt=True)
+    assert len(found) == 1 and "skip_corrupt" not in found.skipped[0]
     for split, words in (
         ("gone", "x.xml: the annotation cannot be read"),
         ("empty", "is empty"),
