@@ -137,10 +137,11 @@ def num_different(
 ) -> tuple[int, int]:
     """Compare a file's detections with PyTorch's from the same raw outputs.
 
+    A detection is the same if label, score and box are, the last two within `tolerance`. Two boxes
+    whose overlap is the limit but for rounding may count as duplicates in one of the two.
+
     Returns:
-        How many of PyTorch's the file lacks, none of its own with this class being within
-        `tolerance` in score and box, and how many there are. Two boxes that overlap by almost
-        exactly the limit may be one detection in one of them.
+        How many of PyTorch's detections the file lacks, and how many there are.
     """
     expected = detections_of(logits, offsets, make_priors().float())
     missing = 0
