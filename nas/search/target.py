@@ -1,12 +1,14 @@
 """A term of the alpha loss that aims at the cost of the decoded network.
 
-    s_e   = the strength of edge e: its strongest operator that passes something on
+    l_eo  = log of the weight of operator o on edge e, divided by a temperature
+    s_e   = exp(max over o of l_eo): its strongest operator that passes something on
     first = s_e / sum of s over the edges into the node
     keep  = the chance that e is one of two edges drawn without replacement
           = first_e + sum over f != e of first_f * s_e / (sum of s - s_f)
-    q_eo  = p_eo / sum over o of p_eo, over the operators that pass something on
+    q_eo  = softmax over o of l_eo, over the operators that pass something on
     E     = fixed + sum over groups and edges of keep_e * sum over o of q_eo * cost[e, o]
     loss  = weight * |r E / T - 1|,   r = (cost of the cells that would be decoded now) / E
+            rounded where it is below 0.1; see `two_sided`
 
 E is exactly the mean cost of cells that are drawn in this way, and its gradient says which way
 the cost moves. But decoding draws nothing, it takes the strongest; so r, which has no gradient,
@@ -14,30 +16,48 @@ calibrates E in every step to the cost that counts. The term pushes the cost dow
 network is too expensive and up while it is too cheap. It is a function of the alphas alone, so
 there is nothing to save in a checkpoint.
 
+The temperature is half the mean margin (in logs) by which the strongest wins, so that E draws
+mostly what decoding takes, and its gradient moves the decisions that are closest to a tie. At a
+temperature of 1 and nearly equal weights it would move all of them at once, and the decoded cost
+would swing around the target. For the same reason the loss is a parabola near the target: the push
+fades as the cost comes near.
+
 Source of the form: TF-NAS (arXiv:2008.05314), Eq. 6, with lambda = weight.
 Deviation: there E is a sum over the operators of a chain; here the decoded cell keeps only some of
-the edges, and the network that is built is larger than the supernet.
+the edges, and the network that is built is larger than the supernet. There E has temperature 1, and
+the loss is not rounded near the target.
 
 Shape legend: E edges, P primitives.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn.functional import smooth_l1_loss
 
 from nas.config.target import QUANTITIES, Target
 from nas.errors import ConfigError
 from nas.models.cost import CostTable
-from nas.operators import get_operator
+from nas.operators import NUM_DECODED_EDGES, get_operator
 from nas.search.method import Method, Progress, strengths
 from nas.supernet import Alphas
 
 if TYPE_CHECKING:
     from nas.search.searcher import Searcher
+
+ROUNDED = 0.1
+"""The relative distance from the target below which the loss is a parabola."""
+TINY = 1e-30
+"""A strength of at most this is that of an operator that is never decoded."""
+NEVER = -1e4
+"""The logit of such an operator: finite, so that an edge without others has chances too."""
+SMALLEST = 1e-6
+"""The lowest temperature."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +88,23 @@ class TargetTerm:
 
     def expected(self, alphas: Alphas, progress: Progress) -> Tensor:
         """Return E, a scalar that is differentiable in the alphas."""
+        return self.mean_cost(self.logits(alphas, progress))
+
+    def logits(self, alphas: Alphas, progress: Progress) -> dict[str, Tensor]:
+        """Return l of each group, (E, P); `NEVER` for operators that are never decoded."""
         space = self.costs.space
-        weights = strengths(self.method.distribution(alphas, progress))
-        passing = [not get_operator(name).is_zero for name in space.primitives]
-        return self.costs.expected(
-            {
-                group: chances(ops * torch.tensor(passing, device=ops.device), space.edges)
-                for group, ops in weights.items()
-            }
-        )
+        passing = torch.tensor([not get_operator(name).is_zero for name in space.primitives])
+        logits = {}
+        for group, ops in strengths(self.method.distribution(alphas, progress)).items():
+            of_passing = ops * passing.to(ops.device)
+            logs = of_passing.clamp_min(TINY).log() / temperature(of_passing.detach(), space.edges)
+            logits[group] = logs.masked_fill(of_passing <= TINY, NEVER)
+        return logits
+
+    def mean_cost(self, logits: Mapping[str, Tensor]) -> Tensor:
+        """Return the mean cost of cells that are drawn by logits of each group, (E, P)."""
+        edges = self.costs.space.edges
+        return self.costs.expected({group: chances(of, edges) for group, of in logits.items()})
 
     def decoded(self, alphas: Alphas, progress: Progress) -> float:
         """Return the cost of the network that would be decoded now."""
@@ -93,24 +121,42 @@ class TargetTerm:
         }
 
 
-def two_sided(cost: Tensor, target: float) -> Tensor:
-    """Return |E / T - 1|."""
-    return (cost / target - 1).abs()
+def two_sided(cost: Tensor, target: float, rounded: float = ROUNDED) -> Tensor:
+    """Return |x| - rounded / 2, and x^2 / (2 rounded) where |x| < rounded; x = E / T - 1."""
+    return smooth_l1_loss(cost / target, torch.ones_like(cost), beta=rounded)
 
 
-def chances(strengths: Tensor, edges: Sequence[tuple[int, int]]) -> Tensor:
+def temperature(strengths: Tensor, edges: Sequence[tuple[int, int]]) -> float:
+    """Return half the mean margin, in logs, of the decisions that decoding takes; above 0.
+
+    Args:
+        strengths: (E, P), 0 for operators that are never decoded; without a graph.
+        edges: (source, target) of each edge, node by node.
+    """
+    ordered = strengths.clamp_min(TINY).log().sort(dim=1, descending=True).values
+    has_choice = (strengths > TINY).sum(dim=1) > 1
+    margins = (ordered[has_choice, :1] - ordered[has_choice, 1:2]).flatten().tolist()
+    for node in by_node(ordered[:, 0], edges):
+        if len(node) > NUM_DECODED_EDGES:
+            kept, dropped = node.sort(descending=True).values[NUM_DECODED_EDGES - 1 :][:2].tolist()
+            margins.append(kept - dropped)
+    return max(fmean(margins) / 2, SMALLEST) if margins else 1.0
+
+
+def chances(logits: Tensor, edges: Sequence[tuple[int, int]]) -> Tensor:
     """Return the chance of each operator on each edge to be in the network, (E, P).
 
     Args:
-        strengths: (E, P), 0 or more; 0 for operators that are never decoded.
+        logits: (E, P); `NEVER` for operators that are never decoded.
         edges: (source, target) of each edge, node by node.
     """
-    tiny = torch.finfo(strengths.dtype).tiny
-    of_operators = strengths / strengths.sum(dim=1, keepdim=True).clamp_min(tiny)
-    of_edges = strengths.amax(dim=1).clamp_min(tiny).log()
-    sizes = [len(list(into_node)) for _, into_node in groupby(edges, key=lambda edge: edge[1])]
-    keep = torch.cat([keep_chances(logits) for logits in of_edges.split(sizes)])
-    return keep[:, None] * of_operators
+    keep = torch.cat([keep_chances(node) for node in by_node(logits.amax(dim=1), edges)])
+    return keep[:, None] * logits.softmax(dim=1)
+
+
+def by_node(of_edges: Tensor, edges: Sequence[tuple[int, int]]) -> tuple[Tensor, ...]:
+    """Split numbers of edges, (E,), into those of the edges into each node."""
+    return of_edges.split([len(list(node)) for _, node in groupby(edges, key=lambda edge: edge[1])])
 
 
 def keep_chances(logits: Tensor) -> Tensor:

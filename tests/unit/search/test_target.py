@@ -12,11 +12,11 @@ from nas.errors import ConfigError
 from nas.genotype import Genotype
 from nas.models.cost import count_costs
 from nas.operators import resolve
-from nas.search import Method
+from nas.search import Method, target
 from nas.search.method import Progress
 from nas.search.methods.fair_darts import FairDarts
 from nas.search.methods.snas import Snas
-from nas.search.target import TargetTerm, keep_chances, two_sided
+from nas.search.target import NEVER, ROUNDED, TargetTerm, keep_chances, temperature, two_sided
 from nas.space import SearchSpace, load_space
 from nas.supernet import Alphas
 from tests.golden import fill
@@ -75,7 +75,10 @@ def test_expected_cost_is_the_mean_over_all_drawn_cells(costs, alphas):
         assert sum(chance for chance, _ in choices) == pytest.approx(1, abs=1e-12)
         for chance, node in choices:
             mean += chance * (cost_of(costs, [*first[:place], node, *first[place + 1 :]]) - base)
-    expected = term_of(costs).expected(alphas, PROGRESS)
+    logits = {group: alphas.softmax(group).log() for group in space.groups}
+    for values in logits.values():
+        values[:, 0] = NEVER
+    expected = term_of(costs).mean_cost(logits)
     assert expected.item() == pytest.approx(base + mean, rel=1e-12)
 
 
@@ -83,8 +86,9 @@ def cost_of(costs, nodes):
     return costs.of(Genotype(tuple(nodes[:2]), (2, 3), tuple(nodes[2:]), (2, 3)))
 
 
-def test_gradient_of_the_expected_cost(costs, alphas):
-    """Central differences, of every alpha of both cells."""
+def test_gradient_of_the_expected_cost(costs, alphas, monkeypatch):
+    """Central differences, of every alpha of both cells, at a given temperature."""
+    monkeypatch.setattr(target, "temperature", lambda *_: 0.3)
     term, step = term_of(costs), 1e-6
     expected = term.expected(alphas, PROGRESS)
     gradients = torch.autograd.grad(expected, [alphas[group] for group in alphas.groups])
@@ -106,7 +110,8 @@ def test_the_term_is_calibrated_to_the_decoded_network(costs, alphas):
         term = TargetTerm(Target("madds", value, weight=2.0), costs, Method())
         decoded, expected = term.decoded(alphas, PROGRESS), term.expected(alphas, PROGRESS)
         loss = term(alphas, PROGRESS)
-        assert loss.item() == pytest.approx(2 * abs(decoded / value - 1), rel=1e-12)
+        assert abs(decoded / value - 1) > ROUNDED
+        assert loss.item() == pytest.approx(2 * abs(decoded / value - 1) - ROUNDED, rel=1e-12)
         gradient = torch.autograd.grad(loss, list(alphas.parameters()))
         moved = Alphas(costs.space).double()
         with torch.no_grad():
@@ -128,13 +133,49 @@ def test_rests_while_the_weights_warm_up(costs, alphas):
 
 @pytest.mark.parametrize("case", fill.load("methods_regularised.json")["cost"]["loss_forms"])
 def test_the_form_of_tf_nas(case):
-    """Value and slope of lambda * |E / T - 1| on both sides of the target."""
+    """Value and slope of lambda * |E / T - 1| on both sides of the target, not rounded."""
     form = case["tfnas lambda 0.1 restated"]
     expected = torch.tensor(case["expected"], dtype=torch.float64, requires_grad=True)
-    loss = case["cross_entropy"] + 0.1 * two_sided(expected, case["target"])
+    loss = case["cross_entropy"] + 0.1 * two_sided(expected, case["target"], rounded=0)
     assert loss.item() == pytest.approx(form["loss"], rel=1e-12)
     loss.backward()
     assert expected.grad.item() == pytest.approx(form["d_expected"], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("cost", "value", "slope"),
+    [(50, 0.45, -0.01), (89, 0.06, -0.01), (95, 0.0125, -0.005), (100, 0, 0), (104, 0.008, 0.004)],
+)
+def test_the_loss_is_rounded_near_the_target(cost, value, slope):
+    """A parabola that continues |x| - 0.05 without a jump of value or slope; by hand."""
+    at = torch.tensor(float(cost), dtype=torch.float64, requires_grad=True)
+    loss = two_sided(at, 100.0)
+    loss.backward()
+    assert loss.item() == pytest.approx(value, abs=1e-12)
+    assert at.grad.item() == pytest.approx(slope, abs=1e-12)
+
+
+def test_the_temperature_is_half_the_mean_margin():
+    """Of operators where an edge has a choice, and of the second and the third edge of a node."""
+    edges = [(0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
+    logs = torch.tensor([[0.0, -1], [-2, -2.5], [-0.1, -3.1], [-0.3, -0.3], [-0.8, 0]])
+    strengths = logs.double().exp()
+    strengths[4, 1] = 0  # one operator, so no choice
+    assert temperature(strengths, edges) == pytest.approx((1 + 0.5 + 3 + 0 + 0.5) / 5 / 2, abs=1e-7)
+    assert temperature(strengths[:2, :1], edges[:2]) == 1
+    assert 0 < temperature(torch.ones(5, 3), edges) < 1e-5
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e-2, 1])
+def test_the_decision_nearest_to_a_tie_moves_most(costs, alphas, scale):
+    """However near to each other all weights are. Both edges are always kept."""
+    term = term_of(costs)
+    with torch.no_grad():
+        for values in alphas.parameters():
+            values.zero_()[:, 2] = scale
+        alphas.normal[0, 2] = 1e-3 * scale
+    (gradient,) = torch.autograd.grad(term.expected(alphas, PROGRESS), alphas.normal)
+    assert gradient[0].abs().sum() > 2 * gradient[1].abs().sum() > 0
 
 
 def test_chances_of_the_edges():
