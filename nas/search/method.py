@@ -32,6 +32,7 @@ from nas.space import SearchSpace, get_family
 from nas.supernet import Alphas, ArchWeights, Edge, EdgeWeights, MixedEdge
 
 if TYPE_CHECKING:
+    from nas.search.monitors import Monitor
     from nas.search.searcher import Searcher
     from nas.search.terms import Term
 
@@ -134,6 +135,10 @@ class Method:
 
     def terms(self) -> tuple[Term, ...]:
         """Return the terms of the alpha loss that belong to the method."""
+        return ()
+
+    def monitors(self) -> tuple[Monitor, ...]:
+        """Return what is measured after each epoch from more than the alphas, such as a state."""
         return ()
 
     def make_state(self, net: nn.Module) -> MethodState | None:

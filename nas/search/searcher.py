@@ -75,7 +75,7 @@ class Searcher(EpochLoop):
             run: Takes metrics.jsonl and the checkpoints.
             method: What the search does; None is DARTS.
             terms: Added to the alpha loss, in addition to those of the method.
-            monitors: Measured after each epoch.
+            monitors: Measured after each epoch, in addition to those of the method.
             stops: Asked after each epoch; the first that answers ends the search.
             callbacks: Called with the record of each epoch.
             compute: The arithmetic; None is fp32 where `net` is.
@@ -98,7 +98,7 @@ class Searcher(EpochLoop):
         self.data = data
         self.method = method or Method()
         self.terms = (*self.method.terms(), *terms)
-        self.monitors = tuple(monitors)
+        self.monitors = (*self.method.monitors(), *monitors)
         self.history = History(stops)
         # All draws of the method: equal on all ranks, independent of torch's global generator.
         self.generator = torch.Generator().manual_seed(config.seed)

@@ -30,6 +30,7 @@ from torch.nn.functional import cosine_similarity
 from nas.errors import ConfigError
 from nas.runtime.compute import Batch
 from nas.search.method import Method
+from nas.search.monitors import Monitor
 from nas.search.registry import register_method
 from nas.search.searcher import Searcher
 from nas.supernet import MixedEdge
@@ -59,6 +60,10 @@ class Oles(Method):
         if self.steps < 1:
             raise ConfigError(f"steps: expected 1 or more, found {self.steps}")
 
+    def monitors(self) -> tuple[Monitor, ...]:
+        """Count frozen operators after each epoch."""
+        return (count_frozen,)
+
     def make_state(self, net: nn.Module) -> "OlesState":
         """Return sums, counter, gradients, and which operators are frozen."""
         return OlesState(self, net)
@@ -70,6 +75,13 @@ class Oles(Method):
         state.compare(searcher.alpha_step(train_batch, watch=state.watched()))
         searcher.weight_step(train_batch)
         state.remember()
+
+
+def count_frozen(searcher: Searcher) -> dict[str, float]:
+    """Return how many operators are frozen, over all cells of the supernet."""
+    state = searcher.method_state
+    assert isinstance(state, OlesState)
+    return {"frozen_operators": float(sum(state.frozen.values()))}
 
 
 class OlesState:

@@ -16,7 +16,11 @@ Deviation: the code's temperature falls over 150 epochs even if fewer are run; h
 in the last epoch.
 Deviation: the code draws while measuring too; here a measurement mixes by softmax(alpha).
 Deviation: the alphas start around 0, in the code around 1; no softmax sees the difference.
-Deviation: without the term of resources and without drop path on the edges of the supernet.
+Deviation: without the term of resources of the paper, in the code lambda * (R_normal / 6 + R_reduce
+/ 2) with lambda 1.5e-3, because its R sums parameters, multiply-adds and memory accesses of the
+supernet in fixed proportions that belong to CIFAR-10. So this is SNAS without constraint, and its
+cells are larger than the published ones, which were searched with three values of lambda.
+Deviation: without the drop path of the code on the edges of the supernet.
 Deviation: if `none` wins everywhere in a group of cells, its edges keep the best other operator;
 the code writes an empty cell, which is no network.
 """
