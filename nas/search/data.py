@@ -1,6 +1,6 @@
 """The data of a search: the training images, divided into two halves, for w and for alpha."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -123,3 +123,9 @@ def load_search_data(
         fingerprint=fingerprint,
         augmentation=str(transform),
     )
+
+
+def endless(loader: Iterable[Batch]) -> Iterator[Batch]:
+    """Go through a loader again and again: one pass is one epoch of it."""
+    while True:
+        yield from loader

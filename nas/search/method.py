@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nas.config import SearchConfig
 from nas.errors import ConfigError
@@ -60,8 +60,21 @@ class MethodState(Protocol):
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore a state that `state_dict` returned, with what follows from it in the net."""
+        """Restore a state that `state_dict` returned, with what follows from it in the net.
+
+        Called before the weights, the alphas and the optimizers get their values.
+        """
         ...
+
+
+class Stage(NamedTuple):
+    """What a search becomes in one of its stages."""
+
+    method: Method
+    """A method of one stage, with its edges and channels."""
+    kept: Mapping[str, Tensor]
+    """By group, the pairs that are left, (E, P), bool; those that take most memory, if the search
+    decides it."""
 
 
 @dataclass(frozen=True)
@@ -141,13 +154,26 @@ class Method:
         """Return what is measured after each epoch from more than the alphas, such as a state."""
         return ()
 
-    def make_state(self, net: nn.Module) -> MethodState | None:
+    def make_state(self, searcher: Searcher) -> MethodState | None:
         """Return what the method must remember between steps, or None.
 
         Args:
-            net: The supernet; `searcher.method_state` is what this returns.
+            searcher: With its network, alphas and optimizers; `searcher.method_state` becomes what
+                this returns.
         """
         return None
+
+    def begin_epoch(self, searcher: Searcher) -> None:
+        """Prepare an epoch before its first step, such as the first one of a new stage.
+
+        What this changes of the network must follow from the state of the method, whose
+        `load_state_dict` repeats it when a run is resumed. It is called on all ranks, and random
+        choices come from `searcher.generator`.
+        """
+
+    def later_stages(self, space: SearchSpace) -> tuple[Stage, ...]:
+        """Return the stages of a search after its first, for checks and estimates before it."""
+        return ()
 
     def build_edge(
         self, on_edge: tuple[str, ...], primitives: tuple[str, ...], channels: int, stride: int
@@ -161,7 +187,10 @@ class Method:
 
     def distribution(self, alphas: Alphas, progress: Progress) -> ArchWeights:
         """Return how likely each operator is, by group: what is measured, recorded and decoded."""
-        return {group: EdgeWeights(alphas.softmax(group)) for group in alphas.groups}
+        return {
+            group: EdgeWeights(alphas.softmax(group), removed=alphas.removed(group))
+            for group in alphas.groups
+        }
 
     def draw(self, alphas: Alphas, progress: Progress, generator: torch.Generator) -> Noise | None:
         """Draw the randomness of one alpha step or one weight step; None where there is none.

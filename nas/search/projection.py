@@ -120,7 +120,7 @@ class ProjectedMethod(Method):
         weights = self.method.distribution(alphas, self.ended)
         return {group: self.choices.apply(group, weights[group]) for group in alphas.groups}
 
-    def make_state(self, net: torch.nn.Module) -> Choices:  # noqa: D102
+    def make_state(self, searcher: Searcher) -> Choices:  # noqa: D102
         return self.choices
 
     def measures(self, alphas: Alphas, progress: Progress) -> dict[str, float]:

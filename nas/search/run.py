@@ -1,5 +1,6 @@
 """A whole search, from its settings to genotype.json: build the parts and run them."""
 
+import copy
 import json
 import logging
 from collections.abc import Callable
@@ -37,13 +38,14 @@ from nas.search.data import SearchData, load_search_data
 from nas.search.memory import estimate_search_memory
 from nas.search.method import Method, Progress
 from nas.search.monitors import Monitor
+from nas.search.network import build_network
 from nas.search.registry import METHODS, MONITORS, SELECTIONS, STOPS, TERMS, build, settings_of
 from nas.search.searcher import Searcher
 from nas.search.selections import Selection, check_not_begun
 from nas.search.stops import Stop, StoppingRule
 from nas.search.target import TargetTerm
 from nas.search.terms import Term
-from nas.space import SearchSpace, get_family, load_space
+from nas.space import SearchSpace, load_space
 from nas.strict_yaml import is_file
 from nas.supernet import Alphas
 
@@ -199,22 +201,16 @@ def _search(
         lambda: load_search_data(config, compute, share, method.one_level)
     )
     targets = target_terms(config, space, method, data)
-    channels = method.operator_channels(config.init_channels)
-    sizes = network_sizes(data.image_shape, channels, config.num_cells, family=space.family)
-    check_operators(space.primitives, sizes, affine=False)
+    for part in (method, *(stage.method for stage in method.later_stages(space))):
+        channels = part.operator_channels(config.init_channels)
+        sizes = network_sizes(data.image_shape, channels, config.num_cells, family=space.family)
+        check_operators(space.primitives, sizes, affine=False)
     torch.manual_seed(config.seed)
-    net = get_family(space.family).load("supernet")(
-        space,
-        in_channels=data.image_shape[0],
-        num_classes=data.num_classes,
-        init_channels=config.init_channels,
-        num_cells=config.num_cells,
-        build_edge=method.build_edge,
-    )
+    net = build_network(config, space, data, method)
     alphas = Alphas(
         space, config.alpha_init_std, extra=method.extra_alphas(space, config.alpha_init_std)
     )
-    memory.estimate = partial(_estimate_memory, config, net, alphas, method, data, compute)
+    memory.estimate = partial(_estimate_memory, config, space, net, alphas, method, data, compute)
     alphas = alphas.to(compute.device)
     net = compute.place(prepare_network(net, config, ranks))
     open_run = partial(_open_run, config, space, compute.device)
@@ -299,6 +295,26 @@ def _costs(quantity: str, config: SearchConfig, space: SearchSpace, data: Search
 
 
 def _estimate_memory(
+    config: SearchConfig,
+    space: SearchSpace,
+    net: nn.Module,
+    alphas: Alphas,
+    method: Method,
+    data: SearchData,
+    compute: Compute,
+) -> MemoryEstimate:
+    """Estimate the stage of a search that needs most, at its batch size."""
+    estimates = [_estimate_stage(config, net, alphas, method, data, compute)]
+    for later, kept in method.later_stages(space):
+        with torch.random.fork_rng(devices=[]):
+            net = compute.place(build_network(config, space, data, later))
+        pruned = copy.deepcopy(alphas)
+        pruned.prune(kept)
+        estimates.append(_estimate_stage(config, net, pruned, later, data, compute))
+    return max(estimates, key=lambda estimate: estimate.peak_mib(config.batch_size))
+
+
+def _estimate_stage(
     config: SearchConfig,
     net: nn.Module,
     alphas: Alphas,

@@ -21,7 +21,7 @@ from nas.runtime.meter import Meter
 from nas.runtime.run_directory import RunDirectory
 from nas.search.architect import Architect
 from nas.search.collapse import collapse_warning
-from nas.search.data import SearchData
+from nas.search.data import SearchData, endless
 from nas.search.epoch_record import describe_record, epoch_record
 from nas.search.history import History
 from nas.search.method import Method, Noise, Progress
@@ -115,25 +115,30 @@ class Searcher(EpochLoop):
             weight_decay=config.alpha_weight_decay,
         )
         self.weight_scaler, self.alpha_scaler = compute.scaler(), compute.scaler()
-        self.architect = Architect(
-            net,
-            alphas,
-            loss,
-            self.weight_optimizer,
-            order=config.order,
-            xi=config.xi,
-            epsilon=config.epsilon,
-            compute=compute,
-            scaler=self.alpha_scaler,
-            ranks=ranks,
-        )
         ranks.broadcast_(alphas.parameters())
-        images = torch.zeros((2, *data.image_shape), device=self.device)
-        self._parallel_net = ranks.parallel(
-            net, images, self.distribution(), some_unused=not self.method.runs_all_operators
-        )
-        self.method_state = self.method.make_state(net)
+        self.renew_network()
+        self.method_state = self.method.make_state(self)
         self._val_batches: Iterator[Batch] = iter(())
+
+    def renew_network(self) -> None:
+        """Follow the network after modules of it were replaced; its parameters are the same."""
+        self.architect = Architect(
+            self.net,
+            self.alphas,
+            self.loss,
+            self.weight_optimizer,
+            order=self.config.order,
+            xi=self.config.xi,
+            epsilon=self.config.epsilon,
+            compute=self.compute,
+            scaler=self.alpha_scaler,
+            ranks=self.ranks,
+        )
+        images = torch.zeros((2, *self.data.image_shape), device=self.device)
+        some_unused = not self.method.runs_all_operators
+        self._parallel_net = self.ranks.parallel(
+            self.net, images, self.distribution(), some_unused=some_unused
+        )
 
     def release(self) -> None:
         """Give up the wrapper of the network, so that another searcher may wrap it."""
@@ -212,8 +217,10 @@ class Searcher(EpochLoop):
     def _train(self) -> None:
         for group in self.weight_optimizer.param_groups:
             group["lr"] = self._learning_rate()
+        if self.step_in_epoch == 0:
+            self.method.begin_epoch(self)
         self.net.train()
-        self._val_batches = _endless(self.data.val_loader)
+        self._val_batches = endless(self.data.val_loader)
         for train_batch in self.train_batches():
             self.method.step(self, train_batch)
             self.guard.check_deferred()
@@ -376,6 +383,8 @@ class Searcher(EpochLoop):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take on a state that `state_dict` returned."""
         super().load_state_dict(state)
+        if self.method_state is not None:  # first, because the network may change its shapes
+            self.method_state.load_state_dict(state["method_state"])
         self.net.load_state_dict(state["net"])
         self.alphas.load_state_dict(state["alphas"])
         self.weight_optimizer.load_state_dict(state["weight_optimizer"])
@@ -385,13 +394,5 @@ class Searcher(EpochLoop):
         self.data.val_loader.load_state_dict(state["val_loader"])
         if "method_generator" in state:  # older checkpoints are all of DARTS, which draws nothing
             self.generator.set_state(state["method_generator"])
-        if self.method_state is not None:
-            self.method_state.load_state_dict(state["method_state"])
         lines = self.ranks.bytes_from_first(lambda: self.run.read_bytes("metrics.jsonl"))
         self.history.restore(lines, self.epoch)
-
-
-def _endless(loader: Iterable[Batch]) -> Iterator[Batch]:
-    """Go through a loader again and again: one pass is one epoch of it."""
-    while True:
-        yield from loader

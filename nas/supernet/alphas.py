@@ -48,6 +48,8 @@ class Alphas(nn.Module):
         for group in self.groups:
             mask = torch.tensor(space.mask(group))
             self.register_buffer(f"{group}_mask", mask, persistent=False)
+            self.register_buffer(f"{group}_kept", mask.clone(), persistent=False)
+        self._removed: dict[str, tuple[frozenset[int], ...]] = {}
         for name, values in (extra or {}).items():
             self.register_parameter(name, nn.Parameter(values))
 
@@ -58,16 +60,43 @@ class Alphas(nn.Module):
         """Return which pairs the space has, (E, P), bool."""
         return self.get_buffer(f"{group}_mask")
 
+    def kept(self, group: str) -> Tensor:
+        """Return which pairs the space has and `prune` has left, (E, P), bool."""
+        return self.get_buffer(f"{group}_kept")
+
+    def removed(self, group: str) -> tuple[frozenset[int], ...] | None:
+        """Return, for each edge, the columns that `prune` has removed; None before that."""
+        return self._removed.get(group)
+
+    @torch.no_grad()
+    def prune(self, kept: Mapping[str, Tensor]) -> None:
+        """Remove pairs for good. Their alphas become 0; no softmax sees them any more.
+
+        What is kept is not in `state_dict`: a method that prunes keeps it in its own state.
+
+        Args:
+            kept: By group, which pairs stay, (E, P), bool.
+        """
+        for group, stays in kept.items():
+            mask = self.mask(group)
+            self.kept(group).copy_(mask & stays.to(mask.device))
+            removed = mask & ~self.kept(group)
+            self[group].masked_fill_(removed, 0)
+            self._removed[group] = tuple(
+                frozenset(column for column, is_removed in enumerate(row) if is_removed)
+                for row in removed.tolist()
+            )
+
     def softmax(self, group: str) -> Tensor:
         """Return the softmax over the primitives of each edge, (E, P).
 
-        Pairs that the space does not have weigh exactly 0.
+        Pairs that the space does not have, and pairs that were removed, weigh exactly 0.
         """
         return self.logits_of(group).softmax(dim=1)
 
     def logits_of(self, group: str) -> Tensor:
-        """Return the alphas of a group, (E, P), -inf where the space does not have the pair."""
-        return self[group].masked_fill(~self.mask(group), -torch.inf)
+        """Return the alphas of a group, (E, P), -inf for pairs that are absent or removed."""
+        return self[group].masked_fill(~self.kept(group), -torch.inf)
 
     def extra(self) -> dict[str, list[float]]:
         """Return the extra parameters as plain lists, by name."""

@@ -32,7 +32,10 @@ from nas.space import load_space
 from nas.supernet import Alphas, Supernet
 from tests.distributed.ranks import run_ranks
 
-METHODS_AT_TEST_SIZE = {"pc_darts": "pc_darts,channel_fraction=2,warmup_epochs=1"}
+METHODS_AT_TEST_SIZE = {
+    "drnas": "drnas,stages=2,channel_fraction=4,second_fraction=2,keep=2",
+    "pc_darts": "pc_darts,channel_fraction=2,warmup_epochs=1",
+}
 SIZE, BATCH, IMAGES = 9, 4, 8
 
 

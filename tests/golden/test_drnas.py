@@ -7,8 +7,10 @@ from torch.nn.functional import cross_entropy
 from nas.runtime.complexity import count_parameters
 from nas.search.dirichlet import concentration, divergence_from_flat, mean
 from nas.search.methods.drnas import Divergence, DrNas
+from nas.search.stages import largest
 from nas.space import load_space
 from nas.supernet import Alphas, Supernet
+from nas.supernet.widen import widen
 from tests.golden import fill
 from tests.golden.test_darts import close, genotype_of
 from tests.golden.test_methods import (
@@ -82,6 +84,46 @@ def test_supernet(space, memory_format, by_source):
         close(alphas[group].grad, CASE[f"grad_alpha_{group}_pathwise"])
 
 
+def check_gradients(net, method, alphas, expected, memory_format):
+    """Compare logits, loss and the gradients of the alphas with a case of the file."""
+    images, targets = next(batches(CASE, memory_format))
+    weights = method.arch_weights(alphas, MEASURING, noise_of(CASE))
+    logits = net(images, weights)
+    loss = cross_entropy(logits, targets)
+    close(logits, expected["logits"])
+    close(loss, expected["loss"])
+    gradients = torch.autograd.grad(loss, [alphas[group] for group in GROUPS])
+    for group, gradient in zip(GROUPS, gradients, strict=True):
+        close(gradient, expected[f"grad_alpha_{group}_pathwise"])
+        close(weights[group].ops, CASE["second_stage"][f"weights_{group}"])
+
+
+@pytest.mark.parametrize(("memory_format", "by_source"), FORMATS)
+def test_second_stage(space, memory_format, by_source):
+    """The pruned and then the widened network have the outputs and gradients of the code."""
+    expected = CASE["second_stage"]
+    alphas = pruned(filled_alphas(DrNas(), space, CASE), expected["num_keep"])
+    for group in GROUPS:
+        assert alphas.kept(group).int().tolist() == expected[f"mask_{group}"]
+        close(alphas[group], expected[f"alphas_{group}"])
+    first, second = DrNas(channel_fraction=CASE["k"]), DrNas(expected["widened"]["k"])
+    net = filled_net(first, space, CASE, memory_format, by_source)
+    check_gradients(net, first, alphas, expected["pruned"], memory_format)
+    wider = filled_net(second, space, CASE, memory_format, by_source)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    widen(net, wider, optimizer, lambda old, new: torch.arange(new) % old)
+    assert count_parameters(net) == expected["widened"]["num_weight_parameters"]
+    check_gradients(net, second, alphas, expected["widened"], memory_format)
+    decoded = second.decode(alphas, space, MEASURING)
+    assert decoded == genotype_of(expected["genotype_code"])
+
+
+def pruned(alphas, keep):
+    """Prune as the second stage does."""
+    alphas.prune({group: largest(alphas[group], alphas.mask(group), keep) for group in GROUPS})
+    return alphas
+
+
 @pytest.mark.parametrize("case", GOLDEN["drnas"]["kl"])
 def test_divergence(space, case):
     """Concentrations, means, the divergence and its gradient agree."""
@@ -119,16 +161,19 @@ def test_decode(space, case):
     expected = {**case["genotype_code"], **case["genotype_by_dirichlet_mean"]}
     assert by_mean == genotype_of(expected)
     assert (by_mean != by_softmax) == case["mean_differs"]
+    after = DrNas().decode(pruned(alphas, 4), space, MEASURING)
+    assert after == genotype_of(case["genotype_code_after_pruning_to_4"])
 
 
 @pytest.mark.slow
-def test_size_of_the_published_search_network(space):
+@pytest.mark.parametrize(("k", "when"), [(6, "k6"), (4, "k4_after_widening")])
+def test_size_of_the_published_search_network(space, k, when):
     case = GOLDEN["drnas"]["published_search_network"]
     with torch.device("meta"):
         net = Supernet(
             space,
             init_channels=case["init_channels"],
             num_cells=case["num_cells"],
-            build_edge=DrNas(channel_fraction=6).build_edge,
+            build_edge=DrNas(channel_fraction=k).build_edge,
         )
-    assert count_parameters(net) == case["num_weight_parameters_k6"]
+    assert count_parameters(net) == case[f"num_weight_parameters_{when}"]

@@ -64,9 +64,9 @@ class Oles(Method):
         """Count frozen operators after each epoch."""
         return (count_frozen,)
 
-    def make_state(self, net: nn.Module) -> "OlesState":
+    def make_state(self, searcher: Searcher) -> "OlesState":
         """Return sums, counter, gradients, and which operators are frozen."""
-        return OlesState(self, net)
+        return OlesState(self, searcher.net)
 
     def step(self, searcher: Searcher, train_batch: Batch) -> None:
         """Compare the gradients of the alpha step with those of the last weight step."""

@@ -170,7 +170,7 @@ class Counting(Method):
     def terms(self):
         return (lambda alphas, progress: 1e3 * alphas.normal.sum(),)
 
-    def make_state(self, net):
+    def make_state(self, searcher):
         return Count()
 
     def step(self, searcher, train_batch):

@@ -25,6 +25,14 @@ def space():
         ({"channel_fraction": 0}, "channel_fraction: expected 1 or more, found 0"),
         ({"warmup_epochs": -1}, "warmup_epochs: expected 0 or more, found -1"),
         ({"kl": -0.1}, "kl: expected 0 or more, found -0.1"),
+        ({"stages": 3}, "stages: expected 1 or 2, found 3"),
+        ({"keep": 3}, "keep: has no effect without stages=2"),
+        ({"stages": 2, "keep": 1}, "keep: expected 2 or more, found 1"),
+        ({"channel_fraction": 4, "second_fraction": 2}, "second_fraction: has no effect without"),
+        (
+            {"stages": 2, "channel_fraction": 2, "second_fraction": 4},
+            "second_fraction: expected 1 to channel_fraction 2, found 4",
+        ),
         ({"rank": "means"}, "rank: found 'means'; did you mean 'mean'?"),
     ],
 )
@@ -39,6 +47,17 @@ def test_settings_out_of_range(settings, message):
     [
         ({"channel_fraction": 3}, {}, "init_channels: expected a multiple of channel_fraction 3"),
         ({"warmup_epochs": 50}, {}, "epochs: found 50, but the alphas rest for the first 50"),
+        (
+            {"stages": 2, "warmup_epochs": 25},
+            {},
+            "epochs: found 50, but the alphas rest for the first 25 epochs of each stage",
+        ),
+        (
+            {"stages": 2, "channel_fraction": 4, "second_fraction": 3},
+            {},
+            "init_channels: expected a multiple of second_fraction 3, found 16",
+        ),
+        ({"stages": 2}, {"compile": "default"}, "compile: found default, but the second stage"),
         ({"kl": 1e-3}, {}, "alpha_weight_decay: found 0.001, but kl"),
         ({}, {"order": "second_order"}, "order: the method allows first_order"),
     ],
