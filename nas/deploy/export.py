@@ -94,10 +94,10 @@ def _suppress(path: Path, images: Tensor, out: Path) -> tuple[int, int]:
         How many detections PyTorch finds in the same raw outputs, and how many of them are not in
         the file's answer.
     """
-    raw = OnnxNetwork(open_session(path))(images)
+    logits, offsets = OnnxNetwork(open_session(path))(images)
     append_postprocessing(path)
     whole = OnnxNetwork(open_session(path))(images)
-    missing, total = num_different(unpadded(*whole), *raw, TOLERANCE)
+    missing, total = num_different(unpadded(*whole), logits, offsets, TOLERANCE)
     if missing > MOST_DIFFERENT * total:
         raise DeployError(
             f"{out}: {missing} of {total} detections differ from PyTorch's; it was not written"

@@ -82,5 +82,6 @@ class OnnxDetector(OnnxNetwork):
         """Float (N, 3, S, S) -> the detections of each image."""
         outputs = super().forward(images)
         if len(outputs) == 2:
-            return detections_of(*outputs, make_priors().float())
+            logits, offsets = outputs
+            return detections_of(logits, offsets, make_priors().float())
         return unpadded(*outputs)
