@@ -5,11 +5,13 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from nas.runtime.complexity import count_parameters
-from nas.search.dirichlet import concentration, divergence_from_flat, mean
+from nas.search.dirichlet import concentration, mean
 from nas.search.methods.drnas import Divergence, DrNas
+from nas.search.methods.snas import Snas
 from nas.search.stages import largest
 from nas.space import load_space
 from nas.supernet import Alphas, Supernet
+from nas.supernet.nasbench201 import Nasbench201Supernet
 from nas.supernet.widen import widen
 from tests.golden import fill
 from tests.golden.test_darts import close, genotype_of
@@ -28,7 +30,7 @@ FORMATS = [
     pytest.param(torch.contiguous_format, False, id="edge_by_edge", marks=pytest.mark.slow),
 ]
 CASE = GOLDEN["drnas"]["supernet"][0]
-OF_201 = GOLDEN["drnas_nas_bench_201"]["dirichlet"]
+OF_201 = GOLDEN["drnas_nas_bench_201"]
 
 
 @pytest.fixture(scope="module")
@@ -138,17 +140,55 @@ def test_divergence(space, case):
         close(alphas[group].grad, case[f"grad_alpha_{group}"])
 
 
-@pytest.mark.parametrize("case", OF_201, ids=lambda c: c["k"])
-def test_divergence_of_nas_bench_201(case):
-    """The divergence of one matrix for all cells, with `none`, and its gradient agree."""
+def check_201(method, case, noise, by_source, gradient):
+    """Compare logits, loss and gradient in the NAS-Bench-201 space; returns the alphas."""
+    space = load_space("nasbench201")
+    net = Nasbench201Supernet(
+        space,
+        init_channels=case["init_channels"],
+        num_cells=case["cells_per_stage"],
+        by_source=by_source,
+        build_edge=method.build_edge,
+    )
+    fill.fill_weights(net).train()
+    assert count_parameters(net) == case["num_weight_parameters"]
     p, q, r = case["alphas"]["normal"]
     edge, primitive = torch.arange(6).double(), torch.arange(5).double()
-    alpha = torch.sin(p * edge[:, None] + q * primitive + r) * case["alphas"]["amplitude"]
-    alpha.requires_grad_()
-    term = 1e-3 * divergence_from_flat(concentration(alpha), torch.ones(6, 5).bool()).sum()
+    alphas = Alphas(space).double()
+    with torch.no_grad():
+        wave = torch.sin(p * edge[:, None] + q * primitive + r)
+        alphas.normal.copy_(case["alphas"]["amplitude"] * wave)
+    images, targets = next(batches(case, torch.contiguous_format))
+    logits = net(images, method.arch_weights(alphas, MEASURING, {"normal": noise}))
+    loss = cross_entropy(logits, targets)
+    close(logits, case["logits"])
+    close(loss, case["loss"])
+    close(torch.autograd.grad(loss, [alphas.normal])[0], case[gradient])
+    return alphas
+
+
+@pytest.mark.parametrize("case", OF_201["dirichlet"], ids=lambda c: c["k"])
+@pytest.mark.parametrize("by_source", [True, False], ids=["fast", "edge_by_edge"])
+def test_nas_bench_201(case, by_source):
+    """Whole and partial edges, with `none`: logits, gradients, divergence and cell agree."""
+    space, method = load_space("nasbench201"), DrNas(channel_fraction=case["k"])
+    names = [name.removeprefix("plain_") for name in space.primitives]
+    assert names == case["primitives"]
+    noise = given_sample((6, 5), case["sample_seed"])
+    alphas = check_201(method, case, noise, by_source, "grad_alpha_pathwise")
+    term = Divergence(1e-3)(alphas, MEASURING)
     close(term, case["kl_times_scale"])
-    (gradient,) = torch.autograd.grad(term, alpha)
+    (gradient,) = torch.autograd.grad(term, [alphas.normal])
     close(gradient, case["kl_grad_alpha"])
+    assert method.decode(alphas, space, MEASURING).to_text() == case["genotype"]
+
+
+@pytest.mark.parametrize("case", OF_201["snas_baseline"], ids=lambda c: c["tau"])
+def test_snas_in_nas_bench_201(case):
+    """The Gumbel softmax that the authors of DrNAS compare with is that of our SNAS."""
+    method = Snas(t_max=case["tau"], t_min=case["tau"])
+    u = (fill.hashed((6, 5), case["noise_seed"]) + 0.5).clamp(1e-6, 1 - 1e-6)
+    check_201(method, case, -(-u.log()).log(), True, "grad_alpha")
 
 
 @pytest.mark.parametrize("case", GOLDEN["drnas"]["decode"], ids=lambda c: c["phase"])

@@ -40,3 +40,24 @@ def test_the_draw_follows_its_generator(space):
     first, second = (Alphas(space, 0.5, torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(first.normal, second.normal)
     assert 0.3 < first.normal.std() < 0.7
+
+
+def test_pruned_pairs_weigh_nothing(space):
+    """Their alphas are 0, also in what is written; absent pairs stay absent."""
+    alphas = Alphas(space, 1.0)
+    assert alphas.removed("normal") is None
+    before = alphas.normal.detach().clone()
+    stays = torch.arange(alphas.normal.numel()).view_as(before) % 2 == 0
+    alphas.prune({"normal": stays})
+    mask, kept = alphas.mask("normal"), alphas.kept("normal")
+    assert torch.equal(kept, mask & stays)
+    assert (alphas.softmax("normal")[~kept] == 0).all()
+    assert torch.equal(alphas.normal[kept], before[kept])
+    for row, present, stay, columns in zip(
+        alphas.logits()["normal"], mask, kept, alphas.removed("normal"), strict=True
+    ):
+        assert [value is not None for value in row] == present.tolist()
+        assert columns == {c for c in range(len(row)) if present[c] and not stay[c]}
+        assert all(row[column] == 0 for column in columns)
+    assert torch.equal(alphas.kept("reduce"), alphas.mask("reduce"))
+    assert "normal_kept" not in alphas.state_dict()
