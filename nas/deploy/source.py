@@ -1,6 +1,6 @@
 """A network from a text: a checkpoint, or a name with settings such as `DARTS_V2,num_cells=8`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,13 @@ from torch import nn
 from torch.optim.swa_utils import update_bn
 
 from nas.config.network_size import NETWORK_SIZES
-from nas.data import dataset_names
 from nas.data.cifar import CIFAR10_INFO, CIFAR100_INFO
 from nas.data.imagefolder import IMAGENET_MEAN, IMAGENET_STD
 from nas.data.imagenet import DEFAULT_SIZE
 from nas.data.shapes.dataset import SHAPES
 from nas.deploy.images import sample_images
 from nas.deploy.metadata import NO_DATASET, VOC, Metadata
+from nas.deploy.named import DATASETS, split_name
 from nas.errors import CheckpointError, ConfigError, GenotypeError, close_matches, shown
 from nas.genotype import load_genotype
 from nas.models import load_weights
@@ -28,11 +28,9 @@ from nas.models.detection import (
     detector_of,
 )
 from nas.models.from_checkpoint import build_described, part_of, read_described
-from nas.models.settings import check_count
 from nas.operators import resolve_genotype
 from nas.strict_yaml import is_directory, is_file
 
-DATASETS = (*dataset_names(), "imagenet")
 _GENOTYPE_SETTINGS = (
     "num_cells",
     "init_channels",
@@ -41,9 +39,6 @@ _GENOTYPE_SETTINGS = (
     "auxiliary",
     "stem",
 )
-_COUNTS = ("num_classes", "init_channels", "num_cells", "in_channels")
-_NUMBERS = ("dropout", "drop_path_prob")
-_SWITCHES = {"true": True, "false": False}
 _INFOS = {info.name: info for info in (CIFAR10_INFO, CIFAR100_INFO, SHAPES)}
 _CHECKPOINT_SUFFIXES = (".pt", ".pth", ".tar")
 _DETECTOR = "ssdlite320"
@@ -257,40 +252,6 @@ def _normalization(dataset: str) -> tuple[list[float], list[float]]:
     return list(IMAGENET_MEAN), list(IMAGENET_STD)
 
 
-def split_name(text: str) -> tuple[str, dict[str, Any]]:
-    """Split NAME,SETTING=VALUE,... and read the values.
-
-    Raises:
-        ConfigError: It has another form, or a value has.
-    """
-    name, *pairs = _split(text)
-    settings: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key or not value:
-            raise ConfigError(
-                f"{shown(text)}: expected NAME,SETTING=VALUE,..., found {shown(pair)}; as in "
-                "mobilenext_1.0,identity_ratio=1/2"
-            )
-        try:
-            settings[key] = _value(key, value)
-        except ConfigError as cause:
-            raise ConfigError(f"{shown(text)}: {cause}") from cause
-    return name, settings
-
-
-def _split(text: str) -> list[str]:
-    """Split at commas, but not inside the brackets of a genotype."""
-    parts, depth = [""], 0
-    for character in text:
-        depth += (character in "([{") - (character in ")]}")
-        if character == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
-
-
 def _check_genotype_settings(text: str, settings: dict[str, Any]) -> None:
     """Raise ConfigError if a network of a genotype does not have this setting."""
     for name in settings:
@@ -299,28 +260,3 @@ def _check_genotype_settings(text: str, settings: dict[str, Any]) -> None:
                 f"{shown(text)}: {shown(name)} is no setting of a genotype's network; "
                 f"{close_matches(name, _GENOTYPE_SETTINGS)}"
             )
-
-
-def _value(key: str, value: str) -> Any:
-    if key in _COUNTS:
-        number = _number(key, value, int, "a whole number")
-        check_count(key, number)
-        if key == "in_channels" and number != 3:
-            raise ConfigError(f"in_channels: found {number}, but the images have 3 channels")
-        return number
-    if key in _NUMBERS:
-        return _number(key, value, float, "a number")
-    if key == "auxiliary":
-        if value not in _SWITCHES:
-            raise ConfigError(f"auxiliary: expected true or false, found {shown(value)}")
-        return _SWITCHES[value]
-    if key == "dataset" and value not in DATASETS:
-        raise ConfigError(f"dataset: {shown(value)} is unknown; {close_matches(value, DATASETS)}")
-    return value
-
-
-def _number(key: str, value: str, kind: Callable[[str], Any], words: str) -> Any:
-    try:
-        return kind(value)
-    except ValueError:
-        raise ConfigError(f"{key}: expected {words}, found {shown(value)}") from None
