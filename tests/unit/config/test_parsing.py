@@ -447,7 +447,7 @@ TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1).filt
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @example(data="#", out=" # not a comment")
 @given(data=TEXTS, out=TEXTS | st.from_regex(r"[0-9]{1,3}e[0-9]{1,4}", fullmatch=True))
 def test_config_yaml_is_read_back_as_the_same_settings(tmp_path_factory, data, out):

@@ -310,7 +310,7 @@ MATRIX = [
 ]
 
 
-@pytest.mark.parametrize("opset", [19, 23])
+@pytest.mark.parametrize("opset", [19, pytest.param(23, marks=pytest.mark.slow)])
 def test_other_opsets(net, tmp_path, opset):
     """The file is of the opset that was asked for, and equal to PyTorch."""
     found = export(net, METADATA, images(), tmp_path / "net.onnx", opset)
@@ -326,7 +326,7 @@ def test_a_name_at_the_smallest_size(tmp_path):
     assert export(source.net, source.metadata, drawn, tmp_path / "n.onnx").max_difference < 7e-5
 
 
-@pytest.mark.parametrize("width", ["1.4", "0.35"])
+@pytest.mark.parametrize("width", [pytest.param("1.4", marks=pytest.mark.slow), "0.35"])
 def test_parity_of_the_widest_and_the_narrowest(width, tmp_path):
     """As below for every width, on images small enough for the default tests."""
     source = read_source(f"mobilenext_{width}", 32)
