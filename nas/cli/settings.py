@@ -85,7 +85,11 @@ def _is_gone(text: str) -> bool:
 def _check_unchanged(saved: Settings, config: Settings, out: str) -> None:
     for field in dataclasses.fields(config):
         before, now = getattr(saved, field.name), getattr(config, field.name)
-        may_change = field.name in _MAY_CHANGE or (field.name == "epochs" and now > before)
+        may_change = (
+            field.name in _MAY_CHANGE
+            or (field.name == "epochs" and now > before)
+            or (field.name == "selection" and before is None)
+        )
         if now == before or may_change:
             continue
         if field.metadata.get("is_path") and _is_same(field.name, before, now, Path(out)):

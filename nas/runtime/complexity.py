@@ -15,6 +15,8 @@ from nas.records import Cost, LayerCost
 
 AUXILIARY = "auxiliary"
 """The names of the parameters of an auxiliary head start with this."""
+_FREE = (nn.BatchNorm2d, nn.ReLU, nn.ReLU6)
+"""Layers that count nothing and keep shapes; without them a count takes a third of the time."""
 
 
 def count_parameters(model: nn.Module, *, auxiliary: bool = True) -> int:
@@ -41,7 +43,12 @@ def count_madds(model: nn.Module, image_shape: tuple[int, int, int]) -> int:
         model: A network called as `model(images)`.
         image_shape: (C, H, W).
     """
-    return measure_cost(model, image_shape).madds
+    shadow = _shadow(model)
+    for module in list(shadow.modules()):
+        for name, child in module.named_children():
+            if type(child) in _FREE:
+                setattr(module, name, nn.Identity())
+    return _run(shadow, image_shape).get_total_flops() // 2
 
 
 def measure_cost(model: nn.Module, image_shape: tuple[int, int, int]) -> Cost:
@@ -51,7 +58,7 @@ def measure_cost(model: nn.Module, image_shape: tuple[int, int, int]) -> Cost:
         model: A network called as `model(images)`; it is not changed.
         image_shape: (C, H, W).
     """
-    shadow = copy.deepcopy(model).to("meta").eval()
+    shadow = _shadow(model)
     shapes: dict[nn.Module, tuple[int, ...]] = {}
 
     def record(module: nn.Module, _: Any, output: Any) -> None:
@@ -61,9 +68,7 @@ def measure_cost(model: nn.Module, image_shape: tuple[int, int, int]) -> Cost:
     leaves = {name: module for name, module in shadow.named_modules() if not [*module.children()]}
     for module in leaves.values():
         module.register_forward_hook(record)
-    counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
-        shadow(torch.empty((1, *image_shape), device="meta"))
+    counter = _run(shadow, image_shape)
     flops = counter.get_flop_counts()
     root = type(shadow).__name__
     layers = []
@@ -81,3 +86,14 @@ def measure_cost(model: nn.Module, image_shape: tuple[int, int, int]) -> Cost:
         madds=counter.get_total_flops() // 2,
         layers=tuple(layers),
     )
+
+
+def _shadow(model: nn.Module) -> nn.Module:
+    return copy.deepcopy(model).to("meta").eval()
+
+
+def _run(shadow: nn.Module, image_shape: tuple[int, int, int]) -> FlopCounterMode:
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        shadow(torch.empty((1, *image_shape), device="meta"))
+    return counter

@@ -239,6 +239,8 @@ def _search(
             if not searcher.is_finished():
                 ranks.on_first(lambda: check_not_begun(path))
                 run.remove("genotype.json")
+            elif recipe.selection is not None:
+                run.remove("genotype.json")  # its cells are those without the selection
         announce(
             f"method {config.method}; space {space.name}: {len(space.primitives)} primitives on "
             f"{space.num_edges} edges; cells: {_rule(recipe, config, space)}; "

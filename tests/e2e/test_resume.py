@@ -132,6 +132,20 @@ def test_more_epochs(tmp_path):
     assert [json.loads(line)["epoch"] for line in lines] == [0, 1, 2]
 
 
+@pytest.mark.slow
+def test_a_selection_afterwards(tmp_path):
+    """A finished search takes a selection, and ends with the cells of one that had it at once."""
+    for out in (tmp_path / "later", tmp_path / "at_once"):
+        chosen = {} if out.name == "later" else {"selection": "darts_pt,interval=1"}
+        assert search(out, epochs=1, **chosen) == 0
+    assert not (tmp_path / "later" / "selection").exists()
+    chosen = {"selection": "darts_pt,interval=1"}
+    assert search(tmp_path / "later", epochs=1, resume="true", **chosen) == 0
+    for name in ("genotype.json", "selection/decisions.json"):
+        first, second = (tmp_path / run / name for run in ("later", "at_once"))
+        assert first.read_bytes() == second.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -165,10 +165,18 @@ def alpha_heat_map(
             f"heat map {title!r}: weights of shape {table.shape}; expected "
             f"{(len(edges), len(primitives))} (edges, primitives)"
         )
-    size = (2.0 + 0.62 * len(primitives), 1.9 + 0.3 * len(edges))
-    figure = Figure(figsize=size, dpi=100, layout="constrained")
+    # Fixed margins, in inches: a layout engine takes longer than all the drawing.
+    below = 0.3 + 0.06 * max(map(len, primitives))  # for names at 45 degrees
+    width, height = 2.0 + 0.62 * len(primitives), 0.7 + below + 0.3 * len(edges)
+    figure = Figure(figsize=(width, height), dpi=100)
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    figure.subplots_adjust(
+        left=max(0.6, below - 0.6) / width,
+        right=1 - 0.3 / width,
+        bottom=below / height,
+        top=1 - 0.4 / height,
+    )
     axes.set_title(printable(title, 80), fontsize=11, parse_math=False)
     image = axes.imshow(table, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     figure.colorbar(image, label="weight")
