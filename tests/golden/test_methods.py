@@ -22,12 +22,12 @@ GROUPS = ("normal", "reduce")
 
 
 def formats(function):
-    """Run a test in both memory formats, and edge by edge."""
+    """Run a test in both memory formats, and edge by edge; the middle case is slow."""
     return pytest.mark.parametrize(
         ("memory_format", "by_source"),
         [
             (torch.channels_last, True),
-            (torch.contiguous_format, True),
+            pytest.param(torch.contiguous_format, True, marks=pytest.mark.slow),
             (torch.contiguous_format, False),
         ],
         ids=["channels_last", "contiguous", "edge_by_edge"],

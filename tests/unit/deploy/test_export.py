@@ -319,6 +319,7 @@ def test_other_opsets(net, tmp_path, opset):
     assert entry.version == opset
 
 
+@pytest.mark.slow
 def test_a_name_at_the_smallest_size(tmp_path):
     """Random weights with the statistics that they are given are no matter of rounding."""
     source = read_source("mobilenext_0.35", 32)

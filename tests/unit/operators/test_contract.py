@@ -1,6 +1,7 @@
 """What is said of an operator that breaks a rule, and at which sizes a run checks it."""
 
 import copy
+from itertools import product
 
 import pytest
 import torch
@@ -143,8 +144,17 @@ def observed_sizes(net, *others, image_shape):
     return set(sizes)
 
 
-@pytest.mark.parametrize("image_shape", [(3, 32, 32), (3, 33, 47)])
-@pytest.mark.parametrize("num_cells", [3, 5, 8])
+@pytest.mark.parametrize(
+    ("image_shape", "num_cells"),
+    [
+        ((3, 32, 32), 8),
+        ((3, 33, 47), 5),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in product([(3, 32, 32), (3, 33, 47)], [3, 5, 8])
+        ),
+    ],
+)
 def test_sizes_are_those_of_the_networks(image_shape, num_cells):
     for stem in ("cifar", "imagenet"):
         net = GenotypeNetwork(

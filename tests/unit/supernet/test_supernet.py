@@ -62,7 +62,13 @@ def both_forms(space, **settings):
         yield net.float(), alphas.float(), x.float()
 
 
-@pytest.mark.parametrize("name", ["darts", "darts+sandglass", "darts+ir"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("darts", "darts+ir")),
+        "darts+sandglass",
+    ],
+)
 def test_gradients_in_fp32(name):
     """Of alphas and of weights: both forms are equally near to float64, up to rounding."""
     space = load_space(name)
