@@ -83,7 +83,7 @@ def check_search_record(record: Record, where: str) -> Record:
     `entropy`, `num_skips` and `alphas` have one value for each group of edges (`normal` and
     `reduce` in a cell). Records of newer runs may have `arch_weights`, a table for each group,
     `edge_weights`, a list for each group, `measures`, further numbers by name, `collapse`, numbers
-    by name and group, and `extra_alphas`, lists by name.
+    by name and group, `decision`, numbers by group and name, and `extra_alphas`, lists by name.
 
     Raises:
         ReportError: A key is missing, or its value is of the wrong kind.
@@ -102,15 +102,16 @@ def check_search_record(record: Record, where: str) -> Record:
                 f"{where}: {key}: expected a value for each of {', '.join(record['entropy'])}, "
                 f"found {', '.join(record[key])}"
             )
-    for key in ("collapse", "extra_alphas"):
+    for key in ("collapse", "decision", "extra_alphas"):
         if not isinstance(record.get(key, {}), dict):
             raise ReportError(f"{where}: {key}: expected a mapping, found {shown(record[key])}")
-    for name, by_group in record.get("collapse", {}).items():
-        if not isinstance(by_group, dict) or not all(map(is_number, by_group.values())):
-            found = shown(by_group)
-            raise ReportError(
-                f"{where}: collapse.{shown(name)}: expected numbers by group, found {found}"
-            )
+    for key in ("collapse", "decision"):
+        for name, numbers in record.get(key, {}).items():
+            if not isinstance(numbers, dict) or not all(map(is_number, numbers.values())):
+                raise ReportError(
+                    f"{where}: {key}.{shown(name)}: expected numbers by name, found "
+                    f"{shown(numbers)}"
+                )
     for name, values in record.get("extra_alphas", {}).items():
         if not (_is_row(values) or _is_even_table(values)):
             raise ReportError(

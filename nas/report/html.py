@@ -121,6 +121,7 @@ def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
         "started": command_of(run),
         "commit": isinstance(commit, str) and commit,
         "changed": isinstance(commit, str) and commit.endswith("-dirty"),
+        "decision": decision_rows(run),
         "operators": [],
         "operators_picture": None,
     }
@@ -145,6 +146,25 @@ def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
         sections=_sections(context),
         **context,
     )
+
+
+def decision_rows(run: Run) -> list[tuple[str, list[str]]]:
+    """Return how far the last cells of a search are from chance: group, then three numbers."""
+    decision = run.metrics[-1].get("decision", {}) if run.kind == "search" and run.metrics else {}
+    return [
+        (
+            group,
+            [
+                f"{100 * numbers['entropy_share']:.2f} %",
+                *(
+                    f"{numbers[name]:.1f}" if name in numbers else "\N{EN DASH}"
+                    for name in ("operator_margin", "edge_margin")
+                ),
+            ],
+        )
+        for group, numbers in decision.items()
+        if "entropy_share" in numbers
+    ]
 
 
 def draw_cell_svgs(run: Run) -> tuple[list[Markup], list[str]]:

@@ -35,6 +35,7 @@ from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.runtime.step_memory import LONG_RUN_STEPS, MemoryEstimate, StepMemory
 from nas.search import methods  # noqa: F401  (importing it registers them)
 from nas.search.data import SearchData, load_search_data
+from nas.search.decision import chance_warning
 from nas.search.memory import estimate_search_memory
 from nas.search.method import Method, Progress
 from nas.search.monitors import Monitor
@@ -263,6 +264,8 @@ def _search(
                 log.close()
         if recipe.selection is not None:
             cells = recipe.selection(searcher)
+        elif ranks.is_first and (warning := chance_warning(searcher.decision())):
+            _logger.warning(warning)
         stop = searcher.history.stop()
         if stop is not None:
             announce(f"stopped early: {stop.reason}; the cells are those of epoch {stop.epoch}")

@@ -22,6 +22,7 @@ from nas.runtime.run_directory import RunDirectory
 from nas.search.architect import Architect
 from nas.search.collapse import collapse_warning
 from nas.search.data import SearchData, endless
+from nas.search.decision import decision_numbers
 from nas.search.epoch_record import describe_record, epoch_record
 from nas.search.history import History
 from nas.search.method import Method, Noise, Progress
@@ -191,6 +192,8 @@ class Searcher(EpochLoop):
                 num_classes=self.data.num_classes,
             ),
         }
+        if decision := decision_numbers([*self.history.records, record], self.space):
+            record["decision"] = decision
         if measures := measure_all(self):
             record["measures"] = measures
         return record
@@ -205,6 +208,12 @@ class Searcher(EpochLoop):
     def warning(self) -> str | None:
         """Return what the user should know after the last record, or None."""
         return collapse_warning(self.history.records, self.space)
+
+    def decision(self) -> dict[str, dict[str, float]]:
+        """Return how far the decision that is kept is from chance, see `decision_numbers`."""
+        stop, records = self.history.stop(), self.history.records
+        kept = self.history.record_of(stop.epoch) if stop else records[-1] if records else {}
+        return kept.get("decision", {})
 
     def distribution(self) -> ArchWeights:
         """Return what the method measures, records and decodes, without a graph."""

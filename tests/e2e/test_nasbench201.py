@@ -40,6 +40,18 @@ def run(tmp_path_factory):
     return out
 
 
+def test_the_search_says_that_its_cell_could_be_chance(run, capsys):
+    """Two epochs move nothing: one line at the end, and the numbers in metrics and report."""
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert list(records[-1]["decision"]) == ["normal"]
+    assert records[-1]["decision"]["normal"]["entropy_share"] > 0.999
+    assert "How far the last cells are from chance" in (run / "report.html").read_text()
+    assert search(run, resume="true") == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "drawn by lot" in line]
+    assert len(lines) == 1
+    assert "--epochs, --max_images or --alpha_learning_rate" in lines[0]
+
+
 def test_one_cell_goes_from_the_alphas_to_all_files(run):
     """One group of alphas; genotype.json, the last record and the picture hold one cell."""
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]

@@ -28,7 +28,7 @@ FILES = {
 METRICS = {
     *("epoch", "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy"),
     *("alphas", "entropy", "num_skips", "genotype", "num_parameters", "madds"),
-    *("arch_weights", "collapse"),
+    *("arch_weights", "collapse", "decision"),
 }
 
 
