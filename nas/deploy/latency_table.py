@@ -17,6 +17,7 @@ from nas.config.network_size import CIFAR_SIZE, NetworkSize
 from nas.deploy.latency import time_calls
 from nas.deploy.options import LatencySettings
 from nas.deploy.prepare import prepare
+from nas.errors import ConfigError
 from nas.genotype import Genotype
 from nas.models import GenotypeNetwork, random_genotype
 from nas.models.latency_table import LatencyTable, NetworkLatency, OperatorLatency
@@ -37,8 +38,16 @@ def measure_latency_table(
     Args:
         settings: What to measure.
         size: Of the networks.
+
+    Raises:
+        ConfigError: The space is of a family that has no targets.
     """
     space = load_space(settings.space)
+    if space.kind.edges_per_node is None:
+        raise ConfigError(
+            f"space: {space.name} is of the family {space.family}; a table is for targets, which "
+            "need cells that keep two edges to every node, as in darts"
+        )
     resolve(space, settings.plugins)
     image_shape = (3, settings.image_size, settings.image_size)
     before = torch.get_num_threads()

@@ -15,7 +15,7 @@ from nas.experiments.experiment import Experiment, row_of
 from nas.experiments.methods import flags_of
 from nas.files import hashed_name
 from nas.genotype import load_genotype
-from nas.space import load_space
+from nas.space import DEFAULT_FAMILY, load_space
 from nas.strict_yaml import is_file
 
 Program = Literal["search", "augment"]
@@ -74,7 +74,15 @@ class Run:
         Raises:
             ConfigError: A setting is wrong.
         """
-        return _parse(self.program, list(self.flags))
+        return _parse(self.program, list(self.flags), self._family())
+
+    def _family(self) -> str:
+        """Return the family of the cells, which decides the size of their network."""
+        if self.space is not None:
+            return load_space(self.space).family
+        if self.program == "search" or self.is_named or self.group.startswith("random:"):
+            return DEFAULT_FAMILY
+        return load_genotype(_genotype_of(self.flags)).family
 
     def check(self) -> None:
         """Check that what is on disk was made with the settings of the experiment and its cell.
@@ -90,7 +98,7 @@ class Run:
                 f"{self.path}: has a result but no config.yaml, so nothing says which settings "
                 "made it; move the run away to repeat it"
             )
-        saved = _parse(self.program, [], self.path / "config.yaml")
+        saved = _parse(self.program, [], self._family(), self.path / "config.yaml")
         for field in dataclasses.fields(wanted):
             before, now = getattr(saved, field.name), getattr(wanted, field.name)
             if before == now or field.name in _DO_NOT_COUNT:
@@ -263,8 +271,8 @@ def _same_paths(before: object, now: object) -> bool:
 
 
 def _parse(
-    program: Program, flags: list[str], base: Path | None = None
+    program: Program, flags: list[str], family: str, base: Path | None = None
 ) -> SearchConfig | AugmentConfig:
     if program == "search":
         return parse_settings(SearchConfig, "search.py", "", flags, base=base)
-    return resolved(parse_settings(AugmentConfig, "augment.py", "", flags, base=base))
+    return resolved(parse_settings(AugmentConfig, "augment.py", "", flags, base=base), family)

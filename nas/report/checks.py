@@ -105,11 +105,11 @@ def check_search_record(record: Record, where: str) -> Record:
     for key in ("collapse", "decision", "extra_alphas"):
         if not isinstance(record.get(key, {}), dict):
             raise ReportError(f"{where}: {key}: expected a mapping, found {shown(record[key])}")
-    for key in ("collapse", "decision"):
+    for key, inner in (("collapse", "group"), ("decision", "name")):
         for name, numbers in record.get(key, {}).items():
             if not isinstance(numbers, dict) or not all(map(is_number, numbers.values())):
                 raise ReportError(
-                    f"{where}: {key}.{shown(name)}: expected numbers by name, found "
+                    f"{where}: {key}.{shown(name)}: expected numbers by {inner}, found "
                     f"{shown(numbers)}"
                 )
     for name, values in record.get("extra_alphas", {}).items():

@@ -293,3 +293,16 @@ def test_a_result_without_settings_is_not_counted(finished):
     assert finished.state() == "finished"
     with pytest.raises(ConfigError, match=r"no config\.yaml"):
         finished.check()
+
+
+def test_cells_of_nasbench201_have_the_size_of_their_networks(folder):
+    """Whether they are searched or named; those of other families are as before."""
+    cell = "|nor_conv_3x3~0|"
+    (folder / "experiment.yaml").write_text(
+        "search_config: search.yaml\nspaces: [nasbench201]\nsearch_seeds: [0]\n"
+        f"augment_config: augment.yaml\naugment_seeds: [0]\ngenotypes: ['{cell}', DARTS_V2]\n"
+    )
+    _, searched, named, darts = plan(read_experiment(folder))
+    for run in (searched, named):
+        assert (run.settings().init_channels, run.settings().num_cells) == (16, 5)
+    assert (darts.settings().init_channels, darts.settings().num_cells) == (36, 20)

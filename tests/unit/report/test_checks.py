@@ -119,6 +119,10 @@ def test_missing_file_asks_for_a_run_directory(tmp_path):
             "collapse.'max_weight': expected numbers by group",
         ),
         (
+            lambda record: record.update(decision={"normal": {"entropy_share": "high"}}),
+            "decision.'normal': expected numbers by name",
+        ),
+        (
             lambda record: record.update(extra_alphas={"beta": [[1], [2, 3]]}),
             "extra_alphas.'beta': expected a list of numbers or equal rows",
         ),
