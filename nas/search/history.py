@@ -45,6 +45,17 @@ class History:
             f"{len(self.records)} epochs of this search"
         )
 
+    def kept(self) -> dict[str, Any]:
+        """Return the record of the epoch whose cells are kept; empty before the first epoch."""
+        stop = self.stop()
+        if stop is not None:
+            return self.record_of(stop.epoch)
+        return self.records[-1] if self.records else {}
+
+    def decision(self) -> dict[str, dict[str, float]]:
+        """Return how far the cells that are kept are from chance, see `decision_numbers`."""
+        return self.kept().get("decision", {})
+
     def stop(self) -> Stop | None:
         """Return the decision of the first stopping rule that ends the search, or None."""
         decisions = (rule(self.records) for rule in self.rules)

@@ -264,7 +264,7 @@ def _search(
                 log.close()
         if recipe.selection is not None:
             cells = recipe.selection(searcher)
-        elif ranks.is_first and (warning := chance_warning(searcher.decision())):
+        elif ranks.is_first and (warning := chance_warning(searcher.history.decision())):
             _logger.warning(warning)
         stop = searcher.history.stop()
         if stop is not None:

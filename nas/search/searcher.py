@@ -158,9 +158,8 @@ class Searcher(EpochLoop):
             TrainingError: The loss is no longer finite.
         """
         self.run_epochs()
-        stop = self.history.stop()
-        if stop is not None:
-            return Genotype(**self.history.record_of(stop.epoch)["genotype"])
+        if self.history.stop() is not None:
+            return Genotype(**self.history.kept()["genotype"])
         last = Progress(max(self.epochs - 1, 0), self.epochs)
         return self.method.decode(self.alphas, self.space, last)
 
@@ -208,12 +207,6 @@ class Searcher(EpochLoop):
     def warning(self) -> str | None:
         """Return what the user should know after the last record, or None."""
         return collapse_warning(self.history.records, self.space)
-
-    def decision(self) -> dict[str, dict[str, float]]:
-        """Return how far the decision that is kept is from chance, see `decision_numbers`."""
-        stop, records = self.history.stop(), self.history.records
-        kept = self.history.record_of(stop.epoch) if stop else records[-1] if records else {}
-        return kept.get("decision", {})
 
     def distribution(self) -> ArchWeights:
         """Return what the method measures, records and decodes, without a graph."""
