@@ -1,6 +1,7 @@
 """Dirichlet distributions over the operators of edges: draws, their gradient, and the divergence.
 
-An edge has a distribution over the pairs that the space has; the other pairs are 0.
+A concentration of 0 is a pair that the space does not have: it is never drawn, and the others have
+the distribution of the rest.
 
 Shape legend: E edges, P primitives.
 """
@@ -16,40 +17,39 @@ SMALLEST = 1e-6
 """No concentration is smaller: elu(alpha) + 1 rounds to 0 for alpha below about -17 in fp32."""
 
 
-def concentration(logits: Tensor) -> Tensor:
-    """Return elu(logits) + 1, above 0, in fp32 at least."""
+def concentration(logits: Tensor, present: Tensor) -> Tensor:
+    """Return elu(logits) + 1, (E, P), in fp32 at least, and 0 where `present` is False."""
     exact = logits if logits.dtype == torch.float64 else logits.float()
-    return (F.elu(exact) + 1).clamp_min(SMALLEST)
+    return (F.elu(exact) + 1).clamp_min(SMALLEST).masked_fill(~present, 0)
 
 
-def sample_dirichlet(c: Tensor, present: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw one distribution for each edge, (E, P), float64 on the CPU, without a graph.
+def sample_dirichlet(c: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw one distribution for each edge, (..., E, P), float64 on the CPU, without a graph.
 
-    log Gamma(c) = log Gamma(c + 1) - E / c with E ~ Exp(1), so the numbers are added up as
+    log Gamma(c) = log Gamma(c + 1) - X / c with X ~ Exp(1), so the numbers are added up as
     logarithms. torch's own sampler returns a uniform row when all gammas of a small c underflow.
 
     Args:
-        c: Concentrations, (E, P).
-        present: Which pairs the space has, (E, P), bool.
+        c: Concentrations, (..., E, P).
         generator: On the CPU.
     """
     c = c.detach().double().cpu()
+    is_absent = c == 0
     log_gamma = torch._standard_gamma(c + 1, generator=generator).log()
-    log_gamma -= torch.empty_like(c).exponential_(generator=generator) / c
-    return log_gamma.masked_fill(~present.cpu(), -torch.inf).softmax(dim=1)
+    log_gamma -= torch.empty_like(c).exponential_(generator=generator) / c.masked_fill(is_absent, 1)
+    return log_gamma.masked_fill(is_absent, -torch.inf).softmax(dim=-1)
 
 
-def reparametrized(c: Tensor, sample: Tensor, present: Tensor) -> Tensor:
+def reparametrized(c: Tensor, sample: Tensor) -> Tensor:
     """Return `sample`, (E, P), with the gradient of a reparametrized draw in `c`.
 
     It is the gradient of `torch.distributions.Dirichlet.rsample`, row by row.
     """
-    weights = _Reparametrized.apply(c.double().masked_fill(~present, 0), sample.to(c.device))
-    return weights.to(c.dtype)
+    return _Reparametrized.apply(c.double(), sample.to(c.device)).to(c.dtype)
 
 
 class _Reparametrized(torch.autograd.Function):
-    """A given draw from a Dirichlet distribution; a pair of concentration 0 does not exist."""
+    """A given draw from a Dirichlet distribution."""
 
     @staticmethod
     def forward(ctx: Any, c: Tensor, sample: Tensor) -> Tensor:
@@ -66,19 +66,19 @@ class _Reparametrized(torch.autograd.Function):
         return slope * (grad - (sample * grad).sum(dim=1, keepdim=True)), None
 
 
-def mean(c: Tensor, present: Tensor) -> Tensor:
+def mean(c: Tensor) -> Tensor:
     """Return the mean c / c_0 of each edge, (E, P)."""
-    c = c * present
     return c / c.sum(dim=1, keepdim=True)
 
 
-def divergence_from_flat(c: Tensor, present: Tensor) -> Tensor:
+def divergence_from_flat(c: Tensor) -> Tensor:
     """Return KL(Dir(c) || Dir(1)) of each edge, (E,).
 
     lnG(c_0) - sum_p lnG(c_p) - lnG(P) + sum_p (c_p - 1) (psi(c_p) - psi(c_0)), c_0 = sum_p c_p
     """
-    ones = c.masked_fill(~present, 1)  # which add nothing to either sum
-    total, count = (c * present).sum(dim=1, keepdim=True), present.sum(dim=1)
+    is_absent = c == 0
+    ones = c.masked_fill(is_absent, 1)  # which add nothing to either sum
+    total, count = c.sum(dim=1, keepdim=True), (~is_absent).sum(dim=1)
     slope = (ones - 1) * (ones.digamma() - total.digamma())
     normalizer = total[:, 0].lgamma() - ones.lgamma().sum(dim=1) - count.to(c).lgamma()
     return normalizer + slope.sum(dim=1)

@@ -171,11 +171,10 @@ class DrNas(Method):
         return super().distribution(alphas, progress)
 
     def draw(self, alphas: Alphas, progress: Progress, generator: torch.Generator) -> Noise:
-        """Draw the weights, (E, P) for each group."""
-        return {
-            group: sample_dirichlet(_concentration(alphas, group), alphas.mask(group), generator)
-            for group in alphas.groups
-        }
+        """Draw the weights, (E, P) for each group; all alphas go to the host in one transfer."""
+        c = torch.stack([_concentration(alphas, group) for group in alphas.groups])
+        drawn = sample_dirichlet(c, generator).unbind()
+        return dict(zip(alphas.groups, drawn, strict=True))
 
     def arch_weights(self, alphas: Alphas, progress: Progress, noise: Noise | None) -> ArchWeights:
         """Return the drawn weights, through which gradients flow; without noise their mean."""
@@ -187,9 +186,9 @@ class DrNas(Method):
                 alphas.removed(group),
             )
             if noise is None:
-                ops = mean(c, kept)
+                ops = mean(c * kept)
             else:
-                ops = reparametrized(c, noise[group], alphas.mask(group))
+                ops = reparametrized(c, noise[group])
                 if removed is not None:
                     ops = renormalized(ops, kept)
             weights[group] = EdgeWeights(ops, removed=removed)
@@ -230,8 +229,7 @@ class Divergence:
     def __call__(self, alphas: Alphas, progress: Progress) -> Tensor:
         """Return the term, a scalar."""
         of_groups = [
-            divergence_from_flat(_concentration(alphas, group), alphas.mask(group)).sum()
-            for group in alphas.groups
+            divergence_from_flat(_concentration(alphas, group)).sum() for group in alphas.groups
         ]
         return self.weight * torch.stack(of_groups).sum()
 
@@ -244,4 +242,4 @@ def renormalized(weights: Tensor, kept: Tensor) -> Tensor:
 
 def _concentration(alphas: Alphas, group: str) -> Tensor:
     """Return elu(alpha) + 1, (E, P), and 1 for pairs that were removed."""
-    return concentration(alphas[group].masked_fill(~alphas.kept(group), 0))
+    return concentration(alphas[group].masked_fill(~alphas.kept(group), 0), alphas.mask(group))
