@@ -122,6 +122,7 @@ def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
         "commit": isinstance(commit, str) and commit,
         "changed": isinstance(commit, str) and commit.endswith("-dirty"),
         "decision": decision_rows(run),
+        "num_inputs": run.space.kind.num_inputs if run.space else None,
         "operators": [],
         "operators_picture": None,
     }
