@@ -1,6 +1,5 @@
 """A whole search, from its settings to genotype.json: build the parts and run them."""
 
-import copy
 import json
 import logging
 from collections.abc import Callable
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import nn
 from torch.nn.functional import cross_entropy
 
 from nas.config import SearchConfig, run_settings
@@ -32,12 +30,12 @@ from nas.runtime.complexity import count_parameters
 from nas.runtime.compute import Compute, describe_compute, select_compute
 from nas.runtime.environment import current_commit, describe_environment
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
-from nas.runtime.step_memory import LONG_RUN_STEPS, MemoryEstimate, StepMemory
+from nas.runtime.step_memory import LONG_RUN_STEPS, StepMemory
 from nas.search import methods  # noqa: F401  (importing it registers them)
 from nas.search.data import SearchData, load_search_data
 from nas.search.decision import chance_warning
-from nas.search.memory import estimate_search_memory
-from nas.search.method import Method, Progress
+from nas.search.memory import estimate_stages
+from nas.search.method import Method
 from nas.search.monitors import Monitor
 from nas.search.network import build_network
 from nas.search.registry import METHODS, MONITORS, SELECTIONS, STOPS, TERMS, build, settings_of
@@ -211,7 +209,7 @@ def _search(
     alphas = Alphas(
         space, config.alpha_init_std, extra=method.extra_alphas(space, config.alpha_init_std)
     )
-    memory.estimate = partial(_estimate_memory, config, space, net, alphas, method, data, compute)
+    memory.estimate = partial(estimate_stages, config, space, net, alphas, method, data, compute)
     alphas = alphas.to(compute.device)
     net = compute.place(prepare_network(net, config, ranks))
     open_run = partial(_open_run, config, space, compute.device)
@@ -297,42 +295,6 @@ def _costs(quantity: str, config: SearchConfig, space: SearchSpace, data: Search
         table = read_latency_table(Path(str(config.latency_table)))
         return table.costs(space, data.image_shape, CIFAR_SIZE)
     return count_costs(quantity, space, data.image_shape, data.num_classes)
-
-
-def _estimate_memory(
-    config: SearchConfig,
-    space: SearchSpace,
-    net: nn.Module,
-    alphas: Alphas,
-    method: Method,
-    data: SearchData,
-    compute: Compute,
-) -> MemoryEstimate:
-    """Estimate the stage of a search that needs most, at its batch size."""
-    estimates = [_estimate_stage(config, net, alphas, method, data, compute)]
-    for later, kept in method.later_stages(space):
-        with torch.random.fork_rng(devices=[]):
-            net = compute.place(build_network(config, space, data, later))
-        pruned = copy.deepcopy(alphas)
-        pruned.prune(kept)
-        estimates.append(_estimate_stage(config, net, pruned, later, data, compute))
-    return max(estimates, key=lambda estimate: estimate.peak_mib(config.batch_size))
-
-
-def _estimate_stage(
-    config: SearchConfig,
-    net: nn.Module,
-    alphas: Alphas,
-    method: Method,
-    data: SearchData,
-    compute: Compute,
-) -> MemoryEstimate:
-    images = torch.empty((2, *data.image_shape), device="meta")
-    progress = Progress(0, config.epochs)
-    noise = method.draw(alphas, progress, torch.Generator().manual_seed(config.seed))
-    weights = method.arch_weights(alphas, progress, noise)
-    detached = {group: group_weights.detach() for group, group_weights in weights.items()}
-    return estimate_search_memory(net, (images, detached), compute, config.order)
 
 
 def _with_details(

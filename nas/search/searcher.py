@@ -136,10 +136,8 @@ class Searcher(EpochLoop):
             ranks=self.ranks,
         )
         images = torch.zeros((2, *self.data.image_shape), device=self.device)
-        some_unused = not self.method.runs_all_operators
-        self._parallel_net = self.ranks.parallel(
-            self.net, images, self.distribution(), some_unused=some_unused
-        )
+        example, unused = (images, self.distribution()), not self.method.runs_all_operators
+        self._parallel_net = self.ranks.parallel(self.net, *example, some_unused=unused)
 
     def release(self) -> None:
         """Give up the wrapper of the network, so that another searcher may wrap it."""

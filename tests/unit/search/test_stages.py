@@ -12,10 +12,10 @@ from nas.distributed.ranks import ALONE
 from nas.operators import resolve
 from nas.runtime.compute import Compute
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
+from nas.search.memory import estimate_stages
 from nas.search.method import Method
 from nas.search.methods.drnas import DrNas
 from nas.search.network import build_network
-from nas.search.run import _estimate_memory
 from nas.search.stages import SecondStage, largest
 from nas.space import load_space
 from nas.supernet import Alphas
@@ -168,7 +168,7 @@ def test_the_estimate_is_that_of_the_larger_stage(space):
     ):
         net, alphas = build_network(config, space, data, method), Alphas(space)
         state = torch.get_rng_state()
-        estimate = _estimate_memory(config, space, net, alphas, method, data, compute)
+        estimate = estimate_stages(config, space, net, alphas, method, data, compute)
         assert torch.equal(torch.get_rng_state(), state)
         peaks.append(estimate.peak_mib(4))
     partial, widened, whole, pruned = peaks
