@@ -126,13 +126,21 @@ def test_running_out_of_memory_names_settings_of_a_detector(build, tmp_path, mon
             (tmp_path / "out").rename(tmp_path / "stopped")
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Return the images and the directory of a run that was never stopped."""
+    folder = small_voc(tmp_path_factory.mktemp("voc"))
+    out = tmp_path_factory.mktemp("whole") / "run"
+    assert train(folder, out) == 0
+    return folder, out
+
+
 @pytest.mark.slow
 # A run looks for a signal after each of its 4 steps, each of its 2 measurements, each interval.
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 6, 8])
-def test_stopped_and_resumed_equals_never_stopped(tmp_path, monkeypatch, capsys, number):
+def test_stopped_and_resumed_equals_never_stopped(whole, tmp_path, monkeypatch, capsys, number):
     """In an interval, while measuring, and between intervals: the same bytes."""
-    folder = small_voc(tmp_path / "voc")
-    assert train(folder, tmp_path / "whole") == 0
+    folder, reference = whole
     original, count = DetectTrainer.check_stop, 0
 
     def check(self):
@@ -151,10 +159,10 @@ def test_stopped_and_resumed_equals_never_stopped(tmp_path, monkeypatch, capsys,
     assert not (out / "detection.json").exists()
     assert main(["detect", "train", "--resume", f"--out={out}"]) == 0
     for name in ("metrics.jsonl", "detection.json"):
-        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    whole, cut = (load_newest(path / "checkpoints") for path in (tmp_path / "whole", out))
+        assert (out / name).read_bytes() == (reference / name).read_bytes()
+    expected, cut = (load_newest(path / "checkpoints") for path in (reference, out))
     for part in ("net", "optimizer"):
-        torch.testing.assert_close(cut[part], whole[part], rtol=0, atol=0)
+        torch.testing.assert_close(cut[part], expected[part], rtol=0, atol=0)
 
 
 @pytest.mark.slow
