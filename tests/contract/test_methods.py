@@ -19,6 +19,7 @@ from nas.genotype import Genotype
 from nas.models.cost import evaluation_cost
 from nas.operators import register_operator, resolve
 from nas.report.figures.search_curves import curves_figure
+from nas.runtime.compute import Compute
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.search import SearchData, Searcher, epoch_record, list_methods
 from nas.search.data import NumImages
@@ -284,3 +285,53 @@ class TestMethod:
         assert one["cell"] == two["cell"]
         for key, value in one["alphas"].items():
             assert torch.equal(value, two["alphas"][key])
+
+
+def after_a_step(name, space, run, memory_format=torch.contiguous_format, micro_batch=None):
+    """Return weights and alphas after one step of a method, with running statistics.
+
+    The alphas move by their gradient; Adam would make a step of any rounding error.
+    """
+    searcher = searcher_of(name, space, run)
+    # In its first epoch pc_darts does not move the alphas, and r_darts drops nothing: its masks
+    # are the same in all micro-batches.
+    searcher.epoch = 0 if name == "r_darts" else 1
+    searcher.alpha_optimizer = torch.optim.SGD(searcher.alphas.parameters(), lr=1.0)
+    searcher.compute = searcher.architect.compute = Compute(
+        searcher.device, memory_format=memory_format, micro_batch=micro_batch
+    )
+    net = searcher.net.eval().to(memory_format=memory_format)
+    net.train = lambda mode=True: net  # sdarts_adv would go back to the statistics of a batch
+    train_batch, val_batch = (
+        (images.contiguous(memory_format=memory_format), targets)
+        for loader in (searcher.data.train_loader, searcher.data.val_loader)
+        for images, targets in [next(iter(loader))]
+    )
+    searcher._val_batches = iter([val_batch])
+    before = {key: value.clone() for key, value in searcher.alphas.named_parameters()}
+    searcher.method.step(searcher, train_batch)
+    moved = dict(searcher.alphas.named_parameters())
+    assert all(not torch.equal(value, before[key]) for key, value in moved.items())
+    return moved | dict(searcher.net.named_parameters())
+
+
+IN_DEFAULT = ("gdas", "pc_darts")
+"""Methods of which the default tests compute a step in several ways."""
+
+
+@pytest.mark.parametrize(
+    "how", [{"micro_batch": 2}, {"memory_format": torch.channels_last}], ids=["micro", "last"]
+)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in IN_DEFAULT else pytest.param(name, marks=pytest.mark.slow)
+        for name in searching_methods()
+    ],
+)
+def test_a_step_is_the_same_however_it_is_computed(name, how, space, tmp_path):
+    """In micro-batches and in channels_last memory, in every weight and alpha."""
+    expected = after_a_step(name, space, RunDirectory.create(tmp_path / "whole", {}))
+    other = after_a_step(name, space, RunDirectory.create(tmp_path / "other", {}), **how)
+    for key, value in expected.items():
+        torch.testing.assert_close(other[key].contiguous(), value, rtol=1e-8, atol=1e-10)
