@@ -73,7 +73,9 @@ def search_data(share=WHOLE):
     )
 
 
-def searcher_of(name, space, run, *, method=None, epochs=2, ranks=ALONE, share=WHOLE):
+def searcher_of(
+    name, space, run, *, method=None, epochs=2, ranks=ALONE, share=WHOLE, by_source=True
+):
     method = method or method_of(name)
     config = SearchConfig(
         method=METHODS_AT_TEST_SIZE.get(name, name),
@@ -87,7 +89,12 @@ def searcher_of(name, space, run, *, method=None, epochs=2, ranks=ALONE, share=W
     method.check(config, space)
     torch.manual_seed(0)
     net = Supernet(
-        space, num_classes=3, init_channels=4, num_cells=3, build_edge=method.build_edge
+        space,
+        num_classes=3,
+        init_channels=4,
+        num_cells=3,
+        by_source=by_source,
+        build_edge=method.build_edge,
     ).double()
     alphas = Alphas(space, 0.1, extra=method.extra_alphas(space)).double()
     return Searcher(
@@ -287,12 +294,14 @@ class TestMethod:
             assert torch.equal(value, two["alphas"][key])
 
 
-def after_a_step(name, space, run, memory_format=torch.contiguous_format, micro_batch=None):
+def after_a_step(
+    name, space, run, memory_format=torch.contiguous_format, micro_batch=None, by_source=True
+):
     """Return weights and alphas after one step of a method, with running statistics.
 
     The alphas move by their gradient; Adam would make a step of any rounding error.
     """
-    searcher = searcher_of(name, space, run)
+    searcher = searcher_of(name, space, run, by_source=by_source)
     # In its first epoch pc_darts does not move the alphas, and r_darts drops nothing: its masks
     # are the same in all micro-batches.
     searcher.epoch = 0 if name == "r_darts" else 1
@@ -320,7 +329,9 @@ IN_DEFAULT = ("gdas", "pc_darts")
 
 
 @pytest.mark.parametrize(
-    "how", [{"micro_batch": 2}, {"memory_format": torch.channels_last}], ids=["micro", "last"]
+    "how",
+    [{"micro_batch": 2}, {"memory_format": torch.channels_last}, {"by_source": False}],
+    ids=["micro_batches", "channels_last", "edge_by_edge"],
 )
 @pytest.mark.parametrize(
     "name",
@@ -330,7 +341,7 @@ IN_DEFAULT = ("gdas", "pc_darts")
     ],
 )
 def test_a_step_is_the_same_however_it_is_computed(name, how, space, tmp_path):
-    """In micro-batches and in channels_last memory, in every weight and alpha."""
+    """In micro-batches, in channels_last memory, and by the definition, edge by edge."""
     expected = after_a_step(name, space, RunDirectory.create(tmp_path / "whole", {}))
     other = after_a_step(name, space, RunDirectory.create(tmp_path / "other", {}), **how)
     for key, value in expected.items():
