@@ -14,8 +14,9 @@ from nas.space.files import MAX_NUM_NODES, NAME_PATTERN
 
 MAX_LENGTH = 1 << 14
 _EXAMPLE = "|nor_conv_3x3~0|+|none~0|skip_connect~1|"
-_HERE = {"avg_pool_3x3": "plain_avg_pool_3x3"}
-"""The benchmark has no BatchNorm behind its pooling in a search, so it is another operator."""
+_HERE = {"avg_pool_3x3": "plain_avg_pool_3x3", "darts_avg_pool_3x3": "avg_pool_3x3"}
+"""The benchmark has no BatchNorm behind its pooling in a search, so it is another operator; the
+one of the DARTS space has a name in these strings that no cell of the benchmark has."""
 _THERE = {here: there for there, here in _HERE.items()}
 
 

@@ -122,7 +122,9 @@ def _place(table: Table, arch: str, name: str) -> Place:
     try:
         return table.place_of(arch)
     except OracleError as cause:
-        raise cause if is_arch_string(name) else OracleError(f"{name}: {cause}") from cause
+        if is_arch_string(name):
+            raise
+        raise OracleError(f"{name}: {cause}") from cause
 
 
 def _is_run(name: str) -> bool:

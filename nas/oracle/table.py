@@ -69,9 +69,14 @@ class Table:
     def place_of(self, arch: str) -> Place:
         """Look up an architecture.
 
+        Args:
+            arch: Its string; the whitespace around nodes does not matter.
+
         Raises:
+            GenotypeError: It is another text.
             OracleError: It has other nodes or operators than those of the table.
         """
+        arch = arch_string(parse_arch_string(arch, "architecture"))
         if arch not in self.accuracies:
             raise OracleError(self._why_not(arch))
         accuracy = self.accuracies[arch]
@@ -80,10 +85,10 @@ class Table:
         return Place(accuracy, above + 1, 100 * below / len(self.ordered), self.best - accuracy)
 
     def _why_not(self, arch: str) -> str:
-        nodes = parse_arch_string(arch, "architecture")
-        if len(nodes) != self.num_nodes:
+        num_nodes = arch.count("+") + 1
+        if num_nodes != self.num_nodes:
             return (
-                f"{arch}: has {len(nodes)} nodes after the input, the architectures of "
+                f"{arch}: has {num_nodes} nodes after the input, the architectures of "
                 f"{self.path} have {self.num_nodes}"
             )
         names = dict.fromkeys(entry.partition("~")[0] for entry in _entries(arch))

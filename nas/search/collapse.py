@@ -40,12 +40,13 @@ def collapse_numbers(
 
     Returns:
         `edge_margin`: how much stronger the weakest kept edge of a node is than the strongest
-        dropped one, by the rule of DARTS; the mean over the nodes that drop an edge.
+        dropped one, by the rule of the family; the mean over the nodes that drop an edge.
         `operator_margin`: how much stronger the best operator of an edge is than the second one,
         the mean over the edges that have a choice. `parameter_free`: the share of operators
         without parameters in the decoded cell. `max_weight`: the mean over the edges of the
-        largest weight, which is 1 where a sampler has become one-hot. A group in which nothing
-        is dropped has no margin.
+        largest weight, which is 1 where a sampler has become one-hot. `none` counts in the
+        margins only where the family decodes it. A group in which nothing is dropped has no
+        margin.
     """
     numbers: dict[str, dict[str, float]] = {
         "edge_margin": {},

@@ -21,6 +21,15 @@ def test_it_is_read_wherever_a_genotype_is(tmp_path):
     assert genotype.to_text() == arch_string(genotype.normal) == TEXT
 
 
+def test_the_pooling_of_darts_has_another_name_than_that_of_the_benchmark():
+    """Both can be in a user's space, and they are two operators in a search."""
+    names = ("avg_pool_3x3", "plain_avg_pool_3x3")
+    cells = [Genotype((((name, 0),),), family="nasbench201") for name in names]
+    texts = [cell.to_text() for cell in cells]
+    assert texts == ["|darts_avg_pool_3x3~0|", "|avg_pool_3x3~0|"]
+    assert [load_genotype(text) for text in texts] == cells
+
+
 def test_cells_of_other_sizes_are_read():
     """A user's space may have any number of nodes."""
     text = "|a~0|+|b~0|c~1|"

@@ -1,14 +1,16 @@
 """Searches and architectures looked up in a table, and the program that does it."""
 
 import statistics
+from pathlib import Path
 
 import pytest
 
 from nas.cli.oracle import main
-from nas.genotype import load_genotype
+from nas.genotype import Genotype, load_genotype
 from nas.oracle import read_table
 from nas.oracle.figure import regret_figure
 from nas.oracle.judge import judge, spreads
+from nas.oracle.table import OracleError
 from tests.unit.oracle.conftest import ARCHS
 
 
@@ -91,6 +93,23 @@ def test_bad_input_is_one_clear_line(write_table, capsys, arguments, parts):
     assert main([str(write_table()), *arguments]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert all(part in line for part in parts), line
+
+
+def test_another_operator_is_not_credited_with_that_of_the_benchmark(write_table, write_run):
+    """The pooling of the DARTS space has the name of another operator of the benchmark."""
+    cells = [f"|{a}~0|" for a in ("none", "avg_pool_3x3")]
+    table = read_table(write_table(["arch,first", f"{cells[0]},10", f"{cells[1]},20"]))
+    ours = Genotype(((("avg_pool_3x3", 0),),), family="nasbench201")
+    path = Path(write_run("mine", [cells[1]]))
+    (path / "genotype.json").write_text(ours.to_json())
+    with pytest.raises(
+        OracleError, match=r"mine: .*unknown operator 'darts_avg_pool_3x3'"
+    ) as error:
+        judge(table, [str(path)])
+    assert error.value.__cause__ is not error.value
+    with pytest.raises(OracleError) as error:
+        judge(table, [ours.to_text()])
+    assert error.value.__cause__ is None
 
 
 def test_a_run_of_another_space_or_kind(write_table, write_run, tmp_path, capsys):

@@ -4,6 +4,7 @@ import gzip
 
 import pytest
 
+from nas.errors import GenotypeError
 from nas.oracle.table import OracleError, Place, read_table
 from tests.unit.oracle.conftest import ACCURACIES, ARCHS
 
@@ -87,6 +88,14 @@ def test_what_is_no_table(tmp_path, name, content, message):
 def test_an_architecture_that_is_not_in_the_table(write_table, arch, message):
     with pytest.raises(OracleError, match=message):
         read_table(write_table()).place_of(arch)
+
+
+def test_an_architecture_is_read_as_other_strings_are(write_table):
+    """Whitespace does not matter, and what is no string is refused by name."""
+    table = read_table(write_table())
+    assert table.place_of(" |x~0| + |none~0|x~1| ") == table.place_of("|x~0|+|none~0|x~1|")
+    with pytest.raises(GenotypeError, match="architecture: node 2: found 1 operators"):
+        table.place_of("|x~0|+|x~0|")
 
 
 def test_an_unknown_data_set(write_table):
