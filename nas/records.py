@@ -18,6 +18,26 @@ from nas.strict_yaml import read_text
 _MAX_BYTES = 1 << 24
 
 
+def pairs_left(record: Mapping[str, Any], group: str) -> list[list[bool]]:
+    """Return which pairs of edge and operator a search still has, (E, P).
+
+    The second stage of a search records 0 as alpha and as weight of an operator that it removed; no
+    softmax gives an alpha of 0 the weight 0.
+
+    Args:
+        record: A line of metrics.jsonl that has `arch_weights`.
+        group: Of edges.
+    """
+    tables = zip(record["alphas"][group], record["arch_weights"][group], strict=True)
+    return [
+        [
+            weight is not None and (weight != 0 or alpha != 0)
+            for alpha, weight in zip(alphas, weights, strict=True)
+        ]
+        for alphas, weights in tables
+    ]
+
+
 @dataclass(frozen=True)
 class LayerCost:
     """What one layer, or one group of layers, costs."""

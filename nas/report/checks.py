@@ -102,6 +102,13 @@ def check_search_record(record: Record, where: str) -> Record:
                 f"{where}: {key}: expected a value for each of {', '.join(record['entropy'])}, "
                 f"found {', '.join(record[key])}"
             )
+    for group, rows in record.get("arch_weights", {}).items():
+        lengths, expected = ([*map(len, table)] for table in (rows, record["alphas"][group]))
+        if lengths != expected:
+            raise ReportError(
+                f"{where}: arch_weights.{group}: expected rows as long as those of alphas, found "
+                f"{shown(rows)}"
+            )
     for key in ("collapse", "decision", "extra_alphas"):
         if not isinstance(record.get(key, {}), dict):
             raise ReportError(f"{where}: {key}: expected a mapping, found {shown(record[key])}")

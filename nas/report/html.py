@@ -150,8 +150,17 @@ def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
 
 
 def decision_rows(run: Run) -> list[tuple[str, list[str]]]:
-    """Return how far the last cells of a search are from chance: group, then three numbers."""
-    decision = run.metrics[-1].get("decision", {}) if run.kind == "search" and run.metrics else {}
+    """Return how far the cells of a search are from chance: group, then three numbers.
+
+    There are none where a selection chooses the cells, which it does by other means.
+    """
+    if run.kind != "search" or run.config.get("selection") or not run.metrics:
+        return []
+    stopped = run.genotype.search.get("stopped") if run.genotype else None
+    kept = stopped.get("epoch") if isinstance(stopped, dict) else run.metrics[-1]["epoch"]
+    decision: dict[str, dict[str, float]] = next(
+        (record.get("decision", {}) for record in run.metrics if record["epoch"] == kept), {}
+    )
     return [
         (
             group,

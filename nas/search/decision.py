@@ -2,13 +2,19 @@
 
 Everything is computed from the records of the epochs. A *lead* is how much stronger one candidate
 is than another: the best operator of an edge than the second one, the weakest kept edge of a node
-than the strongest dropped one, as the last epoch ranks them. Over T epochs, with leads l_1 to l_T,
+than the strongest dropped one, as the last epoch ranks them. A search begins with equal strengths,
+so the lead before the first epoch is 0. After T epochs, with leads l_1 to l_T,
 
-    margin in units of its noise = (l_T - l_1) / (s * sqrt(T - 1)),
+    margin in units of its noise = l_T / (s * sqrt(T)),
 
-where s is the standard deviation of the changes from epoch to epoch over the last epochs. If the
-leads were a random walk, this would be about 1 in size; a consistent drift makes it grow with
-sqrt(T). What the random first alphas decided, l_1, does not count.
+where s is the standard deviation of the changes from epoch to epoch over the last epochs. The first
+change is not in it: a search that decides at once and stays there is not noisy. If the leads were a
+random walk, the margin would be about 1 in size; a consistent drift makes it grow with sqrt(T), and
+so does a decision that stays what it is.
+
+Epochs in which the alphas rest, such as those of a warm-up, are no steps. Operators that a second
+stage removed are left out of all epochs, and the weights of the others scaled to the same sum, so
+that removing them moves no lead.
 """
 
 import itertools
@@ -18,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nas.operators import can_be_decoded
+from nas.records import pairs_left
 from nas.space import SearchSpace
 
 WINDOW = 10
@@ -28,7 +35,7 @@ MAX_ENTROPY_SHARE = 0.999
 """Weights of this share of the highest entropy differ by about a twentieth and less."""
 
 Strengths = list[list[float | None]]
-"""(E, P), None where the space has no pair."""
+"""(E, P), None where the search has no pair."""
 
 
 def decision_numbers(
@@ -42,18 +49,20 @@ def decision_numbers(
 
     Returns:
         For each group `entropy_share`, the entropy of the weights over that of equal weights, the
-        mean over the edges; and, from the fourth epoch on, `operator_margin` and `edge_margin`, the
-        medians over the edges and over the nodes of the margins in units of their noise. A group in
-        which no edge is dropped has no `edge_margin`.
+        mean over the edges; and, from the fourth epoch in which alphas move, `operator_margin` and
+        `edge_margin`, the medians over the edges and over the nodes of the margins in units of
+        their noise. A group in which no edge is dropped has no `edge_margin`.
     """
     records = [record for record in records if "arch_weights" in record]
     numbers = {}
     for group in space.groups if records else ():
-        history = [strengths_of(record, group) for record in records]
-        numbers[group] = {"entropy_share": entropy_share(history[-1])}
+        left = pairs_left(records[-1], group)
+        history = [strengths_of(record, group, left) for record in _moving(records, group, left)]
+        last = strengths_of(records[-1], group, left)
+        numbers[group] = {"entropy_share": entropy_share(last)}
         for name, pairs in (
-            ("operator_margin", _operator_pairs(history[-1], space)),
-            ("edge_margin", _edge_pairs(history[-1], space)),
+            ("operator_margin", _operator_pairs(last, space)),
+            ("edge_margin", _edge_pairs(last, space)),
         ):
             margins = [
                 margin
@@ -66,16 +75,16 @@ def decision_numbers(
 
 
 def in_noise(leads: Sequence[float]) -> float | None:
-    """Return what a lead has gained, in units of its noise; None if there are too few epochs.
+    """Return the last lead in units of its noise; None if there are fewer than four.
 
-    A gain without any noise is infinite, which records cannot hold: it is cut at 1e6.
+    A lead without any noise is infinite, which records cannot hold: it is cut at 1e6.
     """
     changes = [after - before for before, after in itertools.pairwise(leads)]
     if len(changes) < 3:
         return None
-    noise = statistics.stdev(changes[-WINDOW:]) * math.sqrt(len(changes))
-    gain = leads[-1] - leads[0]
-    return max(-1e6, min(1e6, gain / noise)) if noise else math.copysign(1e6, gain) * (gain != 0)
+    noise = statistics.stdev(changes[-WINDOW:]) * math.sqrt(len(leads))
+    lead = leads[-1]
+    return max(-1e6, min(1e6, lead / noise)) if noise else math.copysign(1e6, lead) * (lead != 0)
 
 
 def entropy_share(strengths: Strengths) -> float:
@@ -115,14 +124,40 @@ def chance_warning(numbers: Mapping[str, Mapping[str, float]]) -> str | None:
     )
 
 
-def strengths_of(record: Mapping[str, Any], group: str) -> Strengths:
-    """Return the strength of each operator on each edge: its weight times that of the edge."""
+def strengths_of(record: Mapping[str, Any], group: str, left: list[list[bool]]) -> Strengths:
+    """Return the strength of each operator on each edge: its weight times that of the edge.
+
+    Args:
+        record: Of an epoch.
+        group: Of edges.
+        left: (E, P). The other pairs are None, and these have the weight of the whole edge.
+    """
     rows = record["arch_weights"][group]
     factors = record.get("edge_weights", {}).get(group, [1.0] * len(rows))
-    return [
-        [None if value is None else value * factor for value in row]
-        for row, factor in zip(rows, factors, strict=True)
+    strengths: Strengths = []
+    for row, factor, stays in zip(rows, factors, left, strict=True):
+        total = sum(value for value in row if value is not None)
+        rest = sum(itertools.compress(row, stays))
+        scale = factor * (total / rest) if rest else factor
+        strengths.append(
+            [value * scale if stay else None for value, stay in zip(row, stays, strict=True)]
+        )
+    return strengths
+
+
+def _moving(
+    records: Sequence[Mapping[str, Any]], group: str, left: list[list[bool]]
+) -> list[Mapping[str, Any]]:
+    """Return the records of the epochs in which alphas that are left have moved.
+
+    The records do not have the first alphas. The first epoch counts unless the second one rests.
+    """
+    alphas = [
+        [list(itertools.compress(*row)) for row in zip(record["alphas"][group], left, strict=True)]
+        for record in records
     ]
+    moved = [before != after for before, after in itertools.pairwise(alphas)]
+    return list(itertools.compress(records, [moved[:1] != [False], *moved]))
 
 
 Place = tuple[int, int]

@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from nas.records import pairs_left
 from nas.report.cells.labels import printable
 from nas.report.figures.axes import (
     count_epochs,
@@ -47,8 +48,12 @@ def curves_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> F
     for axes, key in ((entropy, "entropy"), (skips, "num_skips")):
         for group, look in zip(records[0][key], cycle((FIRST, SECOND, THIRD))):
             plot_epochs(axes, epochs, [record[key][group] for record in records], group, look)
-    for index, value in enumerate(_uniform_entropies(space)):
-        entropy.axhline(value, label="uniform" if index == 0 else None, **REFERENCE)
+    for index, values in enumerate(_uniform_entropies(records, space)):
+        label = "uniform" if index == 0 else None
+        if len(set(values)) == 1:
+            entropy.axhline(values[0], label=label, **REFERENCE)
+        else:  # a second stage has fewer operators
+            entropy.plot(epochs, values, label=label, drawstyle="steps-mid", **REFERENCE)
     label_panel(entropy, "entropy of the architecture weights", "mean over edges (nats)")
     entropy.ticklabel_format(useOffset=False)
     label_panel(skips, "skip connections of the current cells", "number")
@@ -70,11 +75,17 @@ def curves_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> F
     return figure
 
 
-def _uniform_entropies(space: SearchSpace) -> list[float]:
-    """Return ln(primitives on an edge), mean over edges, once where all groups agree."""
-    return sorted(
-        {
-            sum(math.log(len(on_edge)) for on_edge in on_edges) / space.num_edges
-            for on_edges in space.groups.values()
-        }
-    )
+def _uniform_entropies(
+    records: Sequence[Mapping[str, Any]], space: SearchSpace
+) -> list[tuple[float, ...]]:
+    """Return ln(operators left on an edge), mean over edges, by epoch; once for equal groups."""
+    groups = [group for group in space.groups if group in records[0]["entropy"]]
+    return sorted({tuple(_uniform(record, group, space) for record in records) for group in groups})
+
+
+def _uniform(record: Mapping[str, Any], group: str, space: SearchSpace) -> float:
+    if "arch_weights" in record:
+        counts = [sum(row) for row in pairs_left(record, group)]
+    else:
+        counts = [len(on_edge) for on_edge in space.groups[group]]
+    return sum(math.log(count) for count in counts if count) / space.num_edges

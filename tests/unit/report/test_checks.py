@@ -111,6 +111,10 @@ def test_missing_file_asks_for_a_run_directory(tmp_path):
         (lambda record: record["alphas"].update(normal=[["a"]]), "alphas.normal: expected a list"),
         (lambda record: record["entropy"].update(reduce="x"), "entropy.reduce: expected a number"),
         (lambda record: record.update(arch_weights={"normal": [[1]]}), "arch_weights: expected"),
+        (
+            lambda record: record.update(arch_weights={"normal": [[1]], "reduce": [[1]]}),
+            "arch_weights.normal: expected rows as long as those of alphas",
+        ),
         (lambda record: record.update(measures=[1]), "measures: expected numbers by name"),
         (lambda record: record.update(edge_weights={"normal": [[1]]}), "edge_weights.normal"),
         (lambda record: record.update(collapse=[1]), "collapse: expected a mapping"),

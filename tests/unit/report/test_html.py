@@ -1,6 +1,7 @@
 """report.html: what it shows of a run, and that nothing in it comes from elsewhere."""
 
 import base64
+import dataclasses
 import json
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from nas.errors import ReportError
 from nas.report import html
 from nas.report.html import frequent_mistakes, write_report
+from nas.report.run import read_run
 from tests.unit.report.pages import Page
 
 SECTIONS = ["cells", "operators", "curves", "alphas", "classes", "cost"]
@@ -48,6 +50,24 @@ def test_report_of_a_search(make_search_dir):
     for shown in ("3,351,342", "3 of 3", "sep_conv_5x5", "of the supernet"):
         assert shown in page.texts, shown
     assert "test accuracy" not in page.text
+
+
+def test_chance_is_that_of_the_cells_that_are_kept(make_search_dir):
+    """A stopping rule keeps earlier cells; a selection chooses cells by other means."""
+    run_dir = make_search_dir(3)
+    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    for record in lines:
+        share = 0.5 + record["epoch"] / 10
+        record["decision"] = {"normal": {"entropy_share": share, "operator_margin": 3.0}}
+    (run_dir / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run = read_run(run_dir)
+    none = "\N{EN DASH}"
+    assert html.decision_rows(run) == [("normal", ["70.00 %", "3.0", none])]
+    stopped = dataclasses.replace(run.genotype, search={"stopped": {"epoch": 1, "reason": "x"}})
+    early = dataclasses.replace(run, genotype=stopped)
+    assert html.decision_rows(early) == [("normal", ["60.00 %", "3.0", none])]
+    selected = dataclasses.replace(run, config={**run.config, "selection": "darts_pt"})
+    assert html.decision_rows(selected) == []
 
 
 def test_report_is_the_same_every_time(make_training_dir):

@@ -1,5 +1,6 @@
 """What tells a decision from chance, on leads whose nature is known."""
 
+import copy
 import math
 import random
 import statistics
@@ -17,8 +18,8 @@ from nas.search.decision import (
 from nas.space import load_space
 
 
-def record(weights, **more):
-    return {"arch_weights": weights, **more}
+def record(weights, alphas, **more):
+    return {"arch_weights": weights, "alphas": alphas, **more}
 
 
 def softmax(row):
@@ -41,18 +42,94 @@ def walk(space, epochs, drift, seed, noise=0.05):
                     row[column] += generator.gauss(0, noise)
                 row[-1] += drift
         records.append(
-            record({group: [softmax(r) for r in rows] for group, rows in alphas.items()})
+            record(
+                {group: [softmax(r) for r in rows] for group, rows in alphas.items()},
+                copy.deepcopy(alphas),
+            )
         )
     return records
 
 
-def test_a_gain_in_units_of_its_noise():
-    """By hand: changes 3, 1, 2; their standard deviation is 1; 6 / (1 * sqrt(3))."""
-    assert in_noise([1, 4, 5, 7]) == pytest.approx(6 / math.sqrt(3))
+def searched(space, leads, alphas=None):
+    """Records in which the last operator of every edge leads all others by so much."""
+    count = len(space.primitives)
+    records = []
+    for index, lead in enumerate(leads):
+        rest = (1 - lead) / count
+        alpha = float(alphas[index] if alphas else index + 1)
+        table = [[*[rest] * (count - 1), rest + lead] for _ in space.edges]
+        raw = [[alpha] * count for _ in space.edges]
+        records.append(record({"normal": table}, {"normal": raw}))
+    return records
+
+
+@pytest.fixture
+def nasbench201():
+    space = load_space("nasbench201")
+    resolve(space)
+    return space
+
+
+def test_a_lead_in_units_of_its_noise():
+    """By hand: changes 3, 1, 2; their standard deviation is 1; 11 / (1 * sqrt(4))."""
+    assert in_noise([5, 8, 9, 11]) == pytest.approx(11 / 2)
     assert in_noise([1, 4, 5]) is None
-    assert in_noise([0, 1, 2, 3]) == 1e6
-    assert in_noise([3, 2, 1, 0]) == -1e6
-    assert in_noise([1, 1, 1, 1]) == 0
+    assert in_noise([1, 1, 1, 1]) == 1e6
+    assert in_noise([-1, -1, -1, -1]) == -1e6
+    assert in_noise([0, 0, 0, 0]) == 0
+
+
+@pytest.mark.parametrize("leads", [[0.3, 0.31, 0.3, 0.31, 0.305], [0.3] * 5])
+def test_a_decision_of_the_first_epoch_that_stays_is_not_chance(nasbench201, leads):
+    numbers = decision_numbers(searched(nasbench201, leads), nasbench201)
+    assert numbers["normal"]["operator_margin"] > MIN_MARGIN
+    assert chance_warning(numbers) is None
+
+
+def test_epochs_in_which_the_alphas_rest_do_not_count(nasbench201):
+    """A warm-up, and the start of a second stage."""
+    leads = [0.1, 0.25, 0.3, 0.45, 0.4]
+    expected = decision_numbers(searched(nasbench201, leads), nasbench201)
+    alphas = [0, 0, 0, 1, 2, 2, 2, 3, 4, 5]
+    resting = [0, 0, 0, 0.1, 0.25, 0.25, 0.25, 0.3, 0.45, 0.4]
+    numbers = decision_numbers(searched(nasbench201, resting, alphas), nasbench201)
+    assert numbers == expected
+    few = decision_numbers(searched(nasbench201, resting[:7], alphas), nasbench201)
+    assert set(few["normal"]) == {"entropy_share"}
+
+
+def pruned(records, stage, keep):
+    """The records of a search that keeps the last `keep` operators from epoch `stage` on."""
+    for one in records[stage:]:
+        for name, rows in ((name, one[name]["normal"]) for name in ("alphas", "arch_weights")):
+            for row in rows:
+                row[:-keep] = [0.0] * (len(row) - keep)
+                if name == "arch_weights":
+                    row[:] = [value / sum(row) for value in row]
+    return records
+
+
+@pytest.mark.parametrize(("drift", "is_chance"), [(0.0, True), (0.1, False)])
+def test_removed_operators_do_not_count(nasbench201, drift, is_chance):
+    """Two of five are left: their numbers are those of a search that had only two."""
+    records = walk(nasbench201, 20, drift, seed=1)
+    two = copy.deepcopy(records)
+    for one in two:
+        for name in ("alphas", "arch_weights"):
+            one[name]["normal"] = [[None] * 3 + row[-2:] for row in one[name]["normal"]]
+        for row in one["arch_weights"]["normal"]:
+            row[-2:] = [value / sum(row[-2:]) for value in row[-2:]]
+    expected = decision_numbers(two, nasbench201)["normal"]
+    numbers = decision_numbers(pruned(records, 10, 2), nasbench201)
+    assert numbers["normal"] == pytest.approx(expected)
+    assert (chance_warning(numbers) is not None) == is_chance
+
+
+def test_equal_weights_of_the_operators_left_have_all_the_entropy(nasbench201):
+    records = pruned(searched(nasbench201, [0.0] * 5), 2, 3)
+    numbers = decision_numbers(copy.deepcopy(records), nasbench201)
+    assert numbers["normal"]["entropy_share"] == pytest.approx(1)
+    assert "entropy 100.00 % of its maximum" in chance_warning(numbers)
 
 
 def test_the_entropy_is_a_share_of_its_maximum():
@@ -102,10 +179,11 @@ def test_the_margin_of_edges_is_that_of_the_last_kept_and_the_first_dropped():
         factors = [1.0] * 14
         factors[3] = (1.0 + lead) / 2  # kept with strength 1 + lead; edge 2 is dropped
         tables = {"normal": rows, "reduce": rows}
-        records.append(record(tables, edge_weights=dict.fromkeys(tables, factors)))
+        alphas = {group: [[lead] * 8 for _ in space.edges] for group in tables}
+        records.append(record(tables, alphas, edge_weights=dict.fromkeys(tables, factors)))
     numbers = decision_numbers(records, space)["normal"]
-    ours = 1.0 / (statistics.stdev([0.5, -0.1, 0.6]) * math.sqrt(3))
-    # The edges of the other two nodes that drop some are equal, without a gain.
+    ours = 1.0 / (statistics.stdev([0.5, -0.1, 0.6]) * math.sqrt(4))
+    # The edges of the other two nodes that drop some are equal, without a lead.
     assert numbers["edge_margin"] == statistics.median([ours, 0, 0])
 
 

@@ -53,6 +53,23 @@ def test_entropy_of_uniform_weights_is_marked(make_run_dir):
     assert list(uniform.get_ydata()) == pytest.approx([math.log(8)] * 2)
 
 
+def test_entropy_of_uniform_weights_falls_with_the_operators(make_run_dir):
+    """A second stage that keeps two of eight operators has ln(2) at most."""
+    run_dir = make_run_dir(4, "darts")
+    records = read_run(run_dir).metrics
+    for record in records:
+        pruned = record["epoch"] >= 2
+        weights = [[0.0] * 6 + [0.5] * 2 if pruned else [0.125] * 8 for _ in range(14)]
+        alphas = [[0.0] * 6 + [0.1] * 2 if pruned else [0.1] * 8 for _ in range(14)]
+        record["arch_weights"] = {"normal": weights, "reduce": weights}
+        record["alphas"] = {"normal": alphas, "reduce": alphas}
+    uniform = curves_figure(records, load_space("darts")).axes[2].lines[2]
+    assert uniform.get_label() == "uniform"
+    assert list(uniform.get_xdata()) == [0, 1, 2, 3]
+    expected = [math.log(8)] * 2 + [math.log(2)] * 2
+    assert list(uniform.get_ydata()) == pytest.approx(expected)
+
+
 def test_one_epoch_is_visible(make_run_dir):
     """A single epoch is drawn as a marker over one whole number of the axis."""
     for axes in _curves(make_run_dir(1)).values():
