@@ -65,7 +65,7 @@ class Choices:
             self.dropped[group] |= set(incoming) - set(decision["kept_edges"])
 
     def removed(self, group: str) -> list[frozenset[int]]:
-        """Return, for each edge, the columns of the operators that no longer run."""
+        """Return, for each edge, the columns of the operators that decisions have removed."""
         columns = frozenset(range(len(self.space.primitives)))
         kept = self.operators[group]
         return [
@@ -76,15 +76,20 @@ class Choices:
         ]
 
     def apply(self, group: str, weights: EdgeWeights) -> EdgeWeights:
-        """Return one-hot rows for decided edges, zeros for dropped ones, others as they are."""
+        """Return one-hot rows for decided edges, zeros for dropped ones, others as they are.
+
+        What the search has removed remains so.
+        """
         ops = weights.ops
+        by_search = weights.removed or (frozenset(),) * len(ops)
+        removed = [a | b for a, b in zip(by_search, self.removed(group), strict=True)]
         is_fixed = torch.zeros(len(ops), 1, dtype=torch.bool, device=ops.device)
         fixed = torch.zeros_like(ops)
         for edge, column in self.operators[group].items():
             is_fixed[edge] = True
             if edge not in self.dropped[group]:
                 fixed[edge, column] = 1
-        return EdgeWeights(torch.where(is_fixed, fixed, ops), removed=tuple(self.removed(group)))
+        return EdgeWeights(torch.where(is_fixed, fixed, ops), removed=tuple(removed))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state in forms that `torch.load(weights_only=True)` reads."""
@@ -171,11 +176,11 @@ class Projector(Searcher):
 
     def decide_operator(self, group: str, edge: int) -> dict[str, Any]:
         """Return the operator of an edge whose removal hurts most; ties go to the first."""
-        names = self.space.groups[group][edge]
+        is_kept = self.alphas.kept(group)[edge].tolist()
         candidates = [
             name
-            for name in self.space.primitives
-            if name in names and not get_operator(name).is_zero
+            for name, stays in zip(self.space.primitives, is_kept, strict=True)
+            if stays and not get_operator(name).is_zero
         ]
         without = {
             name: self.measure_without(group, edge, {self.space.primitives.index(name)})

@@ -13,9 +13,10 @@ from nas.operators import resolve
 from nas.runtime.compute import Compute
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.search.memory import estimate_stages
-from nas.search.method import Method
+from nas.search.method import Method, Progress
 from nas.search.methods.drnas import DrNas
 from nas.search.network import build_network
+from nas.search.projection import Choices, ProjectedMethod, Projector
 from nas.search.stages import SecondStage, largest
 from nas.space import load_space
 from nas.supernet import Alphas
@@ -152,6 +153,34 @@ def test_another_method_prunes_too(space, tmp_path):
     weights = search.distribution()["normal"]
     assert ((weights.ops > 0).sum(dim=1) == 2).all()
     assert [len(columns) for columns in weights.removed] == [2] * space.num_edges
+
+
+def test_darts_pt_goes_on_without_the_pruned(space, tmp_path):
+    """They are no candidates, and do not run on the edges that are still open."""
+    search = searcher(space, tmp_path / "run", PrunedDarts())
+    search.method_state.begin()
+    choices = Choices(space, {})
+    projector = Projector(
+        method=ProjectedMethod(search.method, Progress(1, 2), choices),
+        interval=1,
+        by_loss=True,
+        config=search.config,
+        space=space,
+        net=search.net,
+        alphas=search.alphas,
+        loss=search.loss,
+        data=search.data,
+        run=search.run,
+    )
+    pruned = search.alphas.removed("normal")
+    decision = projector.decide_operator("normal", 0)
+    columns = {space.primitives.index(name) for name in decision["without"]}
+    assert len(columns) == 2 and not columns & pruned[0]
+    choices.add(decision)
+    weights = projector.distribution()["normal"]
+    assert weights.removed[1:] == pruned[1:]
+    chosen = space.primitives.index(decision["operator"])
+    assert weights.removed[0] == frozenset(range(4)) - {chosen} > pruned[0]
 
 
 @pytest.mark.slow
