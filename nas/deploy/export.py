@@ -41,7 +41,7 @@ class Exported:
     num_detections: int | None = None
     """On the images of the check, of a detector that suppresses duplicates."""
     num_different: int = 0
-    """How many of them are not PyTorch's."""
+    """How many of them differ from PyTorch's, or are missing in one of the two."""
 
 
 def export(
@@ -91,18 +91,18 @@ def _suppress(path: Path, images: Tensor, out: Path) -> tuple[int, int]:
     """Add the suppression of duplicates to a file that returns raw outputs, and check it.
 
     Returns:
-        How many detections PyTorch finds in the same raw outputs, and how many of them are not in
-        the file's answer.
+        How many detections the file and PyTorch find in the same raw outputs, and how many of them
+        differ.
     """
     logits, offsets = OnnxNetwork(open_session(path))(images)
     append_postprocessing(path)
     whole = OnnxNetwork(open_session(path))(images)
-    missing, total = num_different(unpadded(*whole), logits, offsets, TOLERANCE)
-    if missing > MOST_DIFFERENT * total:
+    different, total = num_different(unpadded(*whole), logits, offsets, TOLERANCE)
+    if different > MOST_DIFFERENT * total:
         raise DeployError(
-            f"{out}: {missing} of {total} detections differ from PyTorch's; it was not written"
+            f"{out}: {different} of {total} detections differ from PyTorch's; it was not written"
         )
-    return total, missing
+    return total, different
 
 
 @contextlib.contextmanager

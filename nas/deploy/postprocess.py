@@ -8,6 +8,7 @@ names begin with `PREFIX`.
 from pathlib import Path
 
 import onnx
+import torch
 from onnx import ModelProto, numpy_helper
 from torch import Tensor
 
@@ -135,19 +136,24 @@ def unpadded(boxes: Tensor, scores: Tensor, labels: Tensor) -> list[Detections]:
 def num_different(
     found: list[Detections], logits: Tensor, offsets: Tensor, tolerance: float
 ) -> tuple[int, int]:
-    """Compare a file's detections with PyTorch's from the same raw outputs.
+    """Compare a file's detections with PyTorch's from the same raw outputs, one to one.
 
-    A detection is the same if label, score and box are, the last two within `tolerance`. Two boxes
-    whose overlap is the limit but for rounding may count as duplicates in one of the two.
+    Two detections are the same if label, score and box are, the last two within `tolerance`. Two
+    boxes whose overlap is the limit but for rounding may count as duplicates in one of the two.
 
     Returns:
-        How many of PyTorch's detections the file lacks, and how many there are.
+        How many detections differ or are only in one of the two, and how many there are, in the
+        file or in PyTorch, whichever has more of an image.
     """
     expected = detections_of(logits, offsets, make_priors().float())
-    missing = 0
+    different = total = 0
     for ours, theirs in zip(found, expected, strict=True):
+        free = torch.ones(len(ours.scores), dtype=torch.bool)
         for box, score, label in zip(*theirs, strict=True):
-            same = (ours.labels == label) & ((ours.scores - score).abs() <= tolerance)
+            same = free & (ours.labels == label) & ((ours.scores - score).abs() <= tolerance)
             same &= ((ours.boxes - box).abs() <= tolerance).all(dim=1)
-            missing += int(not same.any())
-    return missing, sum(len(one.scores) for one in expected)
+            free[same.nonzero()[:1, 0]] = False
+        count = max(len(ours.scores), len(theirs.scores))
+        different += count - int((~free).sum())
+        total += count
+    return different, total

@@ -87,7 +87,7 @@ def test_the_file_suppresses_as_pytorch_does(tmp_path, opset):
 
 
 def test_a_detection_that_differs_is_counted():
-    """In its box, score or label, or missing."""
+    """In its box, score or label, missing, or one too many, also as a copy of a true one."""
     logits, offsets = raw_outputs(1, 3, 12)
     (true,) = detections_of(logits, offsets, make_priors().float())
     total = len(true.scores)
@@ -100,6 +100,12 @@ def test_a_detection_that_differs_is_counted():
     )
     for found in changed:
         assert num_different([found], logits, offsets, 1e-4) == (1, total)
+    copied = Detections(*(torch.cat([part[:1], part]) for part in true))
+    other = copied._replace(labels=torch.cat([1 - true.labels[:1], true.labels]))
+    for found in (copied, other):
+        assert num_different([found], logits, offsets, 1e-4) == (1, total + 1)
+    replaced = Detections(*(torch.cat([part[:1], part[:-1]]) for part in true))
+    assert num_different([replaced], logits, offsets, 1e-4) == (1, total)
 
 
 def test_outputs_of_the_metadata():
