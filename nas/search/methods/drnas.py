@@ -102,7 +102,7 @@ class DrNas(Method):
             raise ConfigError(f"rank: found {shown(self.rank)}; {close_matches(self.rank, RANKS)}")
 
     def check(self, config: SearchConfig, space: SearchSpace) -> None:
-        """See `Method`; channels must divide, alphas must move, one thing regularizes them."""
+        """See `Method`; channels must divide, alphas must move, a second stage must differ."""
         super().check(config, space)
         for name in ("channel_fraction", "second_fraction"):
             if config.init_channels % getattr(self, name):
@@ -110,6 +110,11 @@ class DrNas(Method):
                     f"init_channels: expected a multiple of {name} {getattr(self, name)}, "
                     f"found {config.init_channels}"
                 )
+        if config.epochs < self.stages:
+            raise ConfigError(
+                f"epochs: expected {self.stages} or more, one for each stage of the method, found "
+                f"{config.epochs}"
+            )
         if self.warmup_epochs >= config.epochs // self.stages:
             of_stage = " of each stage" if self.stages == 2 else ""
             raise ConfigError(
@@ -126,6 +131,14 @@ class DrNas(Method):
             raise ConfigError(
                 f"alpha_weight_decay: found {config.alpha_weight_decay:g}, but kl of the method "
                 "replaces it: both pull the alphas to 0; set one of them to 0"
+            )
+        most = max(len(on_edge) for edges in space.groups.values() for on_edge in edges)
+        widens = self.second_fraction < self.channel_fraction
+        if self.stages == 2 and self.keep >= most and not widens:
+            raise ConfigError(
+                f"keep: found {self.keep}, but no edge of space {space.name} has more than {most} "
+                "operators, and second_fraction equals channel_fraction, so the second stage would "
+                "change nothing; lower one of the two, or use stages=1"
             )
 
     def make_state(self, searcher: Searcher) -> SecondStage | None:

@@ -58,6 +58,13 @@ def test_settings_out_of_range(settings, message):
             "init_channels: expected a multiple of second_fraction 3, found 16",
         ),
         ({"stages": 2}, {"compile": "default"}, "compile: found default, but the second stage"),
+        ({"stages": 2}, {"epochs": 1}, "epochs: expected 2 or more, one for each stage"),
+        ({"stages": 2}, {}, "keep: found 4, but no edge of space .* has more than 3 operators"),
+        (
+            {"stages": 2, "keep": 3, "channel_fraction": 2, "second_fraction": 2},
+            {},
+            "keep: found 3, .* so the second stage would change nothing",
+        ),
         ({"kl": 1e-3}, {}, "alpha_weight_decay: found 0.001, but kl"),
         ({}, {"order": "second_order"}, "order: the method allows first_order"),
     ],
@@ -65,7 +72,13 @@ def test_settings_out_of_range(settings, message):
 def test_what_does_not_fit(space, settings, config, message):
     with pytest.raises(ConfigError, match=message):
         DrNas(**settings).check(SearchConfig(**config), space)
+
+
+def test_what_fits(space):
+    """A second stage may prune, widen or do both."""
     DrNas(kl=1e-3).check(SearchConfig(alpha_weight_decay=0.0), space)
+    DrNas(stages=2, keep=2).check(SearchConfig(epochs=2), space)
+    DrNas(stages=2, channel_fraction=4, second_fraction=2).check(SearchConfig(epochs=2), space)
 
 
 @pytest.mark.parametrize("fraction", [1, 2])
