@@ -59,12 +59,12 @@ class SecondStage:
 
     def _apply(self, kept: Mapping[str, Tensor], generator: torch.Generator) -> None:
         searcher, channels = self.searcher, self.searcher.config.init_channels
+        searcher.release()  # a wrapper for several processes knows the old sizes and operators
         searcher.alphas.prune(kept)
         before, now = (m.operator_channels(channels) for m in (searcher.method, self.method))
         if now > before:
             with torch.random.fork_rng(devices=[]):  # the first values of the new one are not used
                 wider = build_network(searcher.config, searcher.space, searcher.data, self.method)
-            searcher.release()  # a wrapper for several processes holds on to the old sizes
             widen(searcher.net, wider, searcher.weight_optimizer, random_copies(generator))
             searcher.compute.place(searcher.net)
         searcher.renew_network()

@@ -1,6 +1,7 @@
 """The second stage of a search: pruned operators and wider edges, also after a resume."""
 
 import json
+import weakref
 from dataclasses import dataclass
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from nas.config import SearchConfig
 from nas.distributed.launch import Share
-from nas.distributed.ranks import ALONE
+from nas.distributed.ranks import ALONE, Ranks
 from nas.operators import resolve
 from nas.runtime.compute import Compute
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
@@ -24,6 +25,7 @@ from tests.contract.test_methods import search_data, searcher_of
 from tests.distributed.ranks import replace_norms, run_ranks
 
 TWO_STAGES = DrNas(stages=2, channel_fraction=4, second_fraction=2, keep=2)
+PRUNES_ONLY = DrNas(stages=2, keep=2)
 
 
 @pytest.fixture(scope="module")
@@ -211,15 +213,41 @@ def test_largest():
     assert largest(values, present, 4).equal(present)
 
 
+@pytest.mark.parametrize("method", [TWO_STAGES, PRUNES_ONLY], ids=["widens", "prunes"])
+def test_one_wrapper_at_a_time(space, tmp_path, method):
+    """That of the first stage, which hooks the same parameters, is gone before the second one."""
+
+    class Wrapper(torch.nn.Module):
+        def __init__(self, net):
+            super().__init__()
+            self.net = net
+
+    class WrappingRanks(Ranks):
+        last = staticmethod(lambda: None)
+
+        def parallel(self, net, *example, some_unused=False):
+            assert self.last() is None
+            wrapper = Wrapper(net)
+            self.last = weakref.ref(wrapper)
+            return wrapper
+
+    run = SilentRunDirectory(tmp_path)
+    search = searcher_of("drnas", space, run, method=method, ranks=WrappingRanks())
+    first = search.ranks.last
+    search.method_state.begin()
+    assert first() is None is not search.ranks.last()
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("method", [TWO_STAGES, PRUNES_ONLY], ids=["widens", "prunes"])
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_two_ranks_equal_one_process(space, tmp_path, monkeypatch):
+def test_two_ranks_equal_one_process(space, tmp_path, monkeypatch, method):
     """To 1e-9 in float64, with a BatchNorm over the whole batch in both stages."""
 
     def search(ranks, path):
         run = RunDirectory.create(path, {}) if ranks.is_first else SilentRunDirectory(path)
         share = Share(ranks.rank, ranks.size)
-        search = searcher_of("drnas", space, run, method=TWO_STAGES, ranks=ranks, share=share)
+        search = searcher_of("drnas", space, run, method=method, ranks=ranks, share=share)
         if ranks.size > 1:
             replace_norms(search.net, ranks)
             monkeypatch.setattr(
