@@ -146,7 +146,10 @@ class DrNas(Method):
         return SecondStage(searcher, self._second(), self.keep) if self.stages == 2 else None
 
     def begin_epoch(self, searcher: Searcher) -> None:
-        """Begin the second stage after half of the epochs."""
+        """Begin the second stage after half of the epochs.
+
+        One that has begun keeps its start, also if the run is resumed with more epochs.
+        """
         state = searcher.method_state
         if isinstance(state, SecondStage) and state.start is None:
             if searcher.epoch >= searcher.epochs // 2:
