@@ -9,10 +9,11 @@ from nas.runtime.complexity import count_parameters
 from nas.search import Architect
 from nas.search.method import Progress
 from nas.search.methods.gdas import Gdas, one_hot
-from nas.search.methods.pc_darts import PartialEdge, PCDarts, channel_shuffle, softmax_by_node
+from nas.search.methods.pc_darts import PCDarts, softmax_by_node
 from nas.search.sampling import gumbel_softmax
 from nas.space import load_space
 from nas.supernet import Alphas, EdgeRow, MixedEdge, Supernet
+from nas.supernet.partial_edge import PartialEdge, channel_shuffle
 from tests.golden import fill
 from tests.golden.test_darts import close, genotype_of
 

@@ -43,13 +43,13 @@ from nas.search.dirichlet import (
     sample_dirichlet,
 )
 from nas.search.method import Method, Noise, Progress, Stage
-from nas.search.methods.pc_darts import PartialEdge
 from nas.search.registry import register_method
 from nas.search.searcher import Searcher
 from nas.search.stages import SecondStage, heaviest
 from nas.search.terms import Term
 from nas.space import SearchSpace
 from nas.supernet import Alphas, ArchWeights, Edge, EdgeWeights, MixedEdge
+from nas.supernet.partial_edge import PartialEdge
 
 RANKS = ("softmax", "mean")
 
