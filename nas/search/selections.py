@@ -23,6 +23,7 @@ from nas.search.registry import METHODS, build, register_selection, settings_of
 from nas.search.searcher import Searcher
 from nas.signals import Stopped
 from nas.space import SearchSpace
+from nas.supernet import MixedEdge
 
 _logger = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class DartsPT:
                 f"{where} does not work with {config.method}, which runs one operator on each "
                 "edge; it removes operators from a mixture"
             )
-        if type(method).build_edge is not Method.build_edge:
+        if not builds_plain_edges(method, config, space):
             raise ConfigError(
                 f"{where} does not work with {config.method}, which builds edges of another kind; "
                 "it removes operators from plain mixtures"
@@ -168,3 +169,10 @@ class DartsPT:
         run = RunDirectory.create(path, run_settings(phase)) if is_new else RunDirectory.open(path)
         run.write_missing("space.yaml", searcher.space.to_yaml)
         return run
+
+
+def builds_plain_edges(method: Method, config: SearchConfig, space: SearchSpace) -> bool:
+    """Return whether the edges of a search's last stage are mixtures and nothing else."""
+    *_, last = method, *(stage.method for stage in method.later_stages(space))
+    edge = last.build_edge((), space.primitives, config.init_channels, 1)  # without operators
+    return type(edge) is MixedEdge

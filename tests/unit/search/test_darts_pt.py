@@ -210,6 +210,7 @@ def test_two_processes_agree(space, tmp_path):
     [
         ({"method": "gdas"}, "does not work with gdas, which runs one operator on each edge"),
         ({"method": "pc_darts"}, "does not work with pc_darts, which builds edges of another kind"),
+        ({"method": "drnas,channel_fraction=2"}, "builds edges of another kind"),
         ({"stop": "skip_count"}, "does not work with `stop`"),
         ({"compile": "default"}, "needs compile off, found default"),
         ({"selection": "darts_pt,interval=0"}, "interval: expected 1 or more, found 0"),
@@ -225,3 +226,12 @@ def test_refusals(settings, message):
         config = SearchConfig(**{"selection": "darts_pt", **settings})
         Recipe.of(config, load_space("darts"))
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "method", ["drnas", "drnas,stages=2", "drnas,stages=2,channel_fraction=4", "snas"]
+)
+def test_what_it_works_with(method):
+    """Plain edges at the end of the search."""
+    config = SearchConfig(method=method, selection="darts_pt")
+    assert Recipe.of(config, load_space("darts")).selection is not None

@@ -160,9 +160,10 @@ def test_another_method_prunes_too(space, tmp_path):
     assert [len(columns) for columns in weights.removed] == [2] * space.num_edges
 
 
-def test_darts_pt_goes_on_without_the_pruned(space, tmp_path):
+@pytest.mark.parametrize("method", [PrunedDarts(), PRUNES_ONLY], ids=["darts", "drnas"])
+def test_darts_pt_goes_on_without_the_pruned(space, tmp_path, method):
     """They are no candidates, and do not run on the edges that are still open."""
-    search = searcher(space, tmp_path / "run", PrunedDarts())
+    search = searcher(space, tmp_path / "run", method)
     search.method_state.begin()
     choices = Choices(space, {})
     projector = Projector(
