@@ -8,11 +8,13 @@ Deviation: the code chooses the copies layer by layer; here the operators of an 
 that shares them, copy the same channels everywhere, so that layers that follow each other fit.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from nas.layers import FactorizedReduce
 from nas.supernet.edges import Edge
 from nas.supernet.shared_edges import SharedOperators
 
@@ -49,41 +51,62 @@ def widen(
         wider = nn.SyncBatchNorm.convert_sync_batchnorm(wider)
     copies: dict[tuple[int, int, int], Tensor] = {}
 
-    def grown(tensor: Tensor, like: Tensor, edge: int) -> Tensor:
+    def copied(edge: int, old: int, new: int) -> Tensor:
+        if (edge, old, new) not in copies:
+            copies[edge, old, new] = choose(old, new)
+        return copies[edge, old, new]
+
+    def grown(tensor: Tensor, like: Tensor, place: _Place) -> Tensor:
         for dim, (old, new) in enumerate(zip(tensor.shape, like.shape, strict=True)):
-            if old != new:
-                key = (edge, old, new)
-                if key not in copies:
-                    copies[key] = choose(old, new)
-                tensor = tensor.index_select(dim, copies[key].to(tensor.device))
+            if old != new and place.is_after_halves:
+                half = old // 2
+                even = copied(place.edge, half, new // 2)
+                odd = copied(place.edge, old - half, new - new // 2)
+                tensor = tensor.index_select(dim, torch.cat([even, half + odd]).to(tensor.device))
+            elif old != new:
+                tensor = tensor.index_select(dim, copied(place.edge, old, new).to(tensor.device))
         return tensor
 
-    for (module, name, edge), (successor, _, _) in zip(_places(net), _places(wider), strict=True):
+    for place, successor_place in zip(_places(net), _places(wider), strict=True):
+        module, name = place.module, place.name
+        successor = successor_place.module
         old, like = getattr(module, name), getattr(successor, name)
         if isinstance(old, nn.Parameter):
             momentum = optimizer.state[old] if old in optimizer.state else {}
             for key, value in momentum.items():
                 if isinstance(value, Tensor) and value.shape == old.shape:
-                    momentum[key] = grown(value, like, edge)
+                    momentum[key] = grown(value, like, place)
             old.grad = None
-            old.data = grown(old.data, like, edge)
+            old.data = grown(old.data, like, place)
             setattr(successor, name, old)
         else:
-            setattr(successor, name, grown(old, like, edge))
+            setattr(successor, name, grown(old, like, place))
     for name, child in wider.named_children():
         setattr(net, name, child)
 
 
-def _places(net: nn.Module) -> list[tuple[nn.Module, str, int]]:
-    """Return module and name of every parameter and buffer, and which edge or state it is in."""
-    return list(_walk(net))
+class _Place(NamedTuple):
+    """Where a parameter or buffer is."""
+
+    module: nn.Module
+    name: str
+    edge: int
+    """Which edge, or state that shares operators, counted from 1."""
+    is_after_halves: bool
+    """Whether the channels are those of two convolutions next to each other."""
 
 
-def _walk(net: nn.Module) -> Iterator[tuple[nn.Module, str, int]]:
-    edge = 0
+def _places(net: nn.Module) -> list[_Place]:
+    """Return the place of every parameter and buffer."""
+    places, edge, norms = [], 0, set()
     for module in net.modules():
         edge += isinstance(module, Edge | SharedOperators)
+        if isinstance(module, FactorizedReduce):
+            norms.add(module[-1])
         for tensors in (module._parameters, module._buffers):
-            for name, tensor in tensors.items():
-                if tensor is not None:
-                    yield module, name, edge
+            places += [
+                _Place(module, name, edge, module in norms)
+                for name, tensor in tensors.items()
+                if tensor is not None
+            ]
+    return places

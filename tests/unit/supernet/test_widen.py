@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from nas.layers import FactorizedReduce
 from nas.operators import register_operator, resolve
 from nas.search.methods.pc_darts import PCDarts
 from nas.space import load_space
@@ -82,6 +83,26 @@ def test_it_trains_on(widened):
             assert module.groups == other.groups
     buffers = [(b.shape, name) for name, b in net.named_buffers()]
     assert buffers == [(b.shape, name) for name, b in network(space, 2, 0).named_buffers()]
+
+
+@pytest.mark.parametrize(("old", "new"), [(4, 8), (3, 6), (2, 3)])
+def test_statistics_stay_with_their_channels(old, new):
+    """After two halves each channel answers the old inputs as the one it copies, in eval mode."""
+    torch.manual_seed(0)
+    net = nn.Sequential(FactorizedReduce(old, old, affine=False))
+    norm = net[0][-1]
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.5, 2)
+    x = torch.randn(2, old, 8, 8)
+    with torch.no_grad():
+        before = net.eval()(x)
+    wider = nn.Sequential(FactorizedReduce(new, new, affine=False))
+    sgd = torch.optim.SGD(net.parameters(), lr=0.1)
+    widen(net, wider, sgd, random_copies(torch.Generator().manual_seed(1)))
+    with torch.no_grad():
+        after = net.eval()(torch.cat([x, torch.zeros(2, new - old, 8, 8)], dim=1))
+    source = (after[:, :, None] - before[:, None]).abs().amax(dim=(0, 3, 4)).argmin(dim=1)
+    torch.testing.assert_close(after, before[:, source])
 
 
 def test_an_operator_of_a_plugin():
