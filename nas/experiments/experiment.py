@@ -8,6 +8,7 @@ from typing import Any
 
 from nas.errors import ConfigError, close_matches, shown
 from nas.experiments.methods import check_methods, read_methods
+from nas.genotype.arch_string import is_arch_string
 from nas.strict_yaml import is_directory, is_file, read_yaml
 
 FILE_NAME = "experiment.yaml"
@@ -161,7 +162,8 @@ def _config(document: dict[str, Any], key: str, path: Path) -> str | None:
 def _names(document: dict[str, Any], key: str, path: Path) -> tuple[str, ...]:
     values = _list(document, key, str, "names", path)
     for value in values:
-        if not _NAME.fullmatch(value) and not is_file(path.parent / value):
+        is_cell = key == "genotypes" and is_arch_string(value)
+        if not (is_cell or _NAME.fullmatch(value) or is_file(path.parent / value)):
             raise ConfigError(f"{path}: {key}: {shown(value)} is not a name, nor a file here")
     return values
 

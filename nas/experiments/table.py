@@ -72,8 +72,9 @@ def markdown(experiment: Experiment, runs: list[Run], rows: list[Row]) -> str:
 def _cells(row: Row, paper: dict[str, Any], has_cells: bool) -> dict[str, str]:
     """Return a row by column."""
     between = row.std_between_cells
+    name = row.name.replace("|", "\\|")  # strings of NAS-Bench-201 have these
     return {
-        "cells" if has_cells else "network": f"`{row.name}`",
+        "cells" if has_cells else "network": f"`{name}`",
         "different": str(row.num_cells),
         "trainings" if has_cells else "runs": str(row.num_trainings),
         "test error (%)": _error(row),

@@ -53,7 +53,7 @@ NAN, INF = float("nan"), float("inf")
         ("epochs", [0, -1, 10**400]),
         ("batch_size", [1, 0, -64]),
         ("init_channels", [1, 0]),
-        ("num_cells", [2, 0, 201]),
+        ("num_cells", [0, 201]),
         ("train_fraction", [0, 1, -0.5, 1.5, NAN]),
         ("learning_rate", [0, -0.1, NAN, INF]),
         ("learning_rate_min", [-0.1, NAN, INF, 0.03]),
