@@ -154,7 +154,7 @@ class TestShortcut:
         (built.conv(second) + second * carries).square().sum().backward()
         torch.testing.assert_close(first.grad, second.grad)
 
-    @pytest.mark.parametrize("ratio", ["1/3", 1])
+    @pytest.mark.parametrize("ratio", [pytest.param("1/3", marks=pytest.mark.slow), 1])
     def test_torch_compile(self, ratio):
         """One graph, without breaks, with the same output and gradients in training."""
         model = mobilenext(0.35, ratio, num_classes=2)
