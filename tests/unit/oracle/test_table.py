@@ -8,6 +8,8 @@ from nas.errors import GenotypeError
 from nas.oracle.table import OracleError, Place, read_table
 from tests.unit.oracle.conftest import ACCURACIES, ARCHS
 
+ZIPPED = gzip.compress(b"arch,a\n", mtime=0)  # without the time, which would be in names of tests
+
 BEST = ARCHS[-1]
 
 
@@ -65,8 +67,8 @@ def test_a_table_that_is_not_whole_is_one_clear_line(write_table, lines, parts):
     [
         ("missing.csv", None, "missing.csv: cannot be read: No such file"),
         ("table.csv.gz", b"arch,a\n", "table.csv.gz: cannot be read: Not a gzipped file"),
-        ("table.csv.gz", gzip.compress(b"arch,a\n", mtime=0)[:-9], "table.csv.gz: cannot be read: "),
-        ("table.csv", gzip.compress(b"arch,a\n", mtime=0), "table.csv: not text in UTF-8"),
+        ("table.csv.gz", ZIPPED[:-9], "table.csv.gz: cannot be read: "),
+        ("table.csv", ZIPPED, "table.csv: not text in UTF-8"),
         ("table.csv", b"\x80\x04K*.", "table.csv: not text in UTF-8"),
     ],
 )
