@@ -136,7 +136,12 @@ def test_benchmark(exported, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "engine", ["eager", "onnx_fp32", "onnx_int8", pytest.param("compiled", marks=pytest.mark.slow)]
+    "engine",
+    [
+        "eager",
+        "onnx_int8",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("onnx_fp32", "compiled")),
+    ],
 )
 def test_an_engine(engine, tmp_path):
     """It runs the network of its name: the same logits, near to them in 8 bits."""

@@ -113,6 +113,7 @@ def test_dry_run(folder, capsys):
     }
 
 
+@pytest.mark.slow
 def test_a_genotype_chooses_no_code(folder, tmp_path):
     """The table imports no plug-in that only a genotype file names."""
     plugin = tmp_path / "evil.py"

@@ -54,7 +54,10 @@ IN_A_STEP, AT_ITS_END, MEASURING = 2, 2 * STEPS + 1, STEPS + 2
 OTHERS = [
     ("first_order", STEPS),
     ("first_order", 2 * STEPS + 3),
-    *(("second_order", number) for number in (STEPS, MEASURING, AT_ITS_END, 2 * STEPS + 3)),
+    *(
+        ("second_order", number)
+        for number in (IN_A_STEP, STEPS, MEASURING, AT_ITS_END, 2 * STEPS + 3)
+    ),
 ]
 
 
@@ -64,7 +67,6 @@ OTHERS = [
         ("first_order", IN_A_STEP),
         ("first_order", MEASURING),
         ("first_order", AT_ITS_END),
-        ("second_order", IN_A_STEP),
         *(pytest.param(*other, marks=pytest.mark.slow) for other in OTHERS),
     ],
     indirect=["whole"],

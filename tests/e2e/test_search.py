@@ -195,6 +195,7 @@ def test_second_order(run, tmp_path, flag):
     assert metrics_of(tmp_path / "run")[0]["alphas"] != metrics_of(run)[0]["alphas"]
 
 
+@pytest.mark.slow
 def test_edges_that_differ(tmp_path):
     """A space with a list for every edge; absent pairs are null in the metrics."""
     assert search(tmp_path / "run", space="mixed_edges", epochs=1) == 0

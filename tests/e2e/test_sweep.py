@@ -126,6 +126,7 @@ def test_a_job_stops_its_program_and_comes_back(tmp_path, monkeypatch):
     assert isinstance(following, RunJob) and following.run == run and following._process is None
 
 
+@pytest.mark.slow
 def test_a_failed_search_is_left(tmp_path, capsys):
     """It is named, and the exit code says that something is missing."""
     path = tmp_path / "search.yaml"

@@ -60,6 +60,7 @@ def test_out_of_reach(target, message, tmp_path, capsys):
     assert not run.exists()
 
 
+@pytest.mark.slow
 def test_a_target_of_latency(tmp_path, capsys):
     """The decoded cost is the offset and the sum over the table; another table is refused."""
     space = load_space(str(TINY["space"]))

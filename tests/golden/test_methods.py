@@ -23,13 +23,13 @@ GROUPS = ("normal", "reduce")
 
 
 def formats(function):
-    """Run a test in both memory formats, and edge by edge; the middle case is slow."""
+    """Run a test in both memory formats, and edge by edge; all but the first are slow."""
     return pytest.mark.parametrize(
         ("memory_format", "by_source"),
         [
             (torch.channels_last, True),
             pytest.param(torch.contiguous_format, True, marks=pytest.mark.slow),
-            (torch.contiguous_format, False),
+            pytest.param(torch.contiguous_format, False, marks=pytest.mark.slow),
         ],
         ids=["channels_last", "contiguous", "edge_by_edge"],
     )(function)

@@ -96,6 +96,7 @@ def test_a_row_that_differs_has_a_reason():
         assert differs(row, measure(row, NOWHERE)) == bool(row.reason), row
 
 
+@pytest.mark.slow
 def test_detectors_of_table_8(tmp_path):
     """Both configurations, and the result of a run on VOC 2007; one on other images is refused."""
     _, v2, next_ = rows_of(8)
