@@ -44,10 +44,9 @@ def count_madds(model: nn.Module, image_shape: tuple[int, int, int]) -> int:
         image_shape: (C, H, W).
     """
     shadow = _shadow(model)
-    for module in list(shadow.modules()):
-        for name, child in module.named_children():
-            if type(child) in _FREE:
-                setattr(module, name, nn.Identity())
+    for module in shadow.modules():
+        if type(module) in _FREE:
+            module.forward = _unchanged  # the layer stays, for code that looks at its settings
     return _run(shadow, image_shape).get_total_flops() // 2
 
 
@@ -90,6 +89,10 @@ def measure_cost(model: nn.Module, image_shape: tuple[int, int, int]) -> Cost:
 
 def _shadow(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model).to("meta").eval()
+
+
+def _unchanged(x: Tensor) -> Tensor:
+    return x
 
 
 def _run(shadow: nn.Module, image_shape: tuple[int, int, int]) -> FlopCounterMode:

@@ -40,15 +40,17 @@ def panel_figure(width: float, columns: int, count: int, title: str) -> tuple[Fi
     height = 3.5 * rows
     figure = Figure(figsize=(width, height), dpi=130)
     figure.suptitle(title, fontsize=14, y=1 - 0.15 / height, parse_math=False)
-    edge, gap = 0.95, 1.6  # inches, with room for the labels of an axis on either side
-    between = height - 0.55 - 0.8
+    # In inches; a panel may have an axis with labels on either side.
+    side, bottom, top, column_gap, row_gap = 0.95, 0.55, 0.8, 1.6, 0.9
+    panel_width = (width - 2 * side - (columns - 1) * column_gap) / columns
+    panel_height = (height - bottom - top - (rows - 1) * row_gap) / rows
     figure.subplots_adjust(
-        left=edge / width,
-        right=1 - edge / width,
-        bottom=0.55 / height,
-        top=1 - 0.8 / height,
-        wspace=gap * columns / (width - 2 * edge - gap * (columns - 1)),
-        hspace=0.9 * rows / (between - 0.9 * (rows - 1)),
+        left=side / width,
+        right=1 - side / width,
+        bottom=bottom / height,
+        top=1 - top / height,
+        wspace=column_gap / panel_width,
+        hspace=row_gap / panel_height,
     )
     return figure, [figure.add_subplot(rows, columns, 1 + place) for place in range(count)]
 

@@ -1,8 +1,10 @@
 """The curves of a search show the numbers of its metrics."""
 
 import math
+from itertools import combinations
 
 import pytest
+from matplotlib.transforms import Bbox
 
 from nas.png import png_bytes
 from nas.report.figures.search_curves import curves_figure
@@ -125,3 +127,16 @@ def test_groups_and_entries_are_lines_of_one_panel(make_run_dir):
     assert [list(line.get_ydata()) for line in largest] == [[0.1, 0.1], [0.0, 0.2]]
     betas = panels["raw normal_beta"].lines
     assert [list(line.get_ydata()) for line in betas] == [[0.5, 0.5], [0, 1], [2.5, 2.5]]
+
+
+def test_panels_do_not_overlap(make_run_dir):
+    """Each with its labels, and with the second axis that it may have; the title is above all."""
+    figure = curves_figure(read_run(run := make_run_dir(1)).metrics, load_space(run / "space.yaml"))
+    figure.draw_without_rendering()
+    boxes = [axes.get_tightbbox() for axes in figure.axes]
+    *panels, madds = boxes
+    panels[PANELS.index("size")] = Bbox.union([panels[PANELS.index("size")], madds])
+    for one, two in combinations([*panels, figure._suptitle.get_window_extent()], 2):
+        assert Bbox.intersection(one, two) is None
+    whole = Bbox.union(panels)
+    assert whole.x0 > 0 and whole.y0 > 0 and whole.x1 < figure.bbox.x1
