@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nas.cli.command import run_command
 from nas.experiments.options import ExperimentSettings
+from nas.experiments.parts import MINUTES, describe
 from nas.experiments.run import plan_experiment, run_experiment
 
 INCOMPLETE = 3
@@ -25,9 +26,9 @@ def main(argv: Sequence[str] | None = None, prog: str = "nas experiment") -> int
 
 
 def _experiment(settings: ExperimentSettings) -> int:
-    if settings.dry_run:
-        for run in plan_experiment(Path(settings.folder)):
-            print(f"{run.state():10}  {run.program:7}  {run.name}")
+    if settings.plan:
+        runs = plan_experiment(Path(settings.folder))
+        print(describe(runs, settings.max_minutes or MINUTES))
         return 0
     outcome = run_experiment(settings)
     print(f"\n{outcome.table}")

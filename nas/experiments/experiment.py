@@ -4,7 +4,7 @@ import dataclasses
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nas.errors import ConfigError, close_matches, shown
 from nas.experiments.methods import check_methods, read_methods
@@ -16,10 +16,19 @@ OLD_FILE_NAME = "claim.yaml"
 """What the file was called in earlier versions; still read."""
 _KEYS = (
     *("title", "caveat", "search_config", "spaces", "methods", "search_seeds"),
-    *("augment_config", "genotypes", "models", "augment_seeds", "paper"),
+    *("augment_config", "genotypes", "models", "augment_seeds", "paper", "oracle"),
 )
 _PAPER_KEYS = ("error", "parameters_m", "source")
 _NAME = re.compile(r"[\w.+:/-]{1,200}")
+
+
+class Oracle(NamedTuple):
+    """A table of accuracies that judges what the searches found."""
+
+    table: str
+    """A CSV file, as `nas oracle` reads it; a path from the current folder."""
+    dataset: str | None
+    """The column; None is the first."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,8 @@ class Experiment:
     """Every cell, searched or given, and every named network is trained with each of these."""
     paper: dict[str, dict[str, Any]]
     """The paper's figures for a row: `error`, `parameters_m`, `source`."""
+    oracle: Oracle | None
+    """What judges the searches; None if their cells are trained instead."""
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -108,6 +119,7 @@ def read_experiment(folder: Path) -> Experiment:
         models=_names(document, "models", path),
         augment_seeds=_numbers(document, "augment_seeds", path),
         paper={},
+        oracle=_oracle(document.get("oracle"), path),
     )
     paper = _paper(document.get("paper", {}), experiment.rows, path)
     experiment = dataclasses.replace(experiment, paper=paper)
@@ -143,6 +155,8 @@ def _check_whole(experiment: Experiment, path: Path) -> None:
             raise ConfigError(f"{path}: `{key}` are only trained: give `augment_seeds`")
     if experiment.augment_seeds and not experiment.augment_config:
         raise ConfigError(f"{path}: `augment_seeds` need `augment_config`")
+    if experiment.oracle and not experiment.spaces:
+        raise ConfigError(f"{path}: `oracle` judges searches: give `spaces` too")
 
 
 def _text(document: dict[str, Any], key: str, path: Path) -> str | None:
@@ -185,6 +199,17 @@ def _list(document: dict[str, Any], key: str, kind: type, words: str, path: Path
     if not is_right or len(set(values)) != len(values):
         raise ConfigError(f"{path}: {key}: expected a list of different {words}")
     return tuple(values)
+
+
+def _oracle(value: Any, path: Path) -> Oracle | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not {"table"} <= set(value) <= {"table", "dataset"}:
+        raise ConfigError(f"{path}: oracle: expected `table` and perhaps `dataset`")
+    for key, text in value.items():
+        if not isinstance(text, str):
+            raise ConfigError(f"{path}: oracle: {key}: expected text, found {shown(text)}")
+    return Oracle(value["table"], value.get("dataset"))
 
 
 def _paper(table: Any, rows: tuple[str, ...], path: Path) -> dict[str, dict[str, Any]]:

@@ -63,8 +63,9 @@ class ExperimentSettings(ExecutorSettings):
 
     folder: str = setting(is_path=True)
     """The folder with experiment.yaml and the settings it names."""
-    dry_run: bool = setting(False)
-    """Only list the runs and how far each is."""
+    plan: bool = setting(False)
+    """Only list the runs, how far each is, and the parts of what is left with their expected
+    times; a part takes `max_minutes`, or 25."""
 
 
 @dataclass(frozen=True, kw_only=True)

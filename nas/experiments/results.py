@@ -3,18 +3,17 @@
 import statistics
 from dataclasses import dataclass
 
-import torch
-
-from nas.config.network_size import CIFAR_SIZE
 from nas.experiments.experiment import Experiment
 from nas.experiments.plan import Run
 from nas.genotype import load_genotype
-from nas.models import GenotypeNetwork
+from nas.models.cost import evaluation_cost
 from nas.operators import resolve, resolve_genotype
 from nas.records import read_cost, read_evaluation
 from nas.report.checks import TIMING, check_timing, read_epochs
-from nas.runtime.complexity import count_parameters
 from nas.space import load_space
+
+_IMAGE_SHAPE, _NUM_CLASSES = (3, 32, 32), 10
+"""Of CIFAR-10."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class Row:
     """Parameters of each cell as trained here, without the auxiliary head."""
     madds: tuple[int, ...]
     num_parameters_full_size: tuple[int, ...]
-    """Parameters of each cell with 36 channels, 20 cells and ten classes; none for a named
-    network."""
+    """Parameters of each cell at the size that its family is given for (36 channels and 20 cells in
+    the DARTS family) with ten classes; none for a named network."""
     search_time_s: tuple[float, ...]
     training_time_s: tuple[float, ...]
 
@@ -98,7 +97,7 @@ def _row(name: str, groups: set[str], runs: list[Run]) -> Row:
 
 
 def _full_size(run: Run) -> int:
-    """Count the parameters of a run's cells at the size of the paper's figures."""
+    """Count the parameters of a run's cells at the size that their family is given for."""
     settings = run.settings()
     genotype = load_genotype(run.path)
     # The experiment's own settings and spaces may name plug-ins; a genotype may not.
@@ -107,14 +106,7 @@ def _full_size(run: Run) -> int:
     if run.space is not None:
         resolve(load_space(run.space), settings.plugins)
     resolve_genotype(genotype, settings.plugins)
-    with torch.device("meta"):
-        network = GenotypeNetwork(
-            genotype,
-            init_channels=CIFAR_SIZE.init_channels,
-            num_cells=CIFAR_SIZE.num_cells,
-            auxiliary=False,
-        )
-    return count_parameters(network)
+    return evaluation_cost(genotype, _IMAGE_SHAPE, _NUM_CLASSES)[0]
 
 
 def _time_s(run: Run) -> float:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas.experiments.experiment import read_experiment
+from nas.experiments.judged import judge_searches
 from nas.experiments.options import ExperimentSettings, SweepSettings
 from nas.experiments.plan import Run, plan, plan_searches
+from nas.oracle import read_table
 
 
 @dataclass(frozen=True)
@@ -55,18 +57,23 @@ def run_experiment(settings: ExperimentSettings) -> Outcome:
         DataError: The images of a run cannot be read.
         ReportError: A result is damaged.
         RunDirectoryError: The runs are going on already, or the folder cannot be written.
+        OracleError: The table that judges the searches cannot be read.
     """
     folder = Path(settings.folder)
     experiment = read_experiment(folder)
     runs = _checked(plan(experiment))
+    table = None
+    if experiment.oracle is not None:
+        table = read_table(experiment.oracle.table, experiment.oracle.dataset)
     settings.executor(folder).execute(runs)
 
     from nas.experiments.results import collect  # torch comes in here
     from nas.experiments.table import markdown, write_results
 
     rows = collect(experiment, runs)
-    paths = write_results(experiment, runs, rows)
-    return Outcome(tuple(runs), markdown(experiment, runs, rows), tuple(paths))
+    judged = None if table is None else judge_searches(table, runs)
+    paths = write_results(experiment, runs, rows, judged)
+    return Outcome(tuple(runs), markdown(experiment, runs, rows, judged), tuple(paths))
 
 
 def run_sweep(settings: SweepSettings) -> Outcome:

@@ -8,8 +8,12 @@ from typing import Any
 
 from nas.config.network_size import CIFAR_SIZE
 from nas.experiments.experiment import Experiment
+from nas.experiments.judged import JudgedSearches
 from nas.experiments.plan import Run
+from nas.experiments.provenance import provenance
 from nas.experiments.results import Row
+from nas.files import write_files
+from nas.png import png_bytes
 from nas.runtime.run_directory import RunDirectory
 
 _OF_CELLS = ("different", "between cells (%)", "search (min)", "full size (M)")
@@ -18,17 +22,27 @@ _OF_PAPER = ("paper: error (%)", "paper: parameters (M)")
 _RUNS = {True: "trainings", False: "runs"}
 
 
-def write_results(experiment: Experiment, runs: list[Run], rows: list[Row]) -> list[Path]:
+def write_results(
+    experiment: Experiment, runs: list[Run], rows: list[Row], judged: JudgedSearches | None = None
+) -> list[Path]:
     """Write results.md and results.json into the experiment's folder.
 
+    Args:
+        experiment: What was planned.
+        runs: Its runs.
+        rows: From `collect`.
+        judged: What a table says of the searches; its picture is written too.
+
     Returns:
-        Their paths.
+        The paths of the files.
     """
     num_finished = sum(run.state() == "finished" for run in runs)
     document = {
         "title": experiment.title,
         "finished_runs": num_finished,
         "planned_runs": len(runs),
+        "command": _command(experiment),
+        "made": [made.to_json() for made in provenance(runs)],
         "rows": [
             {
                 **asdict(row),
@@ -39,26 +53,29 @@ def write_results(experiment: Experiment, runs: list[Run], rows: list[Row]) -> l
             for row in rows
         ],
     }
+    if judged is not None:
+        document["judged"] = judged.to_json()
     folder = RunDirectory.plain(experiment.folder)
-    return [
+    paths = [
         folder.write("results.json", json.dumps(document, indent=1) + "\n"),
-        folder.write("results.md", markdown(experiment, runs, rows)),
+        folder.write("results.md", markdown(experiment, runs, rows, judged)),
     ]
+    figure = None if judged is None else judged.figure()
+    if figure is not None:
+        paths += write_files({experiment.folder / "regret.png": png_bytes(figure)})
+    return paths
 
 
-def markdown(experiment: Experiment, runs: list[Run], rows: list[Row]) -> str:
-    """Write the table; with named networks alone it has no columns about cells."""
+def markdown(
+    experiment: Experiment, runs: list[Run], rows: list[Row], judged: JudgedSearches | None = None
+) -> str:
+    """Write the tables: what was trained, what was judged, and what it was made with."""
     num_finished = sum(run.state() == "finished" for run in runs)
-    has_cells = bool(experiment.spaces or experiment.genotypes)
-    left_out = (*(() if has_cells else _OF_CELLS), *(() if experiment.paper else _OF_PAPER))
-    table = [_cells(row, experiment.paper.get(row.name, {}), has_cells) for row in rows]
-    table = [{key: text for key, text in row.items() if key not in left_out} for row in table]
-    header = tuple(table[0])
-    lines = [f"# {experiment.title}", "", f"{num_finished} of {len(runs)} runs are finished.", ""]
-    lines.append(f"| {' | '.join(header)} |")
-    lines.append("|---|" + "---:|" * (len(header) - 1))
-    lines += [f"| {' | '.join(row.values())} |" for row in table]
-    lines += ["", _legend(has_cells)]
+    lines = [f"# {experiment.title}", "", f"{num_finished} of {len(runs)} runs are finished."]
+    if judged is not None:
+        lines += ["", *judged.markdown()]
+    if judged is None or experiment.augment_seeds:
+        lines += ["", *_trained(experiment, rows)]
     if experiment.caveat:
         lines += ["", " ".join(experiment.caveat.split())]
     sources = dict.fromkeys(
@@ -66,7 +83,29 @@ def markdown(experiment: Experiment, runs: list[Run], rows: list[Row]) -> str:
     )
     if sources:
         lines += ["", f"Paper: {'; '.join(sources)}."]
+    lines += ["", f"`{_command(experiment)}` made it:", ""]
+    lines += [f"- {made.to_text()}" for made in provenance(runs)]
     return "\n".join(lines) + "\n"
+
+
+def _trained(experiment: Experiment, rows: list[Row]) -> list[str]:
+    """Return the table of trainings as lines; named networks alone have no columns of cells."""
+    has_cells = bool(experiment.spaces or experiment.genotypes)
+    left_out = (*(() if has_cells else _OF_CELLS), *(() if experiment.paper else _OF_PAPER))
+    table = [_cells(row, experiment.paper.get(row.name, {}), has_cells) for row in rows]
+    table = [{key: text for key, text in row.items() if key not in left_out} for row in table]
+    header = tuple(table[0])
+    return [
+        f"| {' | '.join(header)} |",
+        "|---|" + "---:|" * (len(header) - 1),
+        *(f"| {' | '.join(row.values())} |" for row in table),
+        "",
+        _legend(has_cells),
+    ]
+
+
+def _command(experiment: Experiment) -> str:
+    return f"nas experiment {experiment.folder.as_posix()}"
 
 
 def _cells(row: Row, paper: dict[str, Any], has_cells: bool) -> dict[str, str]:

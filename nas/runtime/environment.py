@@ -1,5 +1,6 @@
 """What a result depends on in addition to its settings: versions, hardware, commit, command."""
 
+import datetime
 import os
 import platform
 import subprocess
@@ -15,11 +16,16 @@ import nas
 
 
 def describe_environment(device: torch.device) -> dict[str, Any]:
-    """Return the content of env.json; bit-identical results require the same content."""
+    """Return the content of env.json.
+
+    Bit-identical results require the same content, but for `started`.
+    """
     on_gpu = device.type == "cuda"
     return {
         "nas": nas.__version__,
         "commit": current_commit(),
+        "commit_date": commit_date(),
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -40,15 +46,20 @@ def current_commit() -> str | None:
 
     None if the package is not run from a checkout.
     """
-    root = Path(nas.__file__).parent.parent
-    if not (root / ".git").exists():
-        return None
-    commit = _git(root, "rev-parse", "HEAD")
-    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    commit = _git("rev-parse", "HEAD")
+    changes = _git("status", "--porcelain", "--untracked-files=no")
     return f"{commit}-dirty" if commit and changes else commit
 
 
-def _git(root: Path, *arguments: str) -> str | None:
+def commit_date() -> str | None:
+    """Return when the commit of this checkout was made, in ISO 8601, or None as above."""
+    return _git("show", "--no-patch", "--format=%cI")
+
+
+def _git(*arguments: str) -> str | None:
+    root = Path(nas.__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
     try:
         result = subprocess.run(
             ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10

@@ -103,11 +103,12 @@ def test_no_experiment(tmp_path, capsys):
     assert "experiment.yaml" in capsys.readouterr().err
 
 
-def test_dry_run(folder, capsys):
+def test_plan(folder, capsys):
     """It lists the runs and starts none."""
-    assert main([str(folder), "--dry_run"]) == 0
+    assert main([str(folder), "--plan"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3 and all(line.startswith("missing") for line in lines)
+    assert all(line.startswith("missing") for line in lines[:3]) and lines[3] == ""
+    assert lines[4] == "0 of 3 runs are finished."
     assert {path.name for path in folder.iterdir()} == {
         *("augment.yaml", "experiment.yaml", "search.yaml")
     }

@@ -34,25 +34,30 @@ def write_run(tmp_path):
 
     def write(name, archs, *, finished=True, **config):
         path = tmp_path / name
-        path.mkdir()
-        settings = {"space": "mine", "method": "darts", "out": str(path), "epochs": 2, **config}
-        (path / "config.yaml").write_text(yaml.safe_dump(settings))
-        numbers = dict.fromkeys(
-            ("learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy"), 0.5
-        )
-        sizes = {"num_parameters": 5, "madds": 7}
-        groups = {"entropy": {"normal": 0.1}, "num_skips": {"normal": 1}}
-        alphas = {"alphas": {"normal": [[0.0, 1.0]] * 3}}
-        lines = [
-            json.dumps(
-                {"epoch": epoch, **numbers, **sizes, **groups, **alphas}
-                | {"genotype": load_genotype(arch).cells()}
-            )
-            for epoch, arch in enumerate(archs)
-        ]
-        (path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
-        if finished:
-            (path / "genotype.json").write_text(load_genotype(archs[-1]).to_json())
+        write_run_at(path, archs, finished=finished, **config)
         return str(path)
 
     return write
+
+
+def write_run_at(path, archs, *, finished=True, **config):
+    """Write the run directory of a search with a cell for each epoch."""
+    path.mkdir(parents=True)
+    settings = {"space": "mine", "method": "darts", "out": str(path), "epochs": 2, **config}
+    (path / "config.yaml").write_text(yaml.safe_dump(settings))
+    numbers = dict.fromkeys(
+        ("learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy"), 0.5
+    )
+    sizes = {"num_parameters": 5, "madds": 7}
+    groups = {"entropy": {"normal": 0.1}, "num_skips": {"normal": 1}}
+    alphas = {"alphas": {"normal": [[0.0, 1.0]] * 3}}
+    lines = [
+        json.dumps(
+            {"epoch": epoch, **numbers, **sizes, **groups, **alphas}
+            | {"genotype": load_genotype(arch).cells()}
+        )
+        for epoch, arch in enumerate(archs)
+    ]
+    (path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    if finished:
+        (path / "genotype.json").write_text(load_genotype(archs[-1]).to_json())

@@ -123,3 +123,15 @@ def test_a_run_of_another_space_or_kind(write_table, write_run, tmp_path, capsys
     (training / "genotype.json").write_text(load_genotype("DARTS_V2").to_json())
     assert main([table, str(training)]) == 2
     assert "is a training run; name the run directory of a search" in capsys.readouterr().err
+
+
+def test_many_groups_have_a_panel_each(write_table, write_run):
+    """With the same range, and each with the lines of its own seeds and of chance."""
+    table = read_table(write_table())
+    runs = [write_run(f"r{i}", [ARCHS[i]], method=f"m{i}") for i in range(7)]
+    runs.append(write_run("again", [ARCHS[7]], method="m0", seed=1))
+    figure = regret_figure(table, judge(table, runs))
+    assert [len(axes.lines) for axes in figure.axes] == [4, 3, 3, 3, 3, 3, 3]
+    assert [axes.get_title() for axes in figure.axes] == [f"m{i}" for i in range(7)]
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1
+    assert list(figure.axes[1].lines[0].get_ydata()) == [80 - 20]
