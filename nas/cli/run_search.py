@@ -9,7 +9,7 @@ from nas.errors import ReportError
 from nas.genotype import Genotype
 from nas.report.html import write_report
 from nas.search.run import SearchResult, search
-from nas.space import get_family
+from nas.space import get_cell_family
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ def run_search(config: SearchConfig) -> int:
 
 def _finish(result: SearchResult) -> None:
     print(f"\n{format_cells(result.genotype)}\n\n{result.path / 'genotype.json'}")
-    draw = get_family(result.genotype.family).load("draw")
+    draw = get_cell_family(result.genotype.family).load("draw")
     try:
         print(*draw(result.genotype, result.path), write_report(result.path), sep="\n")
     except ReportError as error:  # a picture is not worth a search

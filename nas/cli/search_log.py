@@ -12,7 +12,7 @@ from nas.operators import with_details
 from nas.report.figures.alphas import alpha_heat_map
 from nas.runtime.run_directory import RunDirectory
 from nas.runtime.tensorboard import RunLog
-from nas.space import SearchSpace, get_family
+from nas.space import SearchSpace, get_cell_family
 
 _LOGGER = logging.getLogger(__name__)
 _SCALARS = (
@@ -59,7 +59,7 @@ class SearchLog(RunLog):
 
     def _log_cells(self, genotype: Genotype, epoch: int) -> None:
         try:
-            draw = get_family(self.space.family).load("draw")
+            draw = get_cell_family(self.space.family).load("draw")
             paths = draw(with_details(genotype, self.space, {}), self.run.path)
         except ReportError as error:  # a picture is not worth a search
             _LOGGER.warning("no cell diagram: %s", error)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from nas.errors import ConfigError
-from nas.space import get_family
+from nas.space import get_cell_family
 
 
 class NetworkSize(NamedTuple):
@@ -26,7 +26,7 @@ CIFAR_SIZE = NETWORK_SIZES["cifar"]
 
 def evaluation_size(family: str) -> NetworkSize:
     """Return the size that parameters and multiply-adds of searched cells are given for."""
-    settings = get_family(family).network_settings
+    settings = get_cell_family(family).network_settings
     if "num_cells" not in settings:
         return CIFAR_SIZE
     return NetworkSize(settings["init_channels"], settings["num_cells"])
@@ -34,7 +34,7 @@ def evaluation_size(family: str) -> NetworkSize:
 
 def check_num_cells(num_cells: int, family: str) -> None:
     """Raise ConfigError where a network of the family cannot have so few cells."""
-    least = get_family(family).min_cells
+    least = get_cell_family(family).min_cells
     if num_cells < least:
         raise ConfigError(
             f"num_cells: expected at least {least} in a space of the family {family}, found "

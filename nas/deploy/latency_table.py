@@ -24,7 +24,7 @@ from nas.models.latency_table import LatencyTable, NetworkLatency, OperatorLaten
 from nas.operators import build_operator, get_operator, resolve
 from nas.operators.contract import network_sizes
 from nas.runtime.environment import describe_environment
-from nas.space import SearchSpace, load_space
+from nas.space import SearchSpace, load_cells
 
 _NUM_CLASSES = 10
 """Of the networks: the classifier is a small part of the offset."""
@@ -42,7 +42,7 @@ def measure_latency_table(
     Raises:
         ConfigError: The space is of a family that has no targets.
     """
-    space = load_space(settings.space)
+    space = load_cells(settings.space)
     if space.kind.edges_per_node is None:
         raise ConfigError(
             f"space: {space.name} is of the family {space.family}; a table is for targets, which "

@@ -15,7 +15,7 @@ from nas.experiments.experiment import Experiment, row_of
 from nas.experiments.methods import flags_of
 from nas.files import hashed_name
 from nas.genotype import load_genotype
-from nas.space import DEFAULT_FAMILY, load_space
+from nas.space import DEFAULT_FAMILY, load_cells
 from nas.strict_yaml import is_file
 
 Program = Literal["search", "augment"]
@@ -79,7 +79,7 @@ class Run:
     def _family(self) -> str:
         """Return the family of the cells, which decides the size of their network."""
         if self.space is not None:
-            return load_space(self.space).family
+            return load_cells(self.space).family
         if self.program == "search" or self.is_named or self.group.startswith("random:"):
             return DEFAULT_FAMILY
         return load_genotype(_genotype_of(self.flags)).family
@@ -122,7 +122,7 @@ class Run:
         if self.space is None or not is_file(path):
             return
         before, now = (
-            dataclasses.replace(load_space(place), name="", plugins=())
+            dataclasses.replace(load_cells(place), name="", plugins=())
             for place in (path, self.space)
         )
         if before != now:

@@ -7,7 +7,7 @@ from nas.errors import ConfigError
 from nas.experiments.plan import Run
 from nas.operators import resolve
 from nas.search.run import Recipe
-from nas.space import load_space
+from nas.space import load_cells
 
 
 def check_recipes(runs: Sequence[Run]) -> None:
@@ -26,7 +26,7 @@ def check_recipes(runs: Sequence[Run]) -> None:
         if what in seen:
             continue
         seen.add(what)
-        space = load_space(config.space)
+        space = load_cells(config.space)
         resolve(space, config.plugins)
         try:
             Recipe.of(config, space)

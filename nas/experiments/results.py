@@ -10,7 +10,7 @@ from nas.models.cost import evaluation_cost
 from nas.operators import resolve, resolve_genotype
 from nas.records import read_cost, read_evaluation
 from nas.report.checks import TIMING, check_timing, read_epochs
-from nas.space import load_space
+from nas.space import load_cells
 
 _IMAGE_SHAPE, _NUM_CLASSES = (3, 32, 32), 10
 """Of CIFAR-10."""
@@ -102,9 +102,9 @@ def _full_size(run: Run) -> int:
     genotype = load_genotype(run.path)
     # The experiment's own settings and spaces may name plug-ins; a genotype may not.
     if settings.space is not None:
-        resolve(load_space(settings.space), settings.plugins)
+        resolve(load_cells(settings.space), settings.plugins)
     if run.space is not None:
-        resolve(load_space(run.space), settings.plugins)
+        resolve(load_cells(run.space), settings.plugins)
     resolve_genotype(genotype, settings.plugins)
     return evaluation_cost(genotype, _IMAGE_SHAPE, _NUM_CLASSES)[0]
 

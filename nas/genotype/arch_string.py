@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 
 from nas.errors import GenotypeError, shown
-from nas.space.files import MAX_NUM_NODES, NAME_PATTERN
+from nas.space.cell_files import MAX_NUM_NODES
+from nas.space.parts import NAME_PATTERN
 
 MAX_LENGTH = 1 << 14
 _EXAMPLE = "|nor_conv_3x3~0|+|none~0|skip_connect~1|"

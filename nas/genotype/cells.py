@@ -8,7 +8,7 @@ from typing import Any
 from nas.errors import GenotypeError, shown
 from nas.genotype.names import name_here
 from nas.space import NUM_INPUTS
-from nas.space.files import MAX_NUM_NODES
+from nas.space.cell_files import MAX_NUM_NODES
 
 _log = logging.getLogger(__name__)
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from nas.errors import GenotypeError, shown
-from nas.space.files import MAX_NUM_NODES, NAME_PATTERN
+from nas.space.cell_files import MAX_NUM_NODES
+from nas.space.parts import NAME_PATTERN
 
 MAX_PAIRS = 64
 """Entries of one node; DARTS has two."""

@@ -23,7 +23,7 @@ from nas.genotype import Genotype
 from nas.operators import NUM_DECODED_EDGES, build_operator, get_operator
 from nas.operators.contract import OperatorSize, cell_sizes
 from nas.runtime.complexity import count_madds, count_parameters
-from nas.space import NUM_INPUTS, SearchSpace, get_family
+from nas.space import NUM_INPUTS, SearchSpace, get_cell_family
 
 OperatorCost = Callable[[str, OperatorSize], float]
 """The cost of an operator of this name at a size."""
@@ -149,7 +149,7 @@ def evaluation_cost(
     """
     size = size or evaluation_size(genotype.family)
     with torch.device("meta"):
-        network = get_family(genotype.family).load("network")(
+        network = get_cell_family(genotype.family).load("network")(
             genotype,
             in_channels=image_shape[0],
             num_classes=num_classes,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nas.errors import OperatorError
 from nas.layers.residual_stages import NUM_STAGES
 from nas.operators.registry import Operator, get_operator
-from nas.space import DEFAULT_FAMILY, get_family
+from nas.space import DEFAULT_FAMILY, get_cell_family
 
 
 class OperatorSize(NamedTuple):
@@ -55,7 +55,7 @@ def network_sizes(
     _, height, width = image_shape
     for _ in range(3 if stem == "imagenet" else 0):
         height, width = -(-height // 2), -(-width // 2)
-    sizes_of = get_family(family).load("sizes")
+    sizes_of = get_cell_family(family).load("sizes")
     cells = sizes_of((image_shape[0], height, width), init_channels, num_cells)
     return list(dict.fromkeys(size for _, by_stride in cells for size in by_stride.values()))
 

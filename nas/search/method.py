@@ -28,7 +28,7 @@ from nas.errors import ConfigError
 from nas.genotype import Genotype
 from nas.operators import get_operator
 from nas.runtime.compute import Batch
-from nas.space import SearchSpace, get_family
+from nas.space import SearchSpace, get_cell_family
 from nas.supernet import Alphas, ArchWeights, Edge, EdgeWeights, MixedEdge
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ class Method:
 
     def decode(self, alphas: Alphas, space: SearchSpace, progress: Progress) -> Genotype:
         """Read the discrete cells off the alphas."""
-        decode = get_family(space.family).load("decode")
+        decode = get_cell_family(space.family).load("decode")
         return decode(strengths(self.distribution(alphas, progress)), space)
 
     def entropy(self, alphas: Alphas, weights: ArchWeights) -> dict[str, float]:

@@ -44,7 +44,7 @@ from nas.search.selections import Selection, check_not_begun
 from nas.search.stops import Stop, StoppingRule
 from nas.search.target import TargetTerm
 from nas.search.terms import Term
-from nas.space import SearchSpace, load_space
+from nas.space import SearchSpace, load_cells
 from nas.strict_yaml import is_file
 from nas.supernet import Alphas
 
@@ -135,7 +135,7 @@ def search(
     """
     if config.out is None:
         raise ConfigError("out: expected the path of a run directory, found None")
-    space = load_space(config.space)
+    space = load_cells(config.space)
     check_num_cells(config.num_cells, space.family)
     resolve(space, config.plugins)
     recipe = Recipe.of(config, space)
@@ -350,7 +350,7 @@ def _open_run(config: SearchConfig, space: SearchSpace, device: torch.device) ->
     path = Path(str(config.out))
     settings = run_settings(config)
     if config.resume:
-        if is_file(path / "space.yaml") and load_space(path / "space.yaml") != space:
+        if is_file(path / "space.yaml") and load_cells(path / "space.yaml") != space:
             raise RunDirectoryError(
                 f"resume: the space {config.space!r} is no longer the one of this run "
                 f"({path / 'space.yaml'}); restore its file or start another run"

@@ -1,7 +1,16 @@
 """Search spaces: data files parsed once into a frozen record (no torch)."""
 
-from nas.space.families import DEFAULT_FAMILY, FAMILIES, Family, get_family
-from nas.space.files import list_spaces, load_space
+from nas.space.blocks import Block, Candidate
+from nas.space.chain import ChainLayer, ChainSpace
+from nas.space.families import (
+    DEFAULT_FAMILY,
+    FAMILIES,
+    CellFamily,
+    Family,
+    get_cell_family,
+    get_family,
+)
+from nas.space.files import list_spaces, load_cells, load_chain_space, load_space
 from nas.space.record import CELL_TYPES, NUM_INPUTS, SearchSpace, edge_name, edges_of
 
 __all__ = [
@@ -9,11 +18,19 @@ __all__ = [
     "DEFAULT_FAMILY",
     "FAMILIES",
     "NUM_INPUTS",
+    "Block",
+    "Candidate",
+    "CellFamily",
+    "ChainLayer",
+    "ChainSpace",
     "Family",
     "SearchSpace",
     "edge_name",
     "edges_of",
+    "get_cell_family",
     "get_family",
     "list_spaces",
+    "load_cells",
+    "load_chain_space",
     "load_space",
 ]

@@ -1,12 +1,12 @@
 """The kinds of search spaces, in one table (no torch).
 
-A family says how the cells of a space are built, decoded, trained and drawn. Everything else
-(operators, alphas, methods, the loop, reports) works with any family. An entry is written as
+A family says how a space file is read, and how its networks are built, decoded, drawn and picked at
+random. Everything else (methods, the loop, reports) works with any family. An entry is written as
 "module:name", so that reading a space imports none of them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -16,21 +16,40 @@ from nas.errors import SearchSpaceError, close_matches, shown
 DEFAULT_FAMILY = "cell"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Family:
-    """What a family is, and where its parts are."""
+    """What every family has, and where its parts are."""
 
     description: str
+    read: str
+    """Called as `read(parts)` with the files of a space; returns its record."""
+    network: str
+    """Called as `network(found, ...)` with a genotype or a chain, and settings by name; the
+    discrete network."""
+    draw: str
+    """Called as `draw(found, folder, formats)`; returns the paths of the pictures."""
+
+    def load(self, part: str) -> Any:
+        """Import one part, such as "network"."""
+        module, _, name = getattr(self, part).partition(":")
+        return getattr(import_module(module), name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainFamily(Family):
+    """A chain of layers, each with one block."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellFamily(Family):
+    """Cells that are stacked: what a network of them is made of."""
+
+    read: str = "nas.space.cell_files:read_cells"
     supernet: str
     """Called as `supernet(space, in_channels=, num_classes=, init_channels=, num_cells=,
     build_edge=)`; the weight-sharing network."""
     decode: str
     """Called as `decode(strengths, space)`; returns a genotype."""
-    network: str
-    """Called as `network(genotype, in_channels=, num_classes=, init_channels=, num_cells=)`; the
-    discrete network."""
-    draw: str
-    """Called as `draw(genotype, folder)`; returns the paths of the pictures."""
     random: str
     """Called as `random(space, seed)`; returns a random genotype."""
     sizes: str
@@ -38,7 +57,7 @@ class Family:
     and the sizes of its operators by stride."""
     decode_rule: str
     """What `decode` keeps, in words."""
-    network_settings: Mapping[str, Any]
+    network_settings: Mapping[str, Any] = field(default_factory=dict)
     """The settings of a training run that size and complete the network, where none are given."""
     cell_types: tuple[str, ...] = ("normal", "reduce")
     """The kinds of cells, each with separate alphas."""
@@ -52,14 +71,9 @@ class Family:
     has_drop_path: bool = True
     """Whether its discrete networks can drop paths."""
 
-    def load(self, part: str) -> Any:
-        """Import one part, such as "supernet"."""
-        module, _, name = getattr(self, part).partition(":")
-        return getattr(import_module(module), name)
-
 
 FAMILIES: dict[str, Family] = {
-    DEFAULT_FAMILY: Family(
+    DEFAULT_FAMILY: CellFamily(
         description="A normal and a reduction cell with two inputs; two edges are kept per node, "
         "and the nodes are concatenated (DARTS)",
         supernet="nas.supernet:Supernet",
@@ -72,7 +86,7 @@ FAMILIES: dict[str, Family] = {
         # Channels and cells depend on the stem; see nas.config.augment.
         network_settings=MappingProxyType({"auxiliary_weight": 0.4, "drop_path_prob": 0.2}),
     ),
-    "nasbench201": Family(
+    "nasbench201": CellFamily(
         description="One kind of cell with one input, an operator on every edge and the last node "
         "as output; three stages with fixed residual blocks between them (NAS-Bench-201)",
         supernet="nas.supernet.nasbench201:Nasbench201Supernet",
@@ -91,6 +105,13 @@ FAMILIES: dict[str, Family] = {
         min_cells=1,
         has_drop_path=False,
     ),
+    "chain": ChainFamily(
+        description="Layer after layer: a choice of block in each layer and of depth in each stage "
+        "(MobileNeXt, MobileNetV2)",
+        read="nas.space.chain_files:read_chain",
+        network="nas.models.chain:ChainNetwork",
+        draw="nas.report.figures.chain:draw_chain",
+    ),
 }
 
 
@@ -104,8 +125,30 @@ def get_family(name: str, where: str = "family") -> Family:
     Raises:
         SearchSpaceError: There is none of this name; the message names close matches.
     """
-    if name not in FAMILIES:
+    if not isinstance(name, str) or name not in FAMILIES:
         raise SearchSpaceError(
             f"{where}: unknown family {shown(name)}; {close_matches(str(name), sorted(FAMILIES))}"
         )
     return FAMILIES[name]
+
+
+def get_cell_family(name: str, where: str = "family") -> CellFamily:
+    """Return a family of cells.
+
+    Raises:
+        SearchSpaceError: There is none of this name, or it has no cells.
+    """
+    family = get_family(name, where)
+    if not isinstance(family, CellFamily):
+        cells = [key for key, entry in FAMILIES.items() if isinstance(entry, CellFamily)]
+        raise SearchSpaceError(
+            f"{where}: found {name}, which has no cells; expected {' or '.join(cells)}"
+        )
+    return family
+
+
+def get_chain_family(name: str) -> ChainFamily:
+    """Return a family of chains."""
+    family = get_family(name)
+    assert isinstance(family, ChainFamily)
+    return family

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from nas.space.families import DEFAULT_FAMILY, Family, get_family
+from nas.space.families import DEFAULT_FAMILY, CellFamily, get_cell_family
 
 NUM_INPUTS = 2
 """Input nodes of a DARTS cell: the outputs of the two cells before it, c_{k-2} and c_{k-1}."""
@@ -60,9 +60,9 @@ class SearchSpace:
     """For each primitive the place that asked for it, for error messages."""
 
     @property
-    def kind(self) -> Family:
+    def kind(self) -> CellFamily:
         """The record of the family."""
-        return get_family(self.family)
+        return get_cell_family(self.family)
 
     @cached_property
     def edges(self) -> tuple[tuple[int, int], ...]:
@@ -78,6 +78,10 @@ class SearchSpace:
     def groups(self) -> dict[str, tuple[tuple[str, ...], ...]]:
         """For each group of cells that shares its alphas, the primitives on each of its edges."""
         return {cell_type: getattr(self, cell_type) for cell_type in self.kind.cell_types}
+
+    def columns(self, group: str) -> tuple[str, ...]:
+        """Return the names of the columns of a group of alphas: the primitives."""
+        return self.primitives
 
     @property
     def num_edges(self) -> int:

@@ -16,7 +16,7 @@ from nas.models.detection import RATIOS, SSDLite, build_detector
 from nas.operators import get_operator
 from nas.records import Cost, read_evaluation
 from nas.runtime.complexity import measure_cost
-from nas.space import load_space
+from nas.space import load_cells
 from nas.strict_yaml import is_file
 
 IMAGE = (3, 224, 224)
@@ -81,7 +81,7 @@ def measure(row: PaperRow, results: Path) -> Measured:
     if row.table == 8:
         return _detector(row, results)
     if not row.has_network:
-        primitives = load_space(row.ours).primitives
+        primitives = load_cells(row.ours).primitives
         return Measured(operators=sum(not get_operator(name).is_zero for name in primitives))
     cost = _cost(row.model, tuple(row.settings.items()))
     if row.table == 2:

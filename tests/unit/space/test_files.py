@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nas.errors import NasError, SearchSpaceError
 from nas.primitives import BUILT_IN, OPERATOR_FAMILIES
-from nas.space import list_spaces, load_space
+from nas.space import SearchSpace, list_spaces, load_space
 from nas.strict_yaml import MAX_BYTES
 
 SPACES_DIR = Path(__file__).parents[3] / "search_spaces"
@@ -43,7 +43,10 @@ def test_the_shipped_spaces_are_those_of_the_folder():
     assert {"darts", "s2", "s3", "sandglass", "ir"} <= set(list_spaces())
 
 
-@pytest.mark.parametrize("name", list_spaces())
+CELLS = [name for name in list_spaces() if isinstance(load_space(name), SearchSpace)]
+
+
+@pytest.mark.parametrize("name", CELLS)
 def test_every_shipped_space_loads(name):
     """A shipped space is well formed, uses built-in operators only and runs no code."""
     space = load_space(name)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from nas.errors import SearchSpaceError
-from nas.space import files, list_spaces, load_space
+from nas.space import ChainSpace, cell_files, chain_files, list_spaces, load_space
 from tests.unit.space.test_files import SPACES_DIR
 
 README = (SPACES_DIR / "README.md").read_text(encoding="utf-8")
@@ -13,7 +13,7 @@ README = (SPACES_DIR / "README.md").read_text(encoding="utf-8")
 
 def test_the_example_of_an_own_space_loads(tmp_path):
     """The example is a complete file that means what its description says."""
-    (example,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    example, _ = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     path = tmp_path / "my_space.yaml"
     path.write_text(example, encoding="utf-8")
     space = load_space(path)
@@ -23,22 +23,40 @@ def test_the_example_of_an_own_space_loads(tmp_path):
     assert space.primitives[5:] == ("dil_conv_3x3",)
 
 
-def test_the_table_of_spaces_is_complete_and_right():
-    """Every shipped space has a row with its primitives, and no other has one."""
-    table = README.split("## An own space")[0]
-    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (\d|-) \|", table, re.MULTILINE)
-    assert sorted(name for name, _, _ in rows) == list_spaces()
+def test_the_example_of_a_chain_loads(tmp_path):
+    """The second example is a complete file."""
+    _, example = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    path = tmp_path / "mine.yaml"
+    path.write_text(example, encoding="utf-8")
+    space = load_space(path)
+    assert (space.name, len(space.candidates), len(space.layers)) == ("my_chain", 8, 5)
+
+
+def test_the_tables_of_spaces_are_complete_and_right():
+    """Every shipped space has a row with its primitives, or of a chain the number of networks."""
+    cells = README.split("## An own space")[0]
+    chains = README.split("## Chains")[1].split("```yaml")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (\d|-) \|", cells, re.MULTILINE)
     for name, primitives, num_nodes in rows:
         space = load_space(name)
         if name != "mixed_edges":
             assert tuple(primitives.split(", ")) == space.primitives
         assert num_nodes in ("-", str(space.num_nodes))
+    numbers = re.findall(r"^\| `(\w+)` \| .+? \| ([\d,]+) \|", chains, re.MULTILINE)
+    for name, number in numbers:
+        space = load_space(name)
+        assert isinstance(space, ChainSpace)
+        assert number == f"{space.num_networks:,}"
+    assert sorted(row[0] for row in rows + numbers) == list_spaces()
 
 
-def test_the_table_of_keys_is_complete():
+def test_the_tables_of_keys_are_complete():
     """Every key of a space file is described, and no other."""
-    table = README.split("## Keys")[1].split("## Unions")[0]
-    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == files._KEYS
+    cells = README.split("## Keys")[1].split("## Unions")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", cells, re.MULTILINE)) == cell_files.KEYS
+    chains = README.split("| key | type |")[2].split("**Blocks.**")[0]
+    rows = re.findall(r"^\| (`[^|]+`) \|", chains, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"\w+", row)} == set(chain_files.KEYS)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +65,8 @@ def test_the_table_of_keys_is_complete():
         "primitive: [a]",
         "num_nodes: '4'\nprimitives: [a]",
         "num_nodes: 4\nprimitives: [a]\nnum_nodes: 4",
+        "family: chain\nimage_size: 32\nstem: {width: 8}\ncandidates: [{block: fig4a, ratio: 6}]\n"
+        f"depths: [1]\nstages: [{', '.join(['{width: 8, stride: 2}'] * 5)}]",
     ],
 )
 def test_the_errors_that_the_readme_shows_are_those_that_a_user_sees(tmp_path, text):
