@@ -33,6 +33,10 @@ class GenotypeError(NasError):
     """A genotype cannot be read, or does not fit what it is used for."""
 
 
+class ChainError(NasError):
+    """A network of a chain cannot be read, or is not of its space."""
+
+
 class DataError(NasError):
     """A data set is missing, unreadable or inconsistent."""
 

@@ -19,11 +19,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torchvision.ops import SqueezeExcitation
 
 from nas.deploy.fold import plain_conv
-from nas.layers import Sandglass
+from nas.layers import Sandglass, Transition
 from nas.models.features import FeatureNetwork
-from nas.models.mobilenext_blocks import Transition
 
 Parts = tuple[Tensor, ...]
 """The streams between two blocks: one tensor of all channels, or two."""
@@ -40,6 +40,8 @@ def split_streams(net: nn.Module) -> None:
     stem, *blocks = net.features
     if not all(isinstance(block, Sandglass | Transition) for block in blocks):
         return
+    if any(isinstance(layer, SqueezeExcitation) for layer in net.modules()):
+        return  # it mixes all channels
     widths = [_convs(block)[-1].out_channels for block in blocks]
     partial = [
         channels if 0 < channels < width else 0

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from nas.errors import GenotypeError, close_matches, shown
 from nas.genotype.arch_string import is_arch_string
-from nas.genotype.record import MAX_BYTES, Genotype
+from nas.genotype.document import MAX_BYTES
+from nas.genotype.record import Genotype
 from nas.strict_yaml import is_directory, is_file, read_text
 
 _PUBLISHED = Path(__file__).with_name("published.json")

@@ -9,8 +9,6 @@ in, and the search that found it.
 Source: DARTS (arXiv:1806.09055), Sec. 2.1 and Fig. 4.
 """
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,11 +17,11 @@ from typing import Any
 from nas.errors import GenotypeError, SearchSpaceError, close_matches, shown
 from nas.genotype.arch_string import arch_string, is_arch_string, parse_arch_string
 from nas.genotype.checks import check_complete, check_concat, check_nodes
-from nas.space import CELL_TYPES, DEFAULT_FAMILY, Family, get_family
+from nas.genotype.document import read_document, write_document
+from nas.space import CELL_TYPES, DEFAULT_FAMILY, CellFamily, get_cell_family
 
 FORMAT = "sandglass-nas genotype"
 VERSION = 1
-MAX_BYTES = 1 << 20
 
 Node = tuple[tuple[str, int], ...]
 """The (primitive, source) pairs that feed one intermediate node, strongest first."""
@@ -70,10 +68,10 @@ class Genotype:
                 raise GenotypeError(f"{cell_type}: family {self.family} does not have this cell")
 
     @property
-    def kind(self) -> Family:
+    def kind(self) -> CellFamily:
         """The record of the family."""
         try:
-            return get_family(self.family)
+            return get_cell_family(self.family)
         except SearchSpaceError as cause:
             raise GenotypeError(str(cause)) from cause
 
@@ -107,8 +105,7 @@ class Genotype:
         for key in ("operators", "space", "search"):
             if getattr(self, key):
                 document[key] = getattr(self, key)
-        rows = [f"{json.dumps(key)}: {_dumps(value, key)}" for key, value in document.items()]
-        return "{\n " + ",\n ".join(rows) + "\n}\n"
+        return write_document(document, GenotypeError)
 
     @classmethod
     def from_json(cls, text: str, where: str = "genotype") -> "Genotype":
@@ -122,29 +119,9 @@ class Genotype:
             GenotypeError: The text is cut short, is of another format or version, or describes
                 cells that cannot be.
         """
-        if len(text) > MAX_BYTES:
-            raise GenotypeError(f"{where}: {len(text)} characters; a genotype is under {MAX_BYTES}")
-        try:
-            document = json.loads(
-                text,
-                object_pairs_hook=_without_repeats,
-                parse_float=_finite,
-                parse_constant=_finite,
-            )
-        except GenotypeError as cause:
-            raise GenotypeError(f"{where}: {cause}") from cause
-        except (ValueError, RecursionError) as cause:
-            raise GenotypeError(
-                f"{where}: not a whole JSON document ({cause}); was the file cut short? "
-                "A search writes genotype.json at its end"
-            ) from cause
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
-            raise GenotypeError(f'{where}: expected a JSON object with "format": "{FORMAT}"')
-        version = document.get("version")
-        if type(version) is not int or version != VERSION:
-            raise GenotypeError(
-                f"{where}: version {shown(version)}; this release reads version {VERSION}"
-            )
+        document = read_document(
+            text, where, GenotypeError, what="genotype", format=FORMAT, version=VERSION
+        )
         known = {"format", "version", "family", "operators", "space", "search"}
         family = document.get("family", DEFAULT_FAMILY)
         cells = cell_keys(family, where) - {"family"}
@@ -225,7 +202,7 @@ def cell_keys(family: Any, where: str) -> set[str]:
         GenotypeError: There is no family of this name.
     """
     try:
-        kinds = get_family(family, f"{where}: family").cell_types
+        kinds = get_cell_family(family, f"{where}: family").cell_types
     except SearchSpaceError as cause:
         raise GenotypeError(str(cause)) from cause
     keys = {key for kind in kinds for key in (kind, f"{kind}_concat")}
@@ -241,28 +218,6 @@ def _check_space(space: dict[str, Any], where: str) -> None:
             )
         if isinstance(value, list) and not all(isinstance(entry, str) for entry in value):
             raise GenotypeError(f"{where}: space.{key}: expected a list of names")
-
-
-def _dumps(value: Any, key: str) -> str:
-    try:
-        return json.dumps(value, allow_nan=False)
-    except ValueError as cause:
-        raise GenotypeError(f"{key}: cannot be written as JSON: {cause}") from cause
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = {}
-    for key, value in pairs:
-        if key in document:
-            raise GenotypeError(f"the key {shown(key)} is there twice")
-        document[key] = value
-    return document
-
-
-def _finite(number: str) -> float:
-    if not math.isfinite(float(number)):
-        raise GenotypeError(f"{number} is not a finite number")
-    return float(number)
 
 
 def _concat_text(concat: tuple[int, ...]) -> str:

@@ -5,12 +5,14 @@ from nas.layers.conv import DilConv, FactorizedConv, FactorizedReduce, ReLUConvB
 from nas.layers.depthwise import DepthwiseConv2d
 from nas.layers.drop_path import drop_path
 from nas.layers.inverted_residual import inverted_residual
+from nas.layers.narrow_depthwise import NarrowDepthwise
 from nas.layers.pointwise_norm import ConvSequence, run_layers
 from nas.layers.pool import Noise, Zero, avg_pool, max_pool
 from nas.layers.relu6 import ReLU6
 from nas.layers.same_padding import SameConv2d
 from nas.layers.sandglass import Sandglass, sandglass_hidden_channels
 from nas.layers.shortcut import add_identity, identity_channels
+from nas.layers.transition import Transition
 
 __all__ = [
     "AuxiliaryHeadCIFAR",
@@ -20,12 +22,14 @@ __all__ = [
     "DilConv",
     "FactorizedConv",
     "FactorizedReduce",
+    "NarrowDepthwise",
     "Noise",
     "ReLU6",
     "ReLUConvBN",
     "SameConv2d",
     "Sandglass",
     "SepConv",
+    "Transition",
     "Zero",
     "add_identity",
     "avg_pool",

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from torch import Tensor, nn
 
-from nas.layers.depthwise import DepthwiseConv2d
+from nas.layers.conv_norm import depthwise_norm, pointwise_norm, squeeze_excite
 from nas.layers.pointwise_norm import ConvSequence
 from nas.layers.relu6 import ReLU6
 from nas.layers.shortcut import add_identity, identity_channels
@@ -42,6 +42,8 @@ class Sandglass(nn.Module):
         *,
         reduction_ratio: int = 6,
         hidden_channels: int | None = None,
+        kernel_size: int = 3,
+        squeeze_channels: int = 0,
         identity_ratio: float | Fraction = 1,
         affine: bool = True,
     ):
@@ -54,6 +56,8 @@ class Sandglass(nn.Module):
             reduction_ratio: t; the bottleneck has `sandglass_hidden_channels(M, t)` channels.
             hidden_channels: The width of the bottleneck where another rule gives it; None takes
                 that of `reduction_ratio`.
+            kernel_size: Of both depthwise convolutions.
+            squeeze_channels: Of squeeze-and-excitation, last on the residual branch; 0 is none.
             identity_ratio: The identity tensor multiplier, in [0, 1]; 1 is the plain shortcut
                 and 0 is none.
             affine: Whether the BatchNorms have a scale and a shift.
@@ -68,16 +72,13 @@ class Sandglass(nn.Module):
             raise ValueError(f"identity_ratio is {identity_ratio}; it must be in [0, 1]")
         hidden = hidden_channels or sandglass_hidden_channels(in_channels, reduction_ratio)
         self.conv = ConvSequence(
-            DepthwiseConv2d(in_channels, 3),
-            nn.BatchNorm2d(in_channels, affine=affine),
+            *depthwise_norm(in_channels, kernel_size, affine=affine),
             ReLU6(),
-            nn.Conv2d(in_channels, hidden, 1, bias=False),
-            nn.BatchNorm2d(hidden, affine=affine),
-            nn.Conv2d(hidden, out_channels, 1, bias=False),
-            nn.BatchNorm2d(out_channels, affine=affine),
+            *pointwise_norm(in_channels, hidden, affine=affine),
+            *pointwise_norm(hidden, out_channels, affine=affine),
             ReLU6(),
-            DepthwiseConv2d(out_channels, 3, stride),
-            nn.BatchNorm2d(out_channels, affine=affine),
+            *depthwise_norm(out_channels, kernel_size, stride, affine=affine),
+            *squeeze_excite(out_channels, squeeze_channels),
         )
         has_shortcut = stride == 1 and in_channels == out_channels
         self.shortcut_channels = (

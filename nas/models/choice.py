@@ -9,13 +9,13 @@ from nas.models.factory import check_name
 from nas.models.random_genotype import random_genotype
 from nas.operators import resolve, resolve_genotype
 from nas.operators.annotate import with_operators
-from nas.space import load_space
+from nas.space import load_cells
 
 _RANDOM = "random:"
 
 
 def choose_genotype(config: AugmentConfig) -> Genotype | None:
-    """Return the genotype that the settings name; None if they name a `model`.
+    """Return the genotype that the settings name; None if they name a `model` or a `network`.
 
     Raises:
         ConfigError: There is neither, `space` contradicts the genotype, or no network has the name
@@ -26,10 +26,12 @@ def choose_genotype(config: AugmentConfig) -> Genotype | None:
     if config.model is not None:
         check_name(config.model)
         return None
+    if config.network is not None:
+        return None
     if config.genotype is None:
         raise ConfigError(
             "genotype: found none; give a published name such as DARTS_V2, a genotype.json, the "
-            "run directory of a search, or random:SEED; or a `model`"
+            "run directory of a search, or random:SEED; or a `model` or a `network`"
         )
     if config.genotype.startswith(_RANDOM):
         return _random(config.genotype, config)
@@ -42,7 +44,7 @@ def choose_genotype(config: AugmentConfig) -> Genotype | None:
 
 def _check_space(genotype: Genotype, text: str) -> None:
     """Raise ConfigError if a genotype cannot be from the space that `space` names."""
-    space = load_space(text)
+    space = load_cells(text)
     named = genotype.space.get("name", space.name)
     foreign = [name for name in genotype.primitives if name not in space.primitives]
     if named != space.name:
@@ -65,6 +67,6 @@ def _random(text: str, config: AugmentConfig) -> Genotype:
         raise GenotypeError(
             f"genotype: found {text}, expected random:SEED with a whole number such as random:0"
         )
-    space = load_space(config.space or "darts")
+    space = load_cells(config.space or "darts")
     resolve(space, config.plugins)
     return with_operators(random_genotype(space, int(seed)))

@@ -1,7 +1,8 @@
-"""Networks by name: "mobilenext_1.0", "mobilenet_v2_0.35", "mobilenext_se_1.1".
+"""Networks by name: "mobilenext_1.0", "mobilenet_v2_0.35", "path/to/network.json".
 
 A name is a family, an underscore and a width multiplier; for `mobilenext_se` the number is the
-depth. `list_models` has the sizes of the paper, `build_network` builds any other width too.
+depth. `list_models` has the sizes of the paper, `build_network` builds any other width too. The
+path of a network.json is the name of a network of a chain.
 """
 
 import inspect
@@ -14,6 +15,9 @@ from typing import Any
 from torch import nn
 
 from nas.errors import ConfigError, close_matches, shown
+from nas.genotype import load_chain
+from nas.genotype.chain import names_chain
+from nas.models.chain import ChainNetwork
 from nas.models.mobilenet_v2 import mobilenet_v2
 from nas.models.mobilenext import mobilenext
 from nas.models.mobilenext_se import mobilenext_se
@@ -76,27 +80,38 @@ def build_network(name: str, num_classes: int = 1000, **settings: Any) -> nn.Mod
     """Build a network by name.
 
     Args:
-        name: One of `list_models()`, or the same with another width, as in "mobilenext_0.6".
+        name: One of `list_models()`, the same with another width, as in "mobilenext_0.6", or the
+            path of a network.json or of the run directory of a search that has one.
         num_classes: Of the data set.
-        **settings: What the family's function takes: `identity_ratio`, `dropout`, ...
+        **settings: What the family's function or `ChainNetwork` takes: `identity_ratio`,
+            `dropout`, ...
 
     Raises:
         ConfigError: The name or a setting is unknown, or a value is out of range.
+        ChainError: A network.json cannot be read.
     """
-    family, size = _parse(name)
-    entry = MODEL_FAMILIES[family]
-    allowed = _settings_of(entry)
+    build, allowed = _builder(name)
     for setting in settings:
         if setting not in allowed:
             raise ConfigError(
                 f"{name}: {shown(setting)} is no setting of this network; "
                 f"{close_matches(setting, sorted(allowed))}"
             )
-    number = float(size) if entry.any_width else size
     try:
-        return entry.build(number, num_classes=num_classes, **settings)
+        return build(num_classes=num_classes, **settings)
     except ConfigError as cause:
         raise ConfigError(f"{name}: {cause}") from cause
+
+
+def _builder(name: str) -> tuple[Callable[..., nn.Module], set[str]]:
+    """Return what builds a network of a name, and the names of the settings it takes."""
+    if isinstance(name, str) and (name.endswith(".json") or names_chain(name)):
+        allowed = {"in_channels", "identity_ratio", "dropout"}
+        return partial(ChainNetwork, load_chain(name)), allowed
+    family, size = _parse(name)
+    entry = MODEL_FAMILIES[family]
+    number = float(size) if entry.any_width else size
+    return partial(entry.build, number), _settings_of(entry)
 
 
 def _parse(name: str) -> tuple[str, str]:

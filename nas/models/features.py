@@ -8,10 +8,8 @@ from torch import Tensor, nn
 from nas.errors import ConfigError
 
 REDUCTIONS = (4, 8, 16, 32)
-"""The strides, relative to the image, of the maps that `feature_maps` returns."""
-
-MIN_IMAGE_SIZE = 32
-"""Rows and columns below which the last map would see nothing but padding."""
+"""The strides, relative to the image, of the maps that `feature_maps` returns, where a network has
+them."""
 
 
 class FeatureNetwork(nn.Module):
@@ -37,25 +35,28 @@ class FeatureNetwork(nn.Module):
         self.feature_info = [
             {"num_chs": ends[r][1], "reduction": r, "module": f"features.{ends[r][0]}"}
             for r in REDUCTIONS
+            if r in ends
         ]
         """Channels, stride and layer of each map, in timm's form."""
-        self._map_layers = tuple(ends[r][0] for r in REDUCTIONS)
+        self._map_layers = tuple(ends[r][0] for r in REDUCTIONS if r in ends)
         self.num_features = layers[-1][1]
         """Channels of the last map, which are the inputs of the classifier."""
+        self.reduction = reduction
+        """What rows and columns are divided by: images below it would leave nothing but padding."""
 
     def feature_maps(self, x: Tensor) -> list[Tensor]:
         """Return the last map of each resolution.
 
         Args:
-            x: Images, (N, in_channels, H, W), at least 32 x 32.
+            x: Images, (N, in_channels, H, W), at least `reduction` x `reduction`.
 
         Returns:
-            One map of (N, C_r, ceil(H / r), ceil(W / r)) for r in 4, 8, 16, 32.
+            One map of (N, C_r, ceil(H / r), ceil(W / r)) for r in 4, 8, 16, 32 up to `reduction`.
 
         Raises:
             ConfigError: The images are too small.
         """
-        _check_images(x)
+        self._check_images(x)
         maps = []
         for index, layer in enumerate(self.features):
             x = layer(x)
@@ -64,19 +65,19 @@ class FeatureNetwork(nn.Module):
         return maps
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Return the last map alone, (N, num_features, ceil(H / 32), ceil(W / 32)).
+        """Return the last map alone, (N, num_features, ceil(H / r), ceil(W / r)), r = `reduction`.
 
         Raises:
             ConfigError: The images are too small.
         """
-        _check_images(x)
+        self._check_images(x)
         return self.features(x)
 
     def forward(self, x: Tensor) -> Tensor:
         """Classify.
 
         Args:
-            x: Images, (N, in_channels, H, W), at least 32 x 32.
+            x: Images, (N, in_channels, H, W), at least `reduction` x `reduction`.
 
         Returns:
             Logits, (N, num_classes).
@@ -86,6 +87,15 @@ class FeatureNetwork(nn.Module):
         """
         x = F.adaptive_avg_pool2d(self.forward_features(x), 1)
         return self.classifier(x.flatten(1))
+
+    def _check_images(self, x: Tensor) -> None:
+        height, width = x.shape[-2:]
+        least = self.reduction
+        if height < least or width < least:
+            raise ConfigError(
+                f"images of {height} x {width} are too small: the network divides them by {least}, "
+                f"so they must be at least {least} x {least}; resize them"
+            )
 
 
 def make_classifier(num_features: int, num_classes: int, dropout: float) -> nn.Sequential:
@@ -106,12 +116,3 @@ def initialize(model: nn.Module) -> None:
             nn.init.normal_(module.weight, 0, 0.01)
         if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
-
-
-def _check_images(x: Tensor) -> None:
-    height, width = x.shape[-2:]
-    if height < MIN_IMAGE_SIZE or width < MIN_IMAGE_SIZE:
-        raise ConfigError(
-            f"images of {height} x {width} are too small: the network divides them by 32, so they "
-            f"must be at least {MIN_IMAGE_SIZE} x {MIN_IMAGE_SIZE}; resize them"
-        )

@@ -76,7 +76,7 @@ def build_described(state: dict[str, Any], where: str, plugins: Sequence[str] = 
         OperatorError: An operator of the genotype is not registered.
     """
     model = part_of(state, "model", where)
-    if "genotype" not in model and "model" not in model:
+    if not {"genotype", "network", "model"} & model.keys():
         raise CheckpointError(
             f"{where}: holds neither a genotype nor the name of a network; {_ADVICE}"
         )

@@ -12,30 +12,9 @@ from typing import NamedTuple, cast
 
 from torch import Tensor, nn
 
-from nas.layers import DepthwiseConv2d, Sandglass, add_identity
+from nas.layers import NarrowDepthwise, Sandglass, Transition, add_identity
+from nas.layers.conv_norm import depthwise_norm, pointwise_norm
 from nas.models.mobilenext_table import BlockSpec
-
-
-class Transition(nn.Module):
-    """The first block of most stages as released, without the first depthwise convolution.
-
-    pw M -> h + BN | pw h -> N + BN + ReLU6 | at stride 2: dw stride 2 + BN. At stride 1 there is no
-    depthwise convolution at all, and the block ends with its ReLU6.
-    """
-
-    def __init__(self, spec: BlockSpec):
-        super().__init__()
-        self.conv = nn.Sequential(
-            *_pointwise(spec.in_channels, spec.hidden_channels),
-            *_pointwise(spec.hidden_channels, spec.out_channels),
-            nn.ReLU6(inplace=True),
-        )
-        if spec.stride == 2:
-            self.conv.extend(_depthwise(spec.out_channels, spec.stride))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Evaluate the block."""
-        return self.conv(x)
 
 
 class LastReLU6(nn.Module):
@@ -51,41 +30,6 @@ class LastReLU6(nn.Module):
         self.conv = cast(nn.Sequential, sandglass_block(spec).conv)
         if not isinstance(self.conv[-1], nn.ReLU6):
             self.conv.append(nn.ReLU6())  # not in place: the shortcut is added to its output
-        self.shortcut_channels = spec.shortcut_channels
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Evaluate the block."""
-        return add_identity(self.conv(x), x, self.shortcut_channels)
-
-
-class NarrowDepthwise(nn.Module):
-    """Fig. 4 (a) and (b): the depthwise convolutions stand on the bottleneck.
-
-    pw M -> h + BN | (b) only: dw + BN | dw + BN + ReLU6 | pw h -> N stride s + BN + ReLU6, and then
-    the shortcut. A transition has one dw at stride 2 and none at stride 1.
-
-    Deviation: (a) is derived, as (b) without the first of its two depthwise convolutions; (b) is
-    the authors' code.
-    """
-
-    def __init__(self, spec: BlockSpec, num_depthwise: int):
-        """Build the block.
-
-        Args:
-            spec: Its widths and stride.
-            num_depthwise: 1 for Fig. 4 (a), 2 for (b).
-        """
-        super().__init__()
-        if spec.is_transition:
-            num_depthwise = 1 if spec.stride == 2 else 0
-        hidden = spec.hidden_channels
-        self.conv = nn.Sequential(*_pointwise(spec.in_channels, hidden))
-        for _ in range(num_depthwise):
-            self.conv.extend(_depthwise(hidden))
-        if num_depthwise:
-            self.conv.append(nn.ReLU6(inplace=True))
-        self.conv.extend(_pointwise(hidden, spec.out_channels, spec.stride))
-        self.conv.append(nn.ReLU6())  # not in place: the shortcut is added to its output
         self.shortcut_channels = spec.shortcut_channels
 
     def forward(self, x: Tensor) -> Tensor:
@@ -115,14 +59,14 @@ class BottleneckShortcut(nn.Module):
     def __init__(self, spec: BlockSpec):
         super().__init__()
         self.reduce = nn.Sequential(
-            *_depthwise(spec.in_channels),
+            *depthwise_norm(spec.in_channels),
             nn.ReLU6(inplace=True),
-            *_pointwise(spec.in_channels, spec.hidden_channels),
+            *pointwise_norm(spec.in_channels, spec.hidden_channels),
         )
         self.expand = nn.Sequential(
-            *_pointwise(spec.hidden_channels, spec.out_channels),
+            *pointwise_norm(spec.hidden_channels, spec.out_channels),
             nn.ReLU6(inplace=True),
-            *_depthwise(spec.out_channels, spec.stride),
+            *depthwise_norm(spec.out_channels, stride=spec.stride),
         )
         self.carries_bottleneck = spec.carries_bottleneck
 
@@ -142,7 +86,7 @@ BlockFactory = Callable[[BlockSpec], nn.Module]
 def sandglass_block(spec: BlockSpec) -> nn.Module:
     """Build the block of the released model: a `Transition` or a `Sandglass`."""
     if spec.is_transition:
-        return Transition(spec)
+        return _transition(spec)
     return Sandglass(
         spec.in_channels,
         spec.out_channels,
@@ -154,17 +98,17 @@ def sandglass_block(spec: BlockSpec) -> nn.Module:
 
 def bottleneck_shortcut_block(spec: BlockSpec) -> nn.Module:
     """Build a `Transition` or a `BottleneckShortcut`."""
-    return Transition(spec) if spec.is_transition else BottleneckShortcut(spec)
+    return _transition(spec) if spec.is_transition else BottleneckShortcut(spec)
 
 
 def fig4a_block(spec: BlockSpec) -> nn.Module:
     """Build the block of Fig. 4 (a), one depthwise convolution on the bottleneck."""
-    return NarrowDepthwise(spec, num_depthwise=1)
+    return _narrow_depthwise(spec, 1)
 
 
 def fig4b_block(spec: BlockSpec) -> nn.Module:
     """Build the block of Fig. 4 (b), two depthwise convolutions on the bottleneck."""
-    return NarrowDepthwise(spec, num_depthwise=2)
+    return _narrow_depthwise(spec, 2)
 
 
 BLOCKS: dict[str, BlockFactory] = {
@@ -177,12 +121,19 @@ BLOCKS: dict[str, BlockFactory] = {
 """The factories by the names that `mobilenext(block=...)` takes."""
 
 
-def _pointwise(in_channels: int, out_channels: int, stride: int = 1) -> list[nn.Module]:
-    return [
-        nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
-        nn.BatchNorm2d(out_channels),
-    ]
+def _transition(spec: BlockSpec) -> Transition:
+    return Transition(spec.in_channels, spec.hidden_channels, spec.out_channels, spec.stride)
 
 
-def _depthwise(channels: int, stride: int = 1) -> list[nn.Module]:
-    return [DepthwiseConv2d(channels, 3, stride), nn.BatchNorm2d(channels)]
+def _narrow_depthwise(spec: BlockSpec, num_depthwise: int) -> NarrowDepthwise:
+    """Build a block of Fig. 4; a transition has one dw at stride 2 and none at stride 1."""
+    if spec.is_transition:
+        num_depthwise = 1 if spec.stride == 2 else 0
+    return NarrowDepthwise(
+        spec.in_channels,
+        spec.hidden_channels,
+        spec.out_channels,
+        spec.stride,
+        num_depthwise=num_depthwise,
+        shortcut_channels=spec.shortcut_channels,
+    )

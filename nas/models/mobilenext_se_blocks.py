@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torchvision.ops import SqueezeExcitation
 
 from nas.layers import DepthwiseConv2d, SameConv2d, drop_path
-from nas.models.mobilenext_table import STEM_CHANNELS, round_channels
+from nas.models.mobilenext_table import STEM_CHANNELS
+from nas.space.channels import round_channels
 
 STAGES = (
     # t, c, n, s, k

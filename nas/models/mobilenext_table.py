@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from nas.layers import identity_channels
+from nas.space.channels import round_channels
 
 STEM_CHANNELS = 32
 
@@ -56,15 +57,6 @@ class BlockSpec:
     def shortcut_channels(self) -> int:
         """Channels that carry the sum, floor(M * identity_ratio)."""
         return identity_channels(self.in_channels, self.identity_ratio)
-
-
-def round_channels(channels: float, divisor: int = 8) -> int:
-    """Round to the nearest multiple of `divisor`, but not below 90 % of `channels`.
-
-    Source: MobileNetV2 (arXiv:1801.04381), its code.
-    """
-    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * channels else rounded
 
 
 def stem_width(width_mult: float) -> int:

@@ -1,5 +1,7 @@
 """Our networks in timm's registry: `timm.create_model("mobilenext_100")`.
 
+The network of a chain is `timm.create_model("nas_chain", network="network.json")`.
+
 `register` is called by `import nas.models`, and does nothing where timm is not installed (it comes
 with the extra `sandglass-nas[timm]`). timm's own MobileNetV2 is left alone.
 """
@@ -13,6 +15,8 @@ from torch import nn
 from nas.errors import ConfigError
 from nas.models.factory import MODEL_FAMILIES, build_network
 
+CHAIN = "nas_chain"
+"""timm's name of all networks of chains; which one is said by the setting `network`."""
 _REGISTERED = ("mobilenext", "mobilenext_paper", "mobilenext_se")
 _RENAMED = {
     "in_chans": "in_channels",
@@ -47,7 +51,8 @@ def register() -> bool:
     except ImportError as cause:
         warnings.warn(f"timm is installed but cannot be imported: {cause}", stacklevel=2)
         return False
-    new = {name: ours for name, ours in timm_names().items() if not is_model(name)}
+    names = {**timm_names(), CHAIN: ""}
+    new = {name: ours for name, ours in names.items() if not is_model(name)}
     default_cfgs.update(generate_default_cfgs({name: _config(ours) for name, ours in new.items()}))
     for name, ours in new.items():
         register_model(_entry_point(name, ours))
@@ -87,7 +92,7 @@ def _entry_point(name: str, ours: str) -> Any:
         )
 
     create.__name__ = create.__qualname__ = name
-    create.__doc__ = f"Build {ours}; see `nas.models.build_network`."
+    create.__doc__ = f"Build {ours or 'a network.json'}; see `nas.models.build_network`."
     return create
 
 
@@ -99,7 +104,13 @@ class _Builder:
 
     def __call__(self, num_classes: int = 1000, **settings: Any) -> nn.Module:
         ours = {_RENAMED.get(key, key): value for key, value in settings.items()}
-        model = build_network(self.ours, num_classes=num_classes or 1, **ours)
+        name = self.ours or ours.pop("network", None)
+        if name is None:
+            raise ConfigError(
+                f"network: found none; give the path, as in create_model('{CHAIN}', "
+                "network='network.json')"
+            )
+        model = build_network(str(name), num_classes=num_classes or 1, **ours)
         setattr(model, "num_classes", num_classes)  # noqa: B010  (timm reads it)
         if num_classes == 0:  # timm's way to ask for features
             model.classifier = nn.Identity()

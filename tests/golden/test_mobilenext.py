@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from nas.layers import Transition
 from nas.models import build_network
-from nas.models.mobilenext_blocks import Transition
 from nas.models.mobilenext_table import released_blocks, stem_width
 from nas.runtime.complexity import count_madds, count_parameters
 from tests.golden import fill

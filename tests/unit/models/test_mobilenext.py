@@ -12,8 +12,8 @@ from nas.errors import ConfigError
 from nas.layers import Sandglass, add_identity
 from nas.models import mobilenext
 from nas.models.mobilenext_blocks import BLOCKS
-from nas.models.mobilenext_table import round_channels
 from nas.runtime.complexity import count_madds, count_parameters
+from nas.space.channels import round_channels
 from tests.unit.models.layer_lists import layers_of
 
 TABLE_2 = [

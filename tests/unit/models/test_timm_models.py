@@ -8,8 +8,10 @@ import torch
 
 import nas.models
 from nas.errors import ConfigError
+from nas.genotype import random_chain
 from nas.models import timm_models
 from nas.runtime.complexity import count_parameters
+from nas.space import load_chain_space
 
 
 class TestWithTimm:
@@ -62,6 +64,16 @@ class TestWithTimm:
         torch.testing.assert_close(list(model(x)), ours.feature_maps(x))
         assert model.feature_info.channels() == [48, 64, 136, 1280]
         assert model.feature_info.reduction() == [4, 8, 16, 32]
+
+    def test_a_network_of_a_chain(self, timm, tmp_path):
+        """One name for all of them; the file says which."""
+        chain = random_chain(load_chain_space("mobilenext_chain_64"), 0)
+        (tmp_path / "network.json").write_text(chain.to_json())
+        with torch.device("meta"):
+            model = timm.create_model("nas_chain", network=tmp_path / "network.json", num_classes=5)
+        assert count_parameters(model) == chain.count("parameters", num_classes=5)
+        with pytest.raises(ConfigError, match="network: found none; give the path"):
+            timm.create_model("nas_chain")
 
     def test_no_published_weights(self, timm):
         with pytest.raises(ConfigError, match="publishes no weights"):

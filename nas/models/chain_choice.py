@@ -1,0 +1,78 @@
+"""Find, check or draw the network of a chain that the settings name."""
+
+import re
+
+from nas.config import AugmentConfig
+from nas.config.target import read_targets
+from nas.errors import ChainError, ConfigError
+from nas.genotype import Chain, load_chain, random_chain
+from nas.genotype.random_chains import Budget
+from nas.space import ChainSpace, load_chain_space
+from nas.space.chain_cost import count_chain
+
+RANDOM = "random:"
+DEFAULT_SPACE = "mobilenext_chain"
+
+
+def named_chain(config: AugmentConfig) -> Chain | None:
+    """Return the network of the file that `network` names; None where there is none to read.
+
+    Raises:
+        ChainError: It cannot be read, or random:SEED has no seed.
+        ConfigError: `space` contradicts it.
+    """
+    if config.network is None:
+        return None
+    if config.network.startswith(RANDOM):
+        _seed(config.network)
+        return None
+    chain = load_chain(config.network)
+    if config.space is not None:
+        space = load_chain_space(config.space).at_width(chain.width_mult)
+        if space != chain.space:
+            raise ConfigError(
+                f"space: found {config.space}, but the network is of {chain.space.name!r}, which "
+                "has other blocks or sizes; leave `space` out"
+            )
+    return chain
+
+
+def drawn_chain(
+    config: AugmentConfig, image_size: int, num_classes: int, in_channels: int = 3
+) -> Chain | None:
+    """Return the random network that `network` names as random:SEED; None for another text.
+
+    Args:
+        config: With `space`, `width_mult` and `target`.
+        image_size: Rows and columns of the images; costs are those of this size.
+        num_classes: Of the data set.
+        in_channels: Of the images.
+
+    Raises:
+        ChainError: There is no seed.
+        ConfigError: A budget is outside of the space.
+    """
+    if config.network is None or not config.network.startswith(RANDOM):
+        return None
+    space = _space(config)
+    budgets = {
+        target.quantity: Budget(
+            count_chain(target.quantity, space, image_size, num_classes, in_channels), target.value
+        )
+        for target in read_targets(config.target or "")
+    }
+    return random_chain(space, _seed(config.network), budgets)
+
+
+def _space(config: AugmentConfig) -> ChainSpace:
+    space = load_chain_space(config.space or DEFAULT_SPACE)
+    return space if config.width_mult is None else space.at_width(config.width_mult)
+
+
+def _seed(text: str) -> int:
+    seed = text.removeprefix(RANDOM)
+    if not re.fullmatch(r"\d{1,9}", seed):
+        raise ChainError(
+            f"network: found {text}, expected random:SEED with a whole number such as random:0"
+        )
+    return int(seed)
