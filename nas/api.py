@@ -21,7 +21,8 @@ from typing import Any, TypeVar
 
 from nas.config import Arguments, AugmentConfig, Layer, SearchConfig
 from nas.errors import ConfigError, close_matches, shown
-from nas.genotype import Genotype
+from nas.genotype import Chain, Genotype
+from nas.genotype.chain import names_chain
 from nas.models.factory import MODEL_FAMILIES
 from nas.search.run import SearchResult
 from nas.search.run import search as run_search
@@ -63,13 +64,14 @@ def search(space: str | Path | None = None, *, out: str | Path, **settings: Any)
 
 
 def train(
-    network: Genotype | str | Path | None = None, *, out: str | Path, **settings: Any
+    network: Genotype | Chain | str | Path | None = None, *, out: str | Path, **settings: Any
 ) -> TrainResult:
     """Train a network from scratch, or from `weights`, and measure it on the test images.
 
     Args:
         network: A genotype, the name of a published one ("DARTS_V2"), the run directory of a
-            search, or the name of a network ("mobilenext_1.0").
+            search, a network of a chain or the path of its network.json, or the name of a network
+            ("mobilenext_1.0").
         out: The run directory, which is created. With `resume=True` and no other setting the run
             in it is continued.
         **settings: Settings of `AugmentConfig`, such as `dataset`, `epochs` or `weights`.
@@ -82,15 +84,19 @@ def train(
         NasError: A setting is wrong, or something else that the user can fix; the message says how.
     """
     config = _config(AugmentConfig, out, _network(network) | settings)
-    return run_train(config, genotype=network if isinstance(network, Genotype) else None)
+    return run_train(config, found=network if isinstance(network, Genotype | Chain) else None)
 
 
-def _network(network: Genotype | str | Path | None) -> dict[str, str]:
+def _network(network: Genotype | Chain | str | Path | None) -> dict[str, str]:
     """Return the setting that names a network."""
     if network is None:
         return {}
+    if isinstance(network, Chain):
+        return {"network": network.to_json()}
     text = network.to_text(nested=True) if isinstance(network, Genotype) else str(network)
-    return {"model" if text.rpartition("_")[0] in MODEL_FAMILIES else "genotype": text}
+    if text.rpartition("_")[0] in MODEL_FAMILIES:
+        return {"model": text}
+    return {"network" if names_chain(text) else "genotype": text}
 
 
 def _config(kind: type[Settings], out: str | Path, given: dict[str, Any]) -> Settings:

@@ -11,9 +11,9 @@ from nas.files import file_name
 from nas.program import run_program
 
 _DESCRIPTION = (
-    "Train a network from scratch: the cells of a genotype, stacked as in DARTS, or a network by "
-    "name (--list_models prints the names and exits). The result is the accuracy on the test "
-    "images after the last epoch. --evaluate CHECKPOINT only measures."
+    "Train a network from scratch: the cells of a genotype, stacked as in DARTS, a network of a "
+    "chain, or one by name (--list_models prints the names and exits). The result is the accuracy "
+    "on the test images after the last epoch. --evaluate CHECKPOINT only measures."
 )
 
 
@@ -52,10 +52,10 @@ def _augment(argv: Sequence[str], prog: str) -> int:
 
 def default_out(config: AugmentConfig) -> str:
     """Name the run directory of a run without --out."""
-    name = config.genotype or config.model or "none"
+    name = config.genotype or config.model or config.network or "none"
     if "(" in name or "{" in name:
         name = "text"
-    elif name.endswith("genotype.json") and Path(name).parent.name:
+    elif name.endswith(("genotype.json", "network.json")) and Path(name).parent.name:
         name = Path(name).parent.name
     else:
         name = Path(name).name

@@ -25,9 +25,10 @@ def _finish(result: TrainResult) -> None:
     table = evaluation_table(result.evaluation, result.evaluation.classes)
     print(f"\ntest, after the last epoch: {table}\n\n{result.path / 'evaluation.json'}")
     try:
-        if result.genotype is not None:
-            draw = get_family(result.genotype.family).load("draw")
-            print(*draw(result.genotype, result.path), sep="\n")
+        found = result.genotype or result.chain
+        if found is not None:
+            draw = get_family(found.family).load("draw")
+            print(*draw(found, result.path), sep="\n")
         print(write_report(result.path))  # and curves.png
     except ReportError as error:  # a picture is not worth a training
         _LOGGER.warning("no picture: %s", error)

@@ -15,9 +15,10 @@ from nas.data.from_config import say_changed_test_images
 from nas.distributed.launch import Share
 from nas.distributed.session import join_ranks
 from nas.errors import CheckpointError, ConfigError
-from nas.genotype import Genotype
+from nas.genotype import Chain
 from nas.models import choose_genotype, load_weights
-from nas.models.description import build_from, network_settings
+from nas.models.chain_choice import drawn_chain, named_chain
+from nas.models.description import Found, build_from, found_in, network_settings
 from nas.models.from_checkpoint import (
     build_described,
     part_of,
@@ -36,6 +37,9 @@ _MAY_DIFFER = {
     "genotype",  # the network is compared instead
     "space",
     "model",
+    "network",
+    "target",
+    "width_mult",
     "plugins",
     "out",
     "dataset",
@@ -70,7 +74,7 @@ def run_evaluate(given: Arguments[AugmentConfig]) -> int:
         state, where = read_described(path)
     except CheckpointError:
         config = given.make()
-        if (config.model is None and config.genotype is None) or not path.is_file():
+        if not (config.model or config.genotype or config.network) or not path.is_file():
             raise
         images, net, config = _published(config, path)
         where, epoch = str(path), None
@@ -125,7 +129,7 @@ def _ours(
     model = part_of(state, "model", where)
     images = load_split(config, "test", saved_value_range(state, where))
     say_changed_test_images(Path(where), images)
-    _check_network(model, config, saved, where)
+    _check_network(model, images.info, config, saved, where)
     _check_classes(images.info, model, part_of(state, "classes", where, list), config, where)
     net = build_described(state, where, config.plugins)
     return images, net, config
@@ -136,7 +140,8 @@ def _published(config: AugmentConfig, path: Path) -> tuple[Images, nn.Module, Au
     genotype = choose_genotype(config)
     config = resolved(config, DEFAULT_FAMILY if genotype is None else genotype.family)
     images = load_split(config, "test")
-    net = build_from(genotype, network_settings(genotype, config, images.info))
+    found = genotype or _chain(config, images.info)
+    net = build_from(found, network_settings(found, config, images.info))
     load_weights(net, path, ema=config.ema_weights)
     return images, net, config
 
@@ -161,23 +166,39 @@ def _settings(
     return before, config
 
 
+def _chain(config: AugmentConfig, info: DatasetInfo) -> Chain | None:
+    """Return the network of a chain that the settings name, if they do."""
+    drawn = drawn_chain(config, info.image_size, info.num_classes, info.channels)
+    return drawn or named_chain(config)
+
+
 def _check_network(
-    model: dict[str, Any], config: AugmentConfig, saved: AugmentConfig, where: str
+    model: dict[str, Any],
+    info: DatasetInfo,
+    config: AugmentConfig,
+    saved: AugmentConfig,
+    where: str,
 ) -> None:
     """Raise where the command line names another network than that of the checkpoint."""
     if config.model != saved.model:
         raise CheckpointError(
-            f"{where}: is of another architecture: {model.get('model', 'a genotype')}, not "
+            f"{where}: is of another architecture: {model.get('model', 'a ' + _kind(model))}, not "
             f"{config.model}; leave `model` out"
         )
-    if (config.genotype, config.space) == (saved.genotype, saved.space):
+    names = ("genotype", "network", "space", "target", "width_mult")
+    if all(getattr(config, name) == getattr(saved, name) for name in names):
         return
-    named = choose_genotype(config)
-    if named != Genotype.from_json(str(model.get("genotype")), where):
+    named: Found = choose_genotype(config) or _chain(config, info)
+    if named != found_in(dict(model), where):
+        key = "network" if config.network is not None else "genotype"
         raise CheckpointError(
-            f"{where}: is of another architecture: its genotype is not {config.genotype}; "
-            "leave `genotype` out"
+            f"{where}: is of another architecture: its {_kind(model)} is not "
+            f"{getattr(config, key)}; leave `{key}` out"
         )
+
+
+def _kind(model: dict[str, Any]) -> str:
+    return "network" if "network" in model else "genotype"
 
 
 def _check_classes(

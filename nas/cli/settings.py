@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from nas.config import Arguments, AugmentConfig, DetectConfig, SearchConfig
 from nas.distributed.launch import read_launch
 from nas.errors import ConfigError, NasError
-from nas.genotype import load_genotype
+from nas.genotype import load_chain, load_genotype
+from nas.genotype.chain import FILE_NAME as NETWORK_FILE
 from nas.space import load_space
 from nas.strict_yaml import is_directory, is_file
 
@@ -67,13 +68,16 @@ def complete(given: Arguments[Settings], default_out: Callable[[Settings], str])
 
 
 def _with_own_files(config: Settings, run: Path) -> Settings:
-    """Let a run use its own copy of its space or cells if the original file has gone."""
+    """Let a run use its own copy of its space, cells or network if the original file has gone."""
     changes: dict[str, Any] = {}
-    space, genotype = getattr(config, "space", None), getattr(config, "genotype", None)
-    if isinstance(space, str) and _is_gone(space) and is_file(run / "space.yaml"):
-        changes["space"] = str(run / "space.yaml")
-    if isinstance(genotype, str) and _is_gone(genotype) and is_file(run / "genotype.json"):
-        changes["genotype"] = str(run)
+    for name, file, own in (
+        ("space", "space.yaml", run / "space.yaml"),
+        ("genotype", "genotype.json", run),
+        ("network", NETWORK_FILE, run),
+    ):
+        text = getattr(config, name, None)
+        if isinstance(text, str) and _is_gone(text) and is_file(run / file):
+            changes[name] = str(own)
     return dataclasses.replace(config, **changes)
 
 
@@ -102,7 +106,7 @@ def _check_unchanged(saved: Settings, config: Settings, out: str) -> None:
 
 
 def _is_same(name: str, before: Any, now: Any, run: Path) -> bool:
-    """Whether two texts name the same file, or the space or the cells that the run has."""
+    """Whether two texts name the same file, or the space, cells or network that the run has."""
     if isinstance(before, tuple):
         pairs = zip(before, now, strict=False)
         return len(before) == len(now) and all(_is_same(name, *pair, run) for pair in pairs)
@@ -116,6 +120,8 @@ def _is_same(name: str, before: Any, now: Any, run: Path) -> bool:
             return load_space(now) == load_space(run / "space.yaml")
         if name == "genotype" and is_file(run / "genotype.json"):
             return load_genotype(now) == load_genotype(run)
+        if name == "network" and is_file(run / NETWORK_FILE):
+            return load_chain(now) == load_chain(run)
     except NasError:  # said better where it is used
         pass
     return False

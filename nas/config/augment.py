@@ -13,9 +13,12 @@ from nas.config.fields import check_ranges, check_skip_corrupt, setting
 from nas.config.network_size import NETWORK_SIZES
 from nas.config.old_keys import REMOVED, Removed
 from nas.config.run import RunConfig
+from nas.config.target import Target, read_targets
 from nas.errors import ConfigError
-from nas.space import DEFAULT_FAMILY, get_family
+from nas.space import DEFAULT_FAMILY, get_cell_family
 
+_NETWORKS = ("genotype", "model", "network")
+"""The settings that name the network."""
 _OF_GENOTYPES = (
     "space",
     "stem",
@@ -62,7 +65,7 @@ class AugmentConfig(EvaluateConfig, RunConfig):
     NAS-Bench-201."""
     drop_path_prob: float | None = setting(None, minimum=0, below=1, group="regularization")
     """Final drop-path probability, increased linearly from 0 over training; null is 0.2, or 0 for a
-    cell of NAS-Bench-201. Networks by name have a constant one instead."""
+    cell of NAS-Bench-201. Networks by name have a constant one instead, chains none."""
 
     epochs: int = setting(600, minimum=1, group="budget")
     """Passes over the training images."""
@@ -119,7 +122,7 @@ class AugmentConfig(EvaluateConfig, RunConfig):
 
     def __post_init__(self) -> None:
         check_ranges(self)
-        for name in ("out", "genotype", "model", "weights", "evaluate"):
+        for name in ("out", "genotype", "model", "network", "weights", "evaluate"):
             if getattr(self, name) == "":
                 raise ConfigError(f"{name}: expected a value, found ''")
         if self.evaluate is not None and self.resume:
@@ -132,19 +135,39 @@ class AugmentConfig(EvaluateConfig, RunConfig):
     def _check_network(self) -> None:
         if self.ema_weights and self.weights is None and self.evaluate is None:
             raise ConfigError("`ema_weights` has an effect only with `weights` or `evaluate`")
-        if self.model is None:
-            if self.identity_ratio is not None:
-                raise ConfigError("`identity_ratio` has an effect only with `model`")
-            return
-        if self.genotype is not None:
+        given = [name for name in _NETWORKS if getattr(self, name) is not None]
+        if len(given) > 1:
             raise ConfigError(
-                "`genotype` and `model` both name the network to train; leave one of them out"
+                f"{' and '.join(f'`{name}`' for name in given)} both name the network to train; "
+                "leave one of them out"
             )
+        if self.identity_ratio is not None and given in ([], ["genotype"]):
+            raise ConfigError("`identity_ratio` has an effect only with `model` or `network`")
         for name in _OF_GENOTYPES:
-            if getattr(self, name) is not None:
+            kept = name == "space" and self.model is None
+            if getattr(self, name) is not None and given not in ([], ["genotype"]) and not kept:
                 raise ConfigError(
                     f"`{name}` has an effect only on the network of a `genotype`; leave it out "
-                    "with `model`"
+                    f"with `{given[0]}`"
+                )
+        if self.evaluate is None:  # else some settings may be those of the checkpoint
+            self._check_random_network()
+
+    def _check_random_network(self) -> None:
+        is_random = self.network is not None and self.network.startswith("random:")
+        for name in ("target", "width_mult"):
+            if getattr(self, name) is not None and not is_random:
+                raise ConfigError(f"`{name}` has an effect only with `network` random:SEED")
+        for target in read_targets(self.target or ""):
+            if target.quantity not in ("madds", "parameters"):
+                raise ConfigError(
+                    f"target: {target.quantity}: expected madds or parameters; a network is "
+                    "drawn by what can be counted"
+                )
+            if target != Target(target.quantity, target.value):
+                raise ConfigError(
+                    f"target: {target.quantity}: a random network meets it without any weight or "
+                    "warm-up; leave them out"
                 )
 
     def _check_data(self) -> None:
@@ -196,9 +219,9 @@ def resolved(config: AugmentConfig, family: str = DEFAULT_FAMILY) -> AugmentConf
     values: dict[str, Any] = {"cutout": cutout}
     if config.dataset == "imagenet":
         values["workers"] = 4
-    if config.model is None:
+    if config.model is None and config.network is None:
         stem = config.stem or "cifar"
         values |= {"stem": stem, **_STEM_DEFAULTS[stem]}
-        values |= get_family(family).network_settings
+        values |= get_cell_family(family).network_settings
     missing = {name: value for name, value in values.items() if getattr(config, name) is None}
     return dataclasses.replace(config, **missing)

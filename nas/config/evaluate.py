@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from nas.config.compute import ComputeConfig
 from nas.config.fields import setting
+from nas.config.target import targets_to_text
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,21 @@ class EvaluateConfig(ComputeConfig):
     """Published name, genotype.json, run directory of a search, text, or random:SEED."""
     model: str | None = setting(None, group="network")
     """A network by name, such as mobilenext_1.0, instead of a genotype."""
+    network: str | None = setting(None, group="network", is_path=True)
+    """Network of a chain, instead of a genotype: network.json, run directory of a search, or
+    random:SEED, a random network of `space` that meets `target`."""
+    target: str | None = setting(None, group="network", convert=targets_to_text)
+    """Cost of `network` random:SEED, such as madds=200e6 or parameters=2e6, met within 3 % at the
+    image size and for the classes of the dataset; null draws from all networks."""
+    width_mult: float | None = setting(None, above=0, maximum=10, group="network")
+    """Width multiplier of `network` random:SEED; null is that of the space."""
     ema_weights: bool = setting(False, group="network")
     """Use the moving average of the weights that the checkpoint also holds."""
     identity_ratio: str | None = setting(None, group="network")
-    """Identity tensor multiplier, such as 1/2; only with `model` mobilenext_..."""
+    """Identity tensor multiplier, such as 1/2; only with `model` mobilenext_... or `network`."""
     space: str | None = setting(None, group="network", is_path=True)
-    """Space of random:SEED (null is darts); for another genotype, the space it must come from."""
+    """Space of random:SEED (null is darts, or mobilenext_chain for `network`); for another
+    genotype or network, the space it must come from."""
     plugins: tuple[str, ...] = setting((), group="network", is_path=True)
     """Modules or .py files that register more operators."""
     dataset: str = setting("cifar10", group="data")

@@ -18,9 +18,10 @@ from nas.deploy.images import sample_images
 from nas.deploy.metadata import NO_DATASET, VOC, Metadata
 from nas.deploy.named import DATASETS, split_name
 from nas.errors import CheckpointError, ConfigError, GenotypeError, close_matches, shown
-from nas.genotype import load_genotype
+from nas.genotype import Chain, load_chain, load_genotype
+from nas.genotype.chain import names_chain
 from nas.models import load_weights
-from nas.models.description import build_model
+from nas.models.description import build_model, found_in
 from nas.models.detection import (
     IMAGE_SIZE,
     TrainedDetector,
@@ -39,6 +40,7 @@ _GENOTYPE_SETTINGS = (
     "auxiliary",
     "stem",
 )
+_CHAIN_SETTINGS = ("num_classes", "in_channels", "identity_ratio", "dropout")
 _INFOS = {info.name: info for info in (CIFAR10_INFO, CIFAR100_INFO, SHAPES)}
 _CHECKPOINT_SUFFIXES = (".pt", ".pth", ".tar")
 _DETECTOR = "ssdlite320"
@@ -66,11 +68,11 @@ def read_source(text: str, image_size: int | None = None, plugins: tuple[str, ..
     Args:
         text: A checkpoint of a training, its run directory, or a name with settings, such as
             "mobilenext_1.0,identity_ratio=1/2", "mobilenext_1.0,weights=model_best.pth.tar",
-            "DARTS_V2,weights=cells.pt,dataset=cifar10", "genotype.json,num_cells=8" or
-            "ssdlite320_mobilenext,num_classes=20".
+            "DARTS_V2,weights=cells.pt,dataset=cifar10", "genotype.json,num_cells=8",
+            "network.json,num_classes=10" or "ssdlite320_mobilenext,num_classes=20".
         image_size: Height and width in pixels; None takes that of the checkpoint or of `dataset`,
-            else 224 for a name and 32 for a genotype with the cifar stem. A checkpoint's cannot
-            be changed.
+            else that of the space of a chain, 224 for a name and 32 for a genotype with the cifar
+            stem. A checkpoint's cannot be changed.
         plugins: Modules or .py files with operators of a genotype.
 
     Raises:
@@ -178,6 +180,7 @@ def _from_name(text: str, image_size: int | None, plugins: tuple[str, ...]) -> S
     weights, dataset = settings.pop("weights", None), settings.pop("dataset", None)
     description = _describe(text, name, settings, plugins)
     is_cifar = description.get("stem") == "cifar"
+    own_size = _size_of_chain(description)
     if weights and not dataset and (is_cifar or description["num_classes"] != 1000):
         raise ConfigError(
             f"{shown(text)}: weights={weights} are of a network that is not ImageNet's; say what "
@@ -198,7 +201,7 @@ def _from_name(text: str, image_size: int | None, plugins: tuple[str, ...]) -> S
         weights=Path(weights).name if weights else "random",
         classes=list(info.class_names) if info else None,
         dataset=dataset,
-        image_size=image_size or (32 if is_cifar else _default_size(dataset)),
+        image_size=image_size or own_size or (32 if is_cifar else _default_size(dataset)),
         mean=mean,
         std=std,
     )
@@ -214,26 +217,36 @@ def _from_name(text: str, image_size: int | None, plugins: tuple[str, ...]) -> S
     return Source(text, net, metadata, None)
 
 
+def _size_of_chain(description: dict[str, Any]) -> int | None:
+    """Return the size of images that the space of a chain is made for; None for other networks."""
+    found = found_in(dict(description), "the description")
+    return found.space.image_size if isinstance(found, Chain) else None
+
+
 def _num_images_for_norms(metadata: Metadata) -> int:
     """At least 8, and enough for 64 values of a channel where a mobile network divides by 32.
 
     From eight values a variance may be so small that what is divided by it is mostly rounding.
     """
-    pixels = (metadata.image_size // 32) ** 2 if "model" in metadata.model else 64
+    is_mobile = "genotype" not in metadata.model
+    pixels = (metadata.image_size // 32) ** 2 if is_mobile else 64
     return max(8, -(-64 // max(1, pixels)))
 
 
 def _describe(
     text: str, name: str, settings: dict[str, Any], plugins: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Describe a network by name or of a genotype, for `build_model`."""
+    """Describe a network by name, of a chain or of a genotype, for `build_model`."""
+    if names_chain(name):
+        _check_settings(text, settings, _CHAIN_SETTINGS, "chain")
+        return {"network": load_chain(name).to_json(), "num_classes": 1000, **settings}
     try:
         genotype = load_genotype(name)
     except GenotypeError:
         if "(" in name or "{" in name:
             raise
         return {"model": name, "num_classes": 1000, **settings}
-    _check_genotype_settings(text, settings)
+    _check_settings(text, settings, _GENOTYPE_SETTINGS, "genotype")
     resolve_genotype(genotype, plugins)
     defaults = {"auxiliary": False, "stem": settings.get("stem", "cifar")}
     defaults |= NETWORK_SIZES[str(defaults["stem"])]._asdict()
@@ -252,11 +265,11 @@ def _normalization(dataset: str) -> tuple[list[float], list[float]]:
     return list(IMAGENET_MEAN), list(IMAGENET_STD)
 
 
-def _check_genotype_settings(text: str, settings: dict[str, Any]) -> None:
-    """Raise ConfigError if a network of a genotype does not have this setting."""
+def _check_settings(text: str, settings: dict[str, Any], allowed: Sequence[str], what: str) -> None:
+    """Raise ConfigError if the network of a genotype or chain does not have a setting."""
     for name in settings:
-        if name not in _GENOTYPE_SETTINGS:
+        if name not in allowed:
             raise ConfigError(
-                f"{shown(text)}: {shown(name)} is no setting of a genotype's network; "
-                f"{close_matches(name, _GENOTYPE_SETTINGS)}"
+                f"{shown(text)}: {shown(name)} is no setting of a {what}'s network; "
+                f"{close_matches(name, allowed)}"
             )

@@ -125,7 +125,7 @@ def _cells_of(run: Run, facts: Facts) -> list[str]:
 
 def _without_cells(run: Run) -> list[str]:
     """Explain why a training run has no cells; `missing` does so for a search."""
-    if run.genotype or run.kind in ("search", "detection"):
+    if run.genotype or run.chain or run.kind in ("search", "detection"):
         return []
     return ["it has no genotype.json, so no cells are drawn"]
 

@@ -14,6 +14,7 @@ from nas.errors import ReportError
 from nas.files import write_files
 from nas.png import png_bytes
 from nas.report.figures.alphas import alphas_figure
+from nas.report.figures.chain import chain_figure
 from nas.report.figures.confusion import MAX_NAMED, confusion_figure
 from nas.report.figures.detection_curves import detection_figure, precision_recall_figure
 from nas.report.figures.operator_counts import count_operators, operators_figure
@@ -54,6 +55,7 @@ def write_report(run_dir: str | Path) -> Path:
     Raises:
         ReportError: It is not a run directory, a file in it is damaged, or it cannot be written.
         GenotypeError: genotype.json is damaged.
+        ChainError: network.json is damaged.
         SearchSpaceError: space.yaml is damaged.
     """
     run = read_run(run_dir)
@@ -64,7 +66,12 @@ def write_report(run_dir: str | Path) -> Path:
 
 
 def draw_pictures(run: Run) -> dict[str, bytes]:
-    """Draw the PNGs next to the report: `curves`, and for a search `alphas`."""
+    """Draw the PNGs next to the report: `curves`, for a search `alphas`, of a chain `chain`."""
+    chain = {"chain": png_bytes(chain_figure(run.chain))} if run.chain else {}
+    return chain | _curves(run)
+
+
+def _curves(run: Run) -> dict[str, bytes]:
     if not run.metrics:
         return {}
     if run.kind == "detection":
@@ -99,6 +106,8 @@ def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
         "cells": cells,
         "cells_note": _cells_note(run),
         "alphas": data_uri(pictures["alphas"]) if "alphas" in pictures else None,
+        "chain": data_uri(pictures["chain"]) if "chain" in pictures else None,
+        "layers": chain_rows(run),
         "curves": data_uri(pictures["curves"]) if "curves" in pictures else None,
         "curves_note": _CURVES_NOTES[run.kind].format(size=size_of_cells(run)),
         "evaluation": evaluation,
@@ -175,6 +184,19 @@ def decision_rows(run: Run) -> list[tuple[str, list[str]]]:
         for group, numbers in decision.items()
         if "entropy_share" in numbers
     ]
+
+
+def chain_rows(run: Run) -> list[tuple[str, str, str, str, int, int]]:
+    """Return the blocks of a chain: place, block, channels, size, multiply-adds, parameters."""
+    if run.chain is None:
+        return []
+    size = run.cost.image_shape[1] if run.cost else run.chain.space.image_size
+    rows = []
+    for place, name, block, at in run.chain.at_size(size).placed():
+        inside = f" \N{RIGHTWARDS ARROW} {block.hidden_channels}" if block.hidden_channels else ""
+        channels = f"{block.in_channels}{inside} \N{RIGHTWARDS ARROW} {block.out_channels}"
+        rows.append((place, name, channels, f"{at} x {at}", *block.cost(at)))
+    return rows
 
 
 def draw_cell_svgs(run: Run) -> tuple[list[Markup], list[str]]:
@@ -267,6 +289,7 @@ def size_of_cells(run: Run) -> NetworkSize:
 def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
     """Return anchor and name of the sections that the template will write."""
     sections = (
+        ("network", "Network", context["chain"]),
         ("cells", "Cells", context["cells"] or context["operators"]),
         ("operators", "Operators", context["operators"]),
         ("curves", "Curves", context["curves"]),

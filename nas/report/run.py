@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from nas.detection_record import DetectionEvaluation, read_detection
 from nas.errors import GenotypeError, ReportError, shown
-from nas.genotype import Genotype, load_genotype
+from nas.genotype import Chain, Genotype, load_chain, load_genotype
+from nas.genotype.chain import FILE_NAME as NETWORK_FILE
 from nas.genotype.record import cell_keys
 from nas.primitives import BUILT_IN
 from nas.records import Cost, Evaluation, read_cost, read_evaluation, read_object
@@ -24,7 +25,7 @@ from nas.report.checks import (
     check_training_record,
     read_epochs,
 )
-from nas.space import DEFAULT_FAMILY, SearchSpace, load_space
+from nas.space import DEFAULT_FAMILY, SearchSpace, load_cells
 from nas.strict_yaml import is_directory, read_yaml
 
 Kind = Literal["search", "training", "detection"]
@@ -67,6 +68,8 @@ class Run:
     space: SearchSpace | None = None
     genotype: Genotype | None = None
     """In a search in progress, the cells decoded after its last epoch."""
+    chain: Chain | None = None
+    """The network of a chain, where the run is of one."""
     metrics: tuple[Mapping[str, Any], ...] = ()
     """One record an epoch, checked as `nas.report.checks` does."""
     timing: tuple[Mapping[str, Any], ...] = ()
@@ -97,6 +100,7 @@ def read_run(run_dir: str | Path) -> Run:
     Raises:
         ReportError: It is not a run directory, or a file in it is damaged.
         GenotypeError: genotype.json is damaged.
+        ChainError: network.json is damaged.
         SearchSpaceError: space.yaml is damaged.
     """
     path = Path(run_dir)
@@ -121,8 +125,9 @@ def read_run(run_dir: str | Path) -> Run:
         kind=kind,
         config=config,
         environment=_read(path / "env.json", read_object) or {},
-        space=_read(path / "space.yaml", load_space) if kind == "search" else None,
+        space=_read(path / "space.yaml", load_cells) if kind == "search" else None,
         genotype=_with_labels(genotype) if genotype else None,
+        chain=_read(path / NETWORK_FILE, load_chain),
         metrics=tuple(metrics),
         timing=tuple(_read(path / TIMING, lambda file: read_epochs(file, check_timing)) or ()),
         cost=_read(path / "cost.json", read_cost),
@@ -148,7 +153,7 @@ def _kind_of(path: Path, config: Mapping[str, Any]) -> Kind:
     """Return the kind of a run, from its settings or else from its files."""
     if "train_split" in config:
         return "detection"
-    if {"genotype", "model"} & config.keys():
+    if {"genotype", "model", "network"} & config.keys():
         return "training"
     if "space" in config or (path / "space.yaml").is_file():
         return "search"

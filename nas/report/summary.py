@@ -66,10 +66,11 @@ def facts_of(run: Run) -> Facts:
 
 
 def model_of(run: Run) -> str | None:
-    """Say what a run is about: the space of a search, the genotype or model of a training run."""
+    """Say what a run is about: the space of a search, what a training run names as its network."""
     if run.kind == "search":
         return run.space.name if run.space else _text(run.config.get("space"))
-    return _text(run.config.get("genotype") or run.config.get("model"))
+    names = (run.config.get(key) for key in ("genotype", "model", "network"))
+    return _text(next((name for name in names if name), None))
 
 
 def settings_of(values: Mapping[str, Any]) -> list[tuple[str, str]]:

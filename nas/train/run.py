@@ -22,9 +22,11 @@ from nas.distributed.launch import Share
 from nas.distributed.ranks import Ranks
 from nas.distributed.session import check_ranks, format_ranks, join_ranks, prepare_network
 from nas.errors import ConfigError, RunDirectoryError
-from nas.genotype import Genotype, load_genotype
+from nas.genotype import Chain, Genotype, load_chain, load_genotype
+from nas.genotype.chain import FILE_NAME as NETWORK_FILE
 from nas.models import choose_genotype, load_weights
-from nas.models.description import build_from, describe_model, network_settings
+from nas.models.chain_choice import drawn_chain, named_chain
+from nas.models.description import Found, build_from, describe_model, network_settings
 from nas.operators import resolve_genotype
 from nas.operators.contract import check_operators, network_sizes
 from nas.records import Cost, Evaluation
@@ -66,7 +68,9 @@ class TrainResult:
     evaluation: Evaluation
     """The result on the test images after the last epoch."""
     genotype: Genotype | None
-    """The cells of the network; None for a network by name."""
+    """The cells of the network; None for other networks."""
+    chain: Chain | None
+    """The network of a chain; None for other networks."""
     cost: Cost
     """Parameters and multiply-adds of the network."""
 
@@ -74,7 +78,7 @@ class TrainResult:
 def train(
     config: AugmentConfig,
     *,
-    genotype: Genotype | None = None,
+    found: Genotype | Chain | None = None,
     announce: Callable[[str], None] = _log.info,
     on_cost: Callable[[Cost], None] = lambda cost: None,
 ) -> TrainResult:
@@ -82,7 +86,8 @@ def train(
 
     Args:
         config: The settings; `out` must be set.
-        genotype: The cells, with their details, in place of reading what `config.genotype` names.
+        found: The cells or the network, with their details, in place of reading what
+            `config.genotype` or `config.network` names.
         announce: Called with lines that say what is about to run.
         on_cost: Called with the cost of the network before the run starts.
 
@@ -92,25 +97,26 @@ def train(
     """
     if config.out is None:
         raise ConfigError("out: expected the path of a run directory, found None")
-    if genotype is None:
-        genotype = choose_genotype(config)
-    else:
-        resolve_genotype(genotype, config.plugins)
-    config = resolved(config, DEFAULT_FAMILY if genotype is None else genotype.family)
-    if genotype is not None:
-        _check_family(genotype, config)
+    if found is None:
+        found = choose_genotype(config) or named_chain(config)
+    elif isinstance(found, Genotype):
+        resolve_genotype(found, config.plugins)
+    family = found.family if isinstance(found, Genotype) else DEFAULT_FAMILY
+    config = resolved(config, family)
+    if isinstance(found, Genotype):
+        _check_family(found, config)
     compute = select_compute(config)
     with join_ranks(compute.device) as ranks:
         check_ranks(config, ranks, compute.device)
         can_split = config.compile != "reduce-overhead"
         memory = StepMemory(compute, config.batch_size, ranks.size, can_split)
         with memory.explained():
-            return _train(config, genotype, compute, ranks, memory, announce, on_cost)
+            return _train(config, found, compute, ranks, memory, announce, on_cost)
 
 
 def _train(
     config: AugmentConfig,
-    genotype: Genotype | None,
+    found: Found,
     compute: Compute,
     ranks: Ranks,
     memory: StepMemory,
@@ -123,11 +129,13 @@ def _train(
     images = ranks.first_then_others(lambda: load_split(config, "train"))
     info = images.info
     data = load_train_data(config, images, compute, Share(ranks.rank, ranks.size))
-    if genotype is not None:
-        _check_operators(genotype, config, data.image_shape)
-    settings = network_settings(genotype, config, info)
+    if found is None:
+        found = drawn_chain(config, data.image_shape[1], info.num_classes, info.channels)
+    if isinstance(found, Genotype):
+        _check_operators(found, config, data.image_shape)
+    settings = network_settings(found, config, info)
     torch.manual_seed(config.seed)
-    net = build_from(genotype, settings)
+    net = build_from(found, settings)
     if config.weights is not None and not config.resume:
         load_weights(net, config.weights, config.ema_weights, new_classifier=True)
     _check_image_size(net, data.image_shape)
@@ -135,7 +143,7 @@ def _train(
     inputs = (torch.empty((2, *data.image_shape), device="meta"),)
     memory.estimate = lambda: estimate_memory(net, inputs, compute, num_slots(config))
     net = compute.place(prepare_network(net, config, ranks))
-    open_run = partial(_open_run, config, genotype, cost, compute.device)
+    open_run = partial(_open_run, config, found, cost, compute.device)
     with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
         if data.fingerprint is not None:
             run.write_missing(FILE_NAME, data.fingerprint.to_json)
@@ -147,7 +155,7 @@ def _train(
             data=data,
             run=run,
             description={
-                "model": describe_model(genotype, settings),
+                "model": describe_model(found, settings),
                 "classes": list(info.class_names),
                 "value_range": info.value_range,
                 "config": plain_settings(config),
@@ -181,7 +189,9 @@ def _train(
             evaluation, epoch=trainer.epochs - 1, classes=info.class_names
         )
         run.write("evaluation.json", evaluation.to_json())
-    return TrainResult(path, evaluation, genotype, cost)
+    genotype = found if isinstance(found, Genotype) else None
+    chain = found if isinstance(found, Chain) else None
+    return TrainResult(path, evaluation, genotype, chain, cost)
 
 
 def _check_family(genotype: Genotype, config: AugmentConfig) -> None:
@@ -227,22 +237,33 @@ def _check_image_size(net: nn.Module, image_shape: tuple[int, int, int]) -> None
 
 
 def _open_run(
-    config: AugmentConfig, genotype: Genotype | None, cost: Cost, device: torch.device
+    config: AugmentConfig, found: Found, cost: Cost, device: torch.device
 ) -> RunDirectory:
     path = Path(str(config.out))
     if config.resume:
-        own = path / "genotype.json"
-        if genotype is not None and is_file(own) and load_genotype(path) != genotype:
-            raise RunDirectoryError(
-                f"resume: the genotype {config.genotype!r} is no longer the one of this run "
-                f"({own}); restore it or start another run"
-            )
+        _check_same(found, config, path)
         run = RunDirectory.open(path)
         run.write_config(run_settings(config))
     else:
         run = RunDirectory.create(path, run_settings(config))
-    if genotype is not None:
-        run.write_missing("genotype.json", genotype.to_json)
+    if isinstance(found, Genotype):
+        run.write_missing("genotype.json", found.to_json)
+    elif found is not None:
+        run.write_missing(NETWORK_FILE, found.to_json)
     run.write_missing("env.json", lambda: json.dumps(describe_environment(device), indent=1) + "\n")
     run.write_missing("cost.json", cost.to_json)
     return run
+
+
+def _check_same(found: Found, config: AugmentConfig, path: Path) -> None:
+    """Refuse to resume a run whose cells or network are no longer those of the settings."""
+    name, own, load, given = (
+        ("network", path / NETWORK_FILE, load_chain, config.network)
+        if isinstance(found, Chain)
+        else ("genotype", path / "genotype.json", load_genotype, config.genotype)
+    )
+    if found is not None and is_file(own) and load(path) != found:
+        raise RunDirectoryError(
+            f"resume: the {name} {given!r} is no longer the one of this run ({own}); restore it or "
+            "start another run"
+        )

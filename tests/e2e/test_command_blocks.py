@@ -36,6 +36,11 @@ FORMS = "--init_channels 2 --num_cells 3 --batch_size 2 --repeats 1"
 MOBILE_FLAGS = "--image_size 32"
 
 SUBSTITUTES = {
+    "docs/chain.md": {
+        r"(nas train .*)": r"\1 --max_images 32 --batch_size 8 --epochs 1",
+        r"(nas benchmark .*)": r"\1 --calls 1 --batch_size 2",
+        r"--epochs 30 ": "",
+    },
     "docs/detection.md": {
         r"pip install -e .*": "true",
         r"--calibration_images 200": "--calibration_images 4",
@@ -87,7 +92,7 @@ SUBSTITUTES = {
     "experiments/imagenet_sample/README.md": {},
     "experiments/target_shapes/README.md": {r"(nas search .*)": r"\1 --epochs 2"},
 }
-WITH_PYTHON = ("docs/detection.md",)
+WITH_PYTHON = ("docs/chain.md", "docs/detection.md")
 """Pages whose Python is run too, at the end, in one process."""
 NEEDS_SLURM = re.compile(r"nas sweep --cluster slurm.*")
 """The executor for it is tested with a stand-in, in tests/e2e/test_sweep.py."""

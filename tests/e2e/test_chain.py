@@ -1,0 +1,136 @@
+"""A network of a chain, from a budget to a trained network, its report and its export."""
+
+import json
+
+import pytest
+
+import nas
+from nas.api import train
+from nas.cli.augment import main as augment
+from nas.cli.main import main
+from nas.data.shapes.dataset import NUM_IMAGES
+from nas.deploy.source import read_source
+from nas.genotype import Chain, load_chain
+from nas.models import build_network
+from nas.runtime.complexity import count_parameters
+from nas.space import load_space
+
+DATA = ["--dataset=shapes", "--image_size=16", "--max_images=32", "--batch_size=16", "--epochs=1"]
+SPACE = """family: chain
+image_size: 16
+stem: {width: 8, stride: 2}
+candidates: [{block: sandglass, ratio: [2, 4], kernel: [3, 5]}]
+depths: [1, 2]
+stages: [{width: 16, stride: 2}, {width: 32, stride: 2}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def few_test_images(monkeypatch):
+    """100 test images instead of 2,000: the same code, in a test's time."""
+    monkeypatch.setitem(NUM_IMAGES, "test", 100)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished training of a random network at a budget, in a chain of a user."""
+    folder = tmp_path_factory.mktemp("chain")
+    (folder / "mine.yaml").write_text(SPACE)
+    network = ["--network=random:0", f"--space={folder / 'mine.yaml'}", "--target=madds=70e3"]
+    with pytest.MonkeyPatch.context() as context:
+        context.setitem(NUM_IMAGES, "test", 100)
+        assert augment([*DATA, *network, f"--out={folder / 'run'}"]) == 0
+    return folder / "run"
+
+
+def test_the_budget_is_met_for_the_network_that_is_trained(run):
+    """Within 3 % at this image size and with these classes, as cost.json counts it."""
+    cost = json.loads((run / "cost.json").read_text())
+    chain = load_chain(run)
+    assert abs(cost["madds"] / 70e3 - 1) <= 0.03
+    classes = len(json.loads((run / "evaluation.json").read_text())["classes"])
+    assert chain.count("madds", 16, classes) == cost["madds"]
+    assert chain.search == {"method": "random", "seed": 0, "budgets": {"madds": 70e3}}
+    assert chain.space == load_space(run.parent / "mine.yaml")
+
+
+def test_the_report_shows_the_network(run):
+    """A picture of the chain and a row for each block."""
+    page = (run / "report.html").read_text()
+    assert '<section id="network">' in page and "sandglass_t" in page
+    for name in ("chain.png", "chain.svg"):
+        assert (run / name).stat().st_size > 1000
+    assert not (run / "genotype.json").exists()
+
+
+@pytest.mark.slow
+def test_it_is_measured_resumed_and_trained_again(run, tmp_path, capsys):
+    """From the run alone, and from network.json; another network is refused."""
+    assert main(["evaluate", str(run), f"--out={tmp_path / 'again'}"]) == 0
+    first, second = (
+        json.loads((path / "evaluation.json").read_text()) for path in (run, tmp_path / "again")
+    )
+    assert first["confusion"] == second["confusion"]
+    assert augment([f"--out={run}", "--resume=true"]) == 0
+    network = f"--network={run / 'network.json'}"
+    assert augment([*DATA, network, f"--out={tmp_path / 'new'}"]) == 0
+    assert load_chain(tmp_path / "new") == load_chain(run)
+    other = Chain.uniform(load_chain(run).space, "sandglass_t4_k5", (2, 1))
+    (tmp_path / "network.json").write_text(other.to_json())
+    capsys.readouterr()
+    assert main(["evaluate", str(run), f"--network={tmp_path / 'network.json'}"]) == 2
+    assert "is of another architecture: its network is not" in capsys.readouterr().err
+
+
+def test_it_is_loaded_drawn_and_deployed(run, tmp_path, capsys):
+    """By `nas.load`, `build_network`, `nas draw` and what export and benchmark read."""
+    trained = nas.load(run)
+    network = build_network(str(run / "network.json"), num_classes=len(trained.class_names))
+    assert count_parameters(network) == count_parameters(trained.net)
+    assert main(["draw", str(run / "network.json"), f"--out={tmp_path}", "--formats=svg"]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "chain.svg")
+    for text in (str(run), f"{run / 'network.json'},num_classes=5"):
+        source = read_source(text)
+        assert source.metadata.image_size == 16
+        assert Chain.from_json(source.metadata.model["network"]) == load_chain(run)
+
+
+def test_from_python(run, tmp_path):
+    """`nas.api.train` takes a chain, with its origin, or the path of its file."""
+    settings = {"dataset": "shapes", "image_size": 16, "max_images": 32, "batch_size": 16}
+    chain = load_chain(run)
+    result = train(chain, out=tmp_path / "run", epochs=1, **settings)
+    assert result.chain == chain and result.genotype is None
+    assert load_chain(tmp_path / "run").search["method"] == "random"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--network=random:x"], "--network: found random:x, expected random:SEED"),
+        (["--network=nothing.json"], "there is no file of this name; give a network.json"),
+        (["--network=random:0", "--model=mobilenext_1.0"], "both name the network to train"),
+        (["--network=random:0", "--num_cells=3"], "--num_cells has an effect only on the network"),
+        (["--network=random:0", "--space=darts"], "darts is a space of cells, but a chain"),
+        (["--network=n.json", "--target=madds=1e6"], "--target has an effect only with --network"),
+        (["--network=random:0", "--target=latency_ms=3"], "latency_ms: expected madds or parame"),
+        (
+            ["--network=random:0", "--target=madds=3,weight=2"],
+            "meets it without any weight or warm-up",
+        ),
+        (["--network=random:0", "--target=madds=1"], "have 1,227,552 to"),
+        (["--genotype=random:0", "--space=mobilenext_chain"], "is a chain of blocks, but a space"),
+    ],
+)
+def test_what_is_refused(words, message, tmp_path, capsys):
+    """One line with what is allowed, before anything is trained."""
+    assert augment([*DATA, *words, f"--out={tmp_path / 'run'}"]) == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("error:") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_search_says_what_it_cannot_search_yet(tmp_path, capsys):
+    """A clear line, until a search of chains is there."""
+    assert main(["search", "--space=mobilenext_chain", f"--out={tmp_path / 'run'}"]) == 2
+    assert "mobilenext_chain is a chain of blocks, but a space of cells" in capsys.readouterr().err
