@@ -61,7 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cifar", required=True, help="CIFAR-10 as image folders, train and test")
     parser.add_argument("--bccd", required=True, help="BCCD in the form of Pascal VOC")
-    parser.add_argument("--out", type=Path, default=Path("runs/detection_bccd"))
+    parser.add_argument("--out", type=Path, default=HERE / "runs")
     parser.add_argument("--backbone", choices=BACKBONES, help="make the runs of this one only")
     given = parser.parse_args()
     wanted = (given.backbone,) if given.backbone else BACKBONES
