@@ -4,6 +4,7 @@ from nas.layers.auxiliary import AuxiliaryHeadCIFAR, AuxiliaryHeadImageNet
 from nas.layers.conv import DilConv, FactorizedConv, FactorizedReduce, ReLUConvBN, SepConv
 from nas.layers.depthwise import DepthwiseConv2d
 from nas.layers.drop_path import drop_path
+from nas.layers.initialize import initialize
 from nas.layers.inverted_residual import inverted_residual
 from nas.layers.narrow_depthwise import NarrowDepthwise
 from nas.layers.pointwise_norm import ConvSequence, run_layers
@@ -35,6 +36,7 @@ __all__ = [
     "avg_pool",
     "drop_path",
     "identity_channels",
+    "initialize",
     "inverted_residual",
     "max_pool",
     "run_layers",

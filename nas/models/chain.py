@@ -10,9 +10,10 @@ from torch import nn
 
 from nas.errors import ConfigError
 from nas.genotype import Chain
-from nas.models.features import FeatureNetwork, initialize, make_classifier
+from nas.layers import initialize
+from nas.models.features import FeatureNetwork, make_classifier
 from nas.models.settings import check_count, check_identity_ratio, check_probability
-from nas.operators.blocks import build_block
+from nas.operators.blocks import build_block, build_stem
 
 
 class ChainNetwork(FeatureNetwork):
@@ -55,13 +56,7 @@ class ChainNetwork(FeatureNetwork):
             )
         super().__init__()
         space = chain.space
-        stem = nn.Sequential(
-            nn.Conv2d(
-                in_channels, space.stem_channels, 3, space.stem.stride, padding=1, bias=False
-            ),
-            nn.BatchNorm2d(space.stem_channels),
-            nn.ReLU6(inplace=True),
-        )
+        stem = build_stem(in_channels, space.stem_channels, space.stem.stride)
         blocks = [build_block(block, identity_ratio=ratio) for block in chain.blocks]
         self.features = nn.Sequential(stem, *blocks)
         self._set_resolutions(

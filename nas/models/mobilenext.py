@@ -9,7 +9,8 @@ from fractions import Fraction
 from torch import nn
 
 from nas.errors import ConfigError, close_matches, shown
-from nas.models.features import FeatureNetwork, initialize, make_classifier
+from nas.layers import initialize
+from nas.models.features import FeatureNetwork, make_classifier
 from nas.models.mobilenext_blocks import BLOCKS, BlockFactory, sandglass_block
 from nas.models.mobilenext_table import BlockSpec, paper_blocks, released_blocks, stem_width
 from nas.models.settings import (

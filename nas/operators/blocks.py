@@ -34,6 +34,15 @@ def build_block(
     return _BUILDERS[block.kind](block, identity_ratio, affine)
 
 
+def build_stem(in_channels: int, channels: int, stride: int) -> nn.Sequential:
+    """Build the first convolution of a chain, 3x3, with BatchNorm and ReLU6."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, channels, 3, stride, padding=1, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU6(inplace=True),
+    )
+
+
 def _sandglass(block: Block, identity_ratio: float | Fraction, affine: bool) -> nn.Module:
     return Sandglass(
         block.in_channels,

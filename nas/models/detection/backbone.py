@@ -12,8 +12,8 @@ from typing import cast
 from torch import Tensor, nn
 from torchvision.models.mobilenetv2 import InvertedResidual
 
-from nas.layers import DepthwiseConv2d, run_layers
-from nas.models.features import FeatureNetwork, initialize
+from nas.layers import DepthwiseConv2d, initialize, run_layers
+from nas.models.features import FeatureNetwork
 from nas.models.mobilenet_v2 import MobileNetV2
 from nas.models.mobilenext import MobileNeXt
 
