@@ -8,10 +8,13 @@ from torch import nn
 
 from nas.deploy.prepare import Clamp, prepare
 from nas.deploy.streams import StreamFeatures
-from nas.genotype import load_genotype
+from nas.genotype import Chain, load_genotype
 from nas.layers import ReLU6, add_identity
 from nas.models import GenotypeNetwork, build_network
+from nas.models.chain import ChainNetwork
 from nas.operators import build_operator, resolve_genotype
+from nas.space.blocks import Candidate
+from nas.space.chain import ChainSpace, Stage, Stem
 from tests.unit.deploy.networks import images, lively, small_mobilenext
 
 
@@ -48,6 +51,17 @@ def test_streams_at_both_ends_of_the_network():
     prepared = prepare(net)
     assert prepared.features.cut == 12
     assert deviation(net, images(2)) < 1e-12
+
+
+@pytest.mark.parametrize("se", [False, True])
+def test_chains_with_a_partial_shortcut(se):
+    """Streams for plain sandglasses; squeeze-and-excitation mixes channels, so those stay whole."""
+    candidate = Candidate("sandglass", 4, 5, se)
+    space = ChainSpace("tiny", Stem(8), (), (Stage(16, 2, (2,), (candidate,)),), ())
+    chain = Chain(space, ((candidate.name,) * 2,))
+    net = lively(ChainNetwork(chain, num_classes=5, identity_ratio="1/2"))
+    assert deviation(net, images(2)) < 1e-11
+    assert isinstance(prepare(net).features, StreamFeatures) == (not se)
 
 
 @pytest.mark.parametrize("name", ["mobilenext_se_1.0", "mobilenet_v2_0.35"])
