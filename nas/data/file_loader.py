@@ -18,6 +18,7 @@ from nas.data.epochs import Epochs
 from nas.data.image_sets import ImageFiles
 from nas.distributed.launch import WHOLE, Share
 from nas.errors import CheckpointError, DataError
+from nas.runtime import device as devices
 
 
 class SampleLoader:
@@ -83,7 +84,7 @@ class SampleLoader:
             collate_fn=partial(_collate, self._memory_format),
             generator=torch.Generator(),  # DataLoader would draw from the global one
             num_workers=self._num_workers,
-            pin_memory=self._device.type == "cuda",
+            pin_memory=self._device.type in devices.GPUS,
         )
         for batch in loader:
             if isinstance(batch, DataError):

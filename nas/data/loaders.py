@@ -15,6 +15,7 @@ from torch import Tensor
 from nas.data.epochs import Epochs
 from nas.data.transforms import EvalTransform, TrainTransform
 from nas.distributed.launch import WHOLE, Share
+from nas.runtime.device import to_device
 
 MAX_SHARE = 0.5
 """Images may take this part of the free memory of a GPU; the rest is for computing."""
@@ -137,7 +138,7 @@ class TensorLoader:
         draws = self._transform.draw(self._generator, len(batch))
         indices = batch[part]
         # Everything that was drawn goes to the device in one copy.
-        packed = _to_device(torch.vstack([indices, draws[:, part]]), self._device)
+        packed = to_device(torch.vstack([indices, draws[:, part]]), self._device)
         raw = self._select(indices, packed[0])
         images = self._transform.apply(raw, packed[1:], self._memory_format)
         return images, self._labels.index_select(0, packed[0])
@@ -147,7 +148,7 @@ class TensorLoader:
         pixels = self._images.permute(0, 2, 3, 1)  # whole images are copied, without strides
         is_near = self._images.device.type == self._device.type
         selected = pixels.index_select(0, chosen if is_near else indices)
-        return _to_device(selected, self._device).permute(0, 3, 1, 2)
+        return to_device(selected, self._device).permute(0, 3, 1, 2)
 
 
 def _place(images: Tensor, device: torch.device) -> Tensor:
@@ -165,13 +166,6 @@ def _place(images: Tensor, device: torch.device) -> Tensor:
         device = images.device
     # Not `.to(memory_format=...)`, which copies an image of one channel though it has both forms.
     return images.to(device).contiguous(memory_format=torch.channels_last)
-
-
-def _to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """Copy a small tensor to the device; to a GPU from pinned memory, without waiting for it."""
-    if device.type != "cuda" or tensor.is_cuda:
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def _fits(images: Tensor, device: torch.device) -> bool:

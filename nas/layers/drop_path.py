@@ -4,9 +4,7 @@ import torch
 from torch import Tensor
 
 
-def drop_path(
-    x: Tensor, drop_prob: float | Tensor, generator: torch.Generator | None = None
-) -> Tensor:
+def drop_path(x: Tensor, drop_prob: float | Tensor) -> Tensor:
     """Zero x for each image with probability `drop_prob`, and scale the others up to match.
 
     y = x * mask / (1 - drop_prob), one mask value an image. Only called in training.
@@ -14,7 +12,6 @@ def drop_path(
     Args:
         x: (N, C, H, W).
         drop_prob: In [0, 1); a tensor, (), where it changes without compiling again.
-        generator: Draws the mask, on the CPU; None is torch's global generator.
 
     Source: FractalNet (arXiv:1605.07648), Sec. 3, as used by DARTS (arXiv:1806.09055), Sec. 3.1.
     """
@@ -24,8 +21,5 @@ def drop_path(
     if drop_prob == 0:
         return x
     keep_prob = 1 - drop_prob
-    if generator is not None:
-        mask = torch.empty((len(x), 1, 1, 1)).bernoulli_(keep_prob, generator=generator).to(x)
-        return x * mask / keep_prob
     mask = torch.empty((len(x), 1, 1, 1), dtype=x.dtype, device=x.device).bernoulli_(keep_prob)
     return x * mask / keep_prob

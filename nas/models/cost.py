@@ -24,6 +24,7 @@ from nas.operators import NUM_DECODED_EDGES, build_operator, get_operator
 from nas.operators.contract import OperatorSize, cell_sizes
 from nas.runtime.complexity import count_madds, count_parameters
 from nas.space import NUM_INPUTS, SearchSpace, get_cell_family
+from nas.runtime.device import to_device
 
 OperatorCost = Callable[[str, OperatorSize], float]
 """The cost of an operator of this name at a size."""
@@ -55,7 +56,7 @@ class CostTable:
             chances: For each group how likely each operator is in the network, (E, P).
         """
         edges = [
-            (chances[group] * cost.to(chances[group])).sum()
+            (chances[group] * to_device(cost, chances[group].device).to(chances[group].dtype)).sum()
             for group, cost in self.by_group.items()
         ]
         return torch.stack(edges).sum() + self.fixed

@@ -87,6 +87,16 @@ class Compute:
             yield piece, len(piece[1]) / num if num else 1.0
 
 
+def scale_of(scaler: torch.amp.GradScaler, like: Tensor) -> Tensor | float:
+    """Return the factor of a loss scaler; its `get_scale` would wait for the GPU.
+
+    Args:
+        scaler: See `Compute.scaler`.
+        like: A tensor on the device.
+    """
+    return scaler.scale(torch.ones((), device=like.device)) if scaler.is_enabled() else 1.0
+
+
 def set_fp32_products(*, tf32: bool) -> None:
     """Set how convolutions and matrix products of this process treat fp32 on a GPU.
 

@@ -1,6 +1,7 @@
-"""Which device to compute on."""
+"""Which device to compute on, and how numbers get there."""
 
 import torch
+from torch import Tensor
 
 from nas.distributed.launch import read_launch
 from nas.errors import ConfigError
@@ -29,3 +30,17 @@ def select_device(name: str) -> torch.device:
         )
     torch.cuda.set_device(launch.local_rank)
     return torch.device("cuda", launch.local_rank)
+
+
+GPUS: tuple[str, ...] = ("cuda",)
+"""Types of devices that copy from pinned memory while the host goes on."""
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy a tensor to a device; from the host to a GPU through pinned memory, without waiting.
+
+    An ordinary copy waits until the GPU has done all that it was given before.
+    """
+    if device.type not in GPUS or tensor.device.type != "cpu":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

@@ -86,7 +86,7 @@ class EpochLoop:
         self.device = compute.device
         self.callbacks = list(callbacks)
         self.ranks = ranks
-        self.guard = FiniteGuard(config.non_finite, self.device, self._training_error)
+        self.guard = FiniteGuard(config.non_finite, self.device, self.place, self._training_error)
         self.epoch = 0
         self.step_in_epoch = 0
         self.train_meter = self.new_meter()
@@ -193,10 +193,10 @@ class EpochLoop:
         self._steps_unsaved += 1
         if self._bar is not None:
             self._bar.update()
-            if self.step_in_epoch % 10 == 0:
-                self._bar.set_postfix(
-                    epoch=self.epoch, loss=f"{self.train_meter.loss:.3f}", refresh=False
-                )
+            # What the last step minimized; reading the mean of the epoch would wait for the GPU.
+            if self.step_in_epoch % 10 == 0 and "train_loss" in self.guard.numbers:
+                loss = self.guard.numbers["train_loss"]
+                self._bar.set_postfix(epoch=self.epoch, loss=f"{loss:.3f}", refresh=False)
         self.check_stop()
 
     def epoch_meter(self) -> Meter:
@@ -223,7 +223,7 @@ class EpochLoop:
         norms = "".join(f"; norm of the {name} {norm:g}" for name, norm in self.norms().items())
         kept = list_checkpoints(self.run.checkpoints)
         last = f"the last good checkpoint is {kept[0]}" if kept else "there is no checkpoint yet"
-        return TrainingError(f"{self.place()}: {problem}{norms}; {last}; {advice}")
+        return TrainingError(f"{problem}{norms}; {last}; {advice}")
 
     def _skipped(self) -> dict[str, int]:
         """Return what the policy "skip" adds to the record of an epoch."""
@@ -247,7 +247,12 @@ class EpochLoop:
         return time.perf_counter() - self._saved_s >= 60 * minutes
 
     def save(self) -> None:
-        """Write a checkpoint of the whole state."""
+        """Write a checkpoint of the whole state.
+
+        Raises:
+            TrainingError: A number of the last step is not finite.
+        """
+        self.guard.check_deferred()
         self.run.save_checkpoint(self.iteration, self.state_dict())
         self._steps_unsaved, self._saved_s = 0, time.perf_counter()
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from nas.distributed.ranks import ALONE, Ranks
-from nas.runtime.compute import Batch, Compute
+from nas.runtime.compute import Batch, Compute, scale_of
 from nas.search.functional import Substitute
 from nas.supernet import Alphas, ArchWeights
 
@@ -149,6 +149,8 @@ class Architect:
     ) -> AlphaGradient:
         """Return the alpha gradient that `step` would set; the arguments are the same."""
         self._arch_weights = arch_weights or self.alphas.weights
+        # Before the passes, because a term may wait for the GPU, which has little to do now.
+        of_term = None if term is None else self._gradient_of(term)
         of_weights: dict[str, Tensor] = {}
         if self.order == "first_order":
             gradient, val_loss, of_weights = self._first_order(val_batch, watch)
@@ -158,8 +160,8 @@ class Architect:
             gradient, val_loss = self._second_order_exact(val_batch, train_batch)
         else:
             gradient, val_loss = self._second_order(val_batch, train_batch)
-        if term is not None:  # it has no weights w, so its gradient is the same in every order
-            gradient = list(torch._foreach_add(gradient, self._gradient_of(term)))
+        if of_term is not None:  # it has no weights w, so its gradient is the same in every order
+            gradient = list(torch._foreach_add(gradient, of_term))
         names = (name for name, _ in self.alphas.named_parameters())
         return AlphaGradient(dict(zip(names, gradient, strict=True)), val_loss, of_weights)
 
@@ -173,7 +175,7 @@ class Architect:
         weights, alphas = self._weights(), self._alphas()
         leaves = [weights[name].requires_grad_() for name in watch]
         val_loss, gradient = self._differentiate(weights, val_batch, [*alphas, *leaves])
-        scale = self.scaler.get_scale()
+        scale = scale_of(self.scaler, val_loss)
         of_weights = [slope / scale for slope in gradient[len(alphas) :]]
         return gradient[: len(alphas)], val_loss, dict(zip(watch, of_weights, strict=True))
 
@@ -193,10 +195,10 @@ class Architect:
         of_alphas, v = gradient[: len(alphas)], gradient[len(alphas) :]
         del leaves, virtual, gradient
 
+        # For v = 0 the step is epsilon: both sides are at w, and H v = 0. Asking whether it is 0
+        # would wait for the GPU.
         norm = get_total_norm(v)
-        if norm == 0:  # H v = 0 for v = 0: the first term is all there is
-            return of_alphas, val_loss
-        step = self.epsilon / norm
+        step = self.epsilon / torch.where(norm == 0, torch.ones_like(norm), norm)
         with torch.no_grad():
             displacement = torch._foreach_mul(v, step)
         sides = []

@@ -85,12 +85,14 @@ def _decode(
     keep: Callable[[list[list[Candidate]]], list[Candidate]],
 ) -> Genotype:
     concat = tuple(space.nodes)
+    # All groups in one transfer, because each would wait for a GPU.
+    tables = torch.stack([strengths[group] for group in space.groups]).tolist()
     cells = {
         group: tuple(
             tuple((space.primitives[column], source) for _, source, column in keep(node))
-            for node in candidates(strengths[group].tolist(), on_edges, space)
+            for node in candidates(table, on_edges, space)
         )
-        for group, on_edges in space.groups.items()
+        for (group, on_edges), table in zip(space.groups.items(), tables, strict=True)
     }
     return Genotype(
         normal=cells["normal"],

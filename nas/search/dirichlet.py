@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from nas.runtime.device import to_device
+
 SMALLEST = 1e-6
 """No concentration is smaller: elu(alpha) + 1 rounds to 0 for alpha below about -17 in fp32."""
 
@@ -45,7 +47,7 @@ def reparametrized(c: Tensor, sample: Tensor) -> Tensor:
 
     It is the gradient of `torch.distributions.Dirichlet.rsample`, row by row.
     """
-    return _Reparametrized.apply(c.double(), sample.to(c.device)).to(c.dtype)
+    return _Reparametrized.apply(c.double(), to_device(sample, c.device)).to(c.dtype)
 
 
 class _Reparametrized(torch.autograd.Function):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nas.errors import ConfigError
+from nas.runtime.device import to_device
 from nas.search.method import Progress
 from nas.supernet import Alphas
 
@@ -41,7 +42,7 @@ def uniform_noise(alphas: Alphas, generator: torch.Generator) -> dict[str, Tenso
     for group in alphas.groups:
         mask = alphas.mask(group)
         drawn = 2 * torch.rand(mask.shape, generator=generator, dtype=torch.float64) - 1
-        noise[group] = drawn.to(alphas[group]) * mask
+        noise[group] = to_device(drawn, mask.device).to(alphas[group].dtype) * mask
     return noise
 
 

@@ -6,6 +6,7 @@ Shape legend: E edges, P primitives.
 import torch
 from torch import Tensor
 
+from nas.runtime.device import to_device
 from nas.supernet import Alphas
 
 
@@ -23,7 +24,8 @@ def gumbel_softmax(logits: Tensor, noise: Tensor, tau: float) -> Tensor:
     Computed in fp32 at least: at a low tau the argument has more digits than half precision.
     """
     exact = logits if logits.dtype == torch.float64 else logits.float()
-    return ((exact.log_softmax(dim=1) + noise.to(exact)) / tau).softmax(dim=1)
+    noise = to_device(noise, exact.device).to(exact.dtype)
+    return ((exact.log_softmax(dim=1) + noise) / tau).softmax(dim=1)
 
 
 def reinmax(logits: Tensor, hard: Tensor, tau: float) -> Tensor:

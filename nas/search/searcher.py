@@ -15,7 +15,7 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 from nas.config import SearchConfig
 from nas.distributed.ranks import ALONE, Ranks
 from nas.genotype import Genotype
-from nas.runtime.compute import Batch, Compute
+from nas.runtime.compute import Batch, Compute, scale_of
 from nas.runtime.loop import EpochCallback, EpochLoop, cosine, norm_of
 from nas.runtime.meter import Meter
 from nas.runtime.run_directory import RunDirectory
@@ -223,8 +223,8 @@ class Searcher(EpochLoop):
         self._val_batches = endless(self.data.val_loader)
         for train_batch in self.train_batches():
             self.method.step(self, train_batch)
-            self.guard.check_deferred()
             self.step_done()
+        self.guard.check_deferred()
 
     def _learning_rate(self) -> float:
         config = self.config
@@ -315,7 +315,7 @@ class Searcher(EpochLoop):
         leaves = self._leaves(arch_weights)
         for weights in leaves.values():
             weights.ops.requires_grad_()
-        scale = self.weight_scaler.get_scale()
+        scale = scale_of(self.weight_scaler, train_batch[1])
         if not self.weight_step(train_batch, leaves):
             return
         outputs = [weights.ops for weights in arch_weights.values()]

@@ -32,7 +32,7 @@ Shape legend: E edges, P primitives.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import compress, groupby
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,7 @@ from nas.config.target import QUANTITIES, Target
 from nas.errors import ConfigError
 from nas.models.cost import CostTable
 from nas.operators import NUM_DECODED_EDGES, get_operator
+from nas.runtime.device import to_device
 from nas.search.method import Method, Progress, strengths
 from nas.supernet import Alphas
 
@@ -93,12 +94,16 @@ class TargetTerm:
     def logits(self, alphas: Alphas, progress: Progress) -> dict[str, Tensor]:
         """Return l of each group, (E, P); `NEVER` for operators that are never decoded."""
         space = self.costs.space
+        of_groups = strengths(self.method.distribution(alphas, progress))
         passing = torch.tensor([not get_operator(name).is_zero for name in space.primitives])
+        passing = to_device(passing, next(iter(of_groups.values())).device)
+        of_passing = {group: ops * passing for group, ops in of_groups.items()}
+        # In one transfer, because each would wait for a GPU.
+        on_host = torch.stack(list(of_passing.values())).detach().cpu()
         logits = {}
-        for group, ops in strengths(self.method.distribution(alphas, progress)).items():
-            of_passing = ops * passing.to(ops.device)
-            logs = of_passing.clamp_min(TINY).log() / temperature(of_passing.detach(), space.edges)
-            logits[group] = logs.masked_fill(of_passing <= TINY, NEVER)
+        for (group, ops), numbers in zip(of_passing.items(), on_host, strict=True):
+            logs = ops.clamp_min(TINY).log() / temperature(numbers, space.edges)
+            logits[group] = logs.masked_fill(ops <= TINY, NEVER)
         return logits
 
     def mean_cost(self, logits: Mapping[str, Tensor]) -> Tensor:
@@ -130,12 +135,13 @@ def temperature(strengths: Tensor, edges: Sequence[tuple[int, int]]) -> float:
     """Return half the mean margin, in logs, of the decisions that decoding takes; above 0.
 
     Args:
-        strengths: (E, P), 0 for operators that are never decoded; without a graph.
+        strengths: (E, P), 0 for operators that are never decoded; without a graph, on the CPU,
+            where reading numbers waits for nothing.
         edges: (source, target) of each edge, node by node.
     """
     ordered = strengths.clamp_min(TINY).log().sort(dim=1, descending=True).values
-    has_choice = (strengths > TINY).sum(dim=1) > 1
-    margins = (ordered[has_choice, :1] - ordered[has_choice, 1:2]).flatten().tolist()
+    leads = (ordered[:, :1] - ordered[:, 1:2]).flatten().tolist()
+    margins = list(compress(leads, ((strengths > TINY).sum(dim=1) > 1).tolist()))
     for node in by_node(ordered[:, 0], edges):
         if len(node) > NUM_DECODED_EDGES:
             kept, dropped = node.sort(descending=True).values[NUM_DECODED_EDGES - 1 :][:2].tolist()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nas.layers import drop_path
+from nas.runtime.device import to_device
 
 
 class PathDrop:
@@ -34,8 +34,13 @@ class PathDrop:
         return PathDrop(self.probability, int(seed))
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Return x, (N, C, H, W), with some images zeroed and the others scaled up to match."""
-        return drop_path(x, self.probability, self.generator)
+        """Return x, (N, C, H, W), with some images zeroed and the others scaled up to match.
+
+        The mask is drawn on the CPU, so that it is the same on every device.
+        """
+        keep_prob = 1 - self.probability
+        mask = torch.empty((len(x), 1, 1, 1)).bernoulli_(keep_prob, generator=self.generator)
+        return x * to_device(mask, x.device).to(x.dtype) / keep_prob
 
 
 class EdgeWeights(NamedTuple):

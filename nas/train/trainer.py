@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, get_total_norm
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nas.config import AugmentConfig
 from nas.data.fingerprint import Fingerprint
@@ -21,6 +20,7 @@ from nas.runtime.compute import Batch, Compute
 from nas.runtime.evaluation import evaluate
 from nas.runtime.loop import EpochCallback, EpochLoop, ResumableLoader, norm_of
 from nas.runtime.run_directory import RunDirectory
+from nas.train.moving_average import MovingAverage
 from nas.train.recipe import build_optimizer, drop_path_prob_at, learning_rate_at, num_epochs
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -105,13 +105,7 @@ class Trainer(EpochLoop):
         self.description = description
         self.optimizer = build_optimizer(net, config)
         self.scaler = compute.scaler()
-        self.ema = (
-            AveragedModel(
-                net, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
-            )
-            if config.ema_decay
-            else None
-        )
+        self.ema = MovingAverage(net, config.ema_decay) if config.ema_decay else None
         example = torch.zeros((2, *data.image_shape), device=self.device)
         self._parallel_net = ranks.parallel(net, example)
         self.best_accuracy = -1.0

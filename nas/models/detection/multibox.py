@@ -71,8 +71,10 @@ def multibox_loss(
     ranks = hardness.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
     wanted = negatives * positive.sum(dim=1, keepdim=True)
     counted = positive | ((ranks < wanted) & ~positive)
-    boxes = F.smooth_l1_loss(offsets[positive].float(), targets[positive][:, 1:], reduction="sum")
-    return losses[counted].sum(), boxes
+    # Sums over all priors with zeros, not `losses[counted]`, whose size the host would wait for.
+    boxes = F.smooth_l1_loss(offsets.float(), targets[..., 1:], reduction="none")
+    box_loss = boxes.masked_fill(~positive[..., None], 0).sum()
+    return losses.masked_fill(~counted, 0).sum(), box_loss
 
 
 def num_matched(targets: Tensor) -> Tensor:

@@ -84,7 +84,8 @@ class SdartsAdv(Method):
             point = clip(moved, alphas)
         after, _ = loss(point, False)
         losses.append(after)
-        return (center if before > after else point), losses
+        is_center = before > after
+        return {g: torch.where(is_center, a, point[g]) for g, a in center.items()}, losses
 
     def step(self, searcher: Searcher, train_batch: Batch) -> None:
         """Move the alphas as DARTS does, then the weights at the worst weights nearby."""

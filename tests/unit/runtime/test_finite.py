@@ -9,11 +9,15 @@ from nas.runtime.finite import FiniteGuard
 
 NAN, ONE = torch.tensor(float("nan")), torch.ones(())
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
+PLACE = "epoch 0, step 3"
 
 
 def guard(policy="stop", device=CPU):
     return FiniteGuard(
-        policy, device, lambda problem, advice: TrainingError(f"{problem}; {advice}")
+        policy,
+        device,
+        lambda: PLACE,
+        lambda problem, advice: TrainingError(f"{problem}; {advice}"),
     )
 
 
@@ -33,6 +37,25 @@ def test_on_a_gpu_a_step_is_checked_once():
     assert on_gpu.expect_finite("alpha step", val_loss=ONE)
     with pytest.raises(TrainingError, match="weight step: not finite: train_loss nan, norm 2;"):
         on_gpu.check_finite("weight step", train_loss=NAN, norm=2.0)
+
+
+def test_what_is_put_off_to_the_next_step_names_its_own(monkeypatch):
+    """A method whose last step is of the alphas is checked a step later, or before a checkpoint."""
+    for check in (FiniteGuard.check_deferred, lambda g: g.check_finite("weight step", loss=ONE)):
+        on_gpu = guard(device=GPU)
+        assert on_gpu.expect_finite("alpha step", val_loss=NAN)
+        with monkeypatch.context() as later:
+            later.setitem(globals(), "PLACE", "epoch 0, step 4")
+            with pytest.raises(TrainingError, match="epoch 0, step 3: alpha step: not finite"):
+                check(on_gpu)
+
+
+def test_the_last_numbers_are_on_the_host():
+    """What a progress bar shows is there without asking the GPU; a bad step leaves them."""
+    skipping = guard("skip")
+    assert skipping.check_finite("weight step", train_loss=torch.tensor(0.5), gradient_norm=2.0)
+    assert not skipping.check_finite("weight step", train_loss=NAN)
+    assert skipping.numbers == {"train_loss": 0.5, "gradient_norm": 2.0}
 
 
 def test_skipped_steps_are_counted_at_once():

@@ -1,0 +1,101 @@
+"""Half precision at every operator: types with autocast for a GPU, values on the CPU."""
+
+from contextlib import contextmanager
+from unittest import mock
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from nas.operators import build_operator, get_operator, list_operators
+from nas.search.method import Method
+from nas.supernet import Alphas, Supernet
+from tests.gpu.test_search import space_of
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+CHANNELS = 12
+WITH_SUM = ("inverted_residual_3x3",)
+"""What adds its input at stride 1, so that the output has the wider type of the two."""
+
+
+@contextmanager
+def without_numbers():
+    """Tensors on "cuda" that have a type and a shape, also without a GPU: forward passes only.
+
+    The backward pass asks torch for a real GPU (torch 2.14), so that of steps is on `meta`.
+    """
+    with (
+        mock.patch("torch.cuda.amp.common.amp_definitely_not_available", lambda: False),
+        mock.patch("torch.cuda.is_bf16_supported", lambda *_: True),
+        FakeTensorMode(),
+        torch.device("cuda"),
+    ):
+        yield
+
+
+def computes(module):
+    """Whether there is something that autocast gives lower precision: a convolution."""
+    return any(isinstance(layer, torch.nn.Conv2d) for layer in module.modules())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_types_of_every_operator_on_a_gpu(dtype):
+    """Convolutions compute in half precision, the others in what they are given."""
+    dtype = DTYPES[dtype]
+    with without_numbers():
+        x = torch.zeros(2, CHANNELS, 8, 8)
+        for name in list_operators():
+            for stride in (1, 2):
+                operator = build_operator(name, CHANNELS, stride, affine=True)
+                for given in (x, x.to(dtype)):
+                    with torch.autocast("cuda", dtype):
+                        y = operator(given)
+                    expected = dtype if computes(operator) else given.dtype
+                    if name in WITH_SUM and stride == 1:
+                        expected = given.dtype
+                    assert y.dtype is expected, f"{name}, stride {stride}, {given.dtype}"
+                    assert y.device.type == "cuda" and y.shape[2] == 8 // stride
+
+
+def test_types_of_a_supernet_on_a_gpu():
+    """Sums of operators in both precisions; what is trained and its statistics stay fp32."""
+    space = space_of(("none", "skip_connect", "avg_pool_3x3", "sep_conv_3x3", "sandglass_3x3"))
+    with without_numbers():
+        net = Supernet(space, init_channels=4, num_cells=3)
+        alphas = Alphas(space)
+        with torch.autocast("cuda", torch.float16):
+            logits = net(torch.zeros(2, 3, 16, 16), Method().distribution(alphas, (0, 1)))
+            loss = torch.nn.functional.cross_entropy(logits, torch.zeros(2, dtype=torch.int64))
+        assert logits.dtype is torch.float16 and loss.dtype is torch.float32
+        kept = [*net.parameters(), *alphas.parameters(), *net.buffers()]
+        assert {x.dtype for x in kept} == {torch.float32, torch.int64}
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("name", list_operators())
+def test_values_in_bf16_on_a_cpu(name, stride):
+    """Output and gradients are those of fp32, up to the 8 bits of bfloat16."""
+    if get_operator(name).is_random:
+        pytest.skip("its values are drawn")
+    torch.manual_seed(0)
+    operator = build_operator(name, CHANNELS, stride, affine=False)
+    operator.to(memory_format=torch.channels_last)
+    x = torch.randn(4, CHANNELS, 8, 8).to(memory_format=torch.channels_last).requires_grad_()
+    weight = torch.randn(4, CHANNELS, 8 // stride, 8 // stride)
+    results = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            y = operator(x)
+        inputs = [x, *operator.parameters()]
+        gradients = torch.autograd.grad((y.float() * weight).sum(), inputs)
+        assert all(gradient.dtype is torch.float32 for gradient in gradients)
+        results.append([y.float(), gradients[0], flat(gradients[1:])])
+    for exact, half in zip(*results, strict=True):
+        if exact.numel():
+            error = (half - exact).norm() / exact.norm().clamp_min(1e-3)
+            assert error < 0.1, f"relative error {error:.3f}"
+
+
+def flat(tensors):
+    """All numbers of tensors, of which there may be none."""
+    return torch.cat([torch.empty(0), *(tensor.flatten() for tensor in tensors)])
