@@ -1,6 +1,6 @@
 """On a GPU: correctness against the golden file, then step times and peak memory.
 
-    python -m benchmarks.bench_cuda [--minutes 9]
+    python -m benchmarks.bench_cuda [--minutes 8.5]
 
 Each case is a process of its own, so that none leaves memory or compiled code to the next, and has
 a time limit; cases that no longer fit into the minutes are recorded as not run. Writes
@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,7 +54,7 @@ def cases() -> list[Case]:
         found += [_SEARCH | change | how for how in (_PLAIN, _OURS)]
     found += [_SEARCH | {"batch_size": 256} | how for how in (_PLAIN, _OURS, _OURS | bf16)]
     found += [_AUGMENT | how for how in (_PLAIN, _OURS, _OURS | bf16)]
-    found += [{"what": "epoch", "precision": "bf16"}]
+    found += [{"what": "epoch", "precision": "bf16"}, {"what": "waits"}]
     compiled, graphs = {"compile": "default"}, {"compile": "reduce-overhead"}
     found += [_SEARCH | _OURS | compiled, _SEARCH | _OURS | bf16 | compiled]
     found += [_AUGMENT | _OURS | bf16 | how for how in (compiled, graphs)]
@@ -63,6 +65,8 @@ def measure(case: Case, device: torch.device, tiny: bool) -> dict[str, Any]:
     """Time a case in this process."""
     if case["what"] == "epoch":
         return time_an_epoch(case, device, tiny)
+    if case["what"] == "waits":
+        return count_waits(device, tiny)
     started_s = time.perf_counter()
     step = build(case, device, tiny)
     step()
@@ -118,6 +122,18 @@ def time_an_epoch(case: Case, device: torch.device, tiny: bool) -> dict[str, Any
     return {"command": " ".join(["search.py", *flags[1:]]), **last}
 
 
+def count_waits(device: torch.device, tiny: bool) -> dict[str, Any]:
+    """Run the search program, and count where the host waits for the GPU, as torch notices it."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if device.type == "cuda":
+            torch.cuda.set_sync_debug_mode("warn")
+        found = time_an_epoch({"precision": "fp32"}, device, tiny)
+    waits = [w for w in caught if "synchronizing CUDA operation" in str(w.message)]
+    places = Counter(f"{Path(w.filename).name}:{w.lineno}" for w in waits)
+    return {"command": found["command"], "waits": len(waits), "places": dict(places.most_common())}
+
+
 def summarise(measured: list[Case]) -> list[dict[str, Any]]:
     """Return, by case, the ratio to the plain form in fp32, and what its step would make of a run.
 
@@ -146,7 +162,7 @@ def summarise(measured: list[Case]) -> list[dict[str, Any]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
-    parser.add_argument("--minutes", type=float, default=9.0)
+    parser.add_argument("--minutes", type=float, default=8.5)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument(
         "--tiny",

@@ -62,10 +62,10 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
     return found
 
 
-def write_results(name: str, result: dict[str, Any], markdown: str) -> None:
-    """Write results/NAME.json and .md, and print the latter."""
-    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
-    (RESULTS / f"{name}.md").write_text(markdown)
+def write_results(name: str, result: dict[str, Any], markdown: str, folder: Path = RESULTS) -> None:
+    """Write NAME.json and NAME.md, and print the latter."""
+    (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    (folder / f"{name}.md").write_text(markdown)
     print(markdown)
 
 

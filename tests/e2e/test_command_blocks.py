@@ -65,6 +65,7 @@ SUBSTITUTES = {
         r"(bench_(?:search|augment)_step.*)": rf"\1 {FORMS}",
         r"(bench_operators)": r"\1 --channels 2 --repeats 1",
         r"(bench_loader)": r"\1 || [ $? -eq 1 ]",  # below its speed on a slow machine
+        r"(bench_programs)": r"\1 --tiny --repeats 1",
         r"(gpu\.sh)": r"\1 --device cpu --tiny --minutes 2",
     },
     "docs/methods.md": {},
