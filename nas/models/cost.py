@@ -23,8 +23,8 @@ from nas.genotype import Genotype
 from nas.operators import NUM_DECODED_EDGES, build_operator, get_operator
 from nas.operators.contract import OperatorSize, cell_sizes
 from nas.runtime.complexity import count_madds, count_parameters
-from nas.space import NUM_INPUTS, SearchSpace, get_cell_family
 from nas.runtime.device import to_device
+from nas.space import NUM_INPUTS, SearchSpace, get_cell_family
 
 OperatorCost = Callable[[str, OperatorSize], float]
 """The cost of an operator of this name at a size."""

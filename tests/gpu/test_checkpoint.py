@@ -32,7 +32,7 @@ TO_META = "ignore:.*copying from a non-meta parameter:UserWarning"
 
 
 @pytest.mark.filterwarnings(TO_META)
-@pytest.mark.parametrize("name", ["oles", "drnas"])
+@pytest.mark.parametrize("name", ["oles", pytest.param("drnas", marks=pytest.mark.slow)])
 def test_a_search_goes_on(tmp_path, name):
     """Weights, momentum, alphas, means and the state of the method are on the GPU again."""
     run = RunDirectory.create(tmp_path / "run", {})

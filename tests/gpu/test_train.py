@@ -89,7 +89,14 @@ def test_a_training_step_in_fp16(run):
     assert all(CHECK in step and len(step) == 2 for step in steps)
 
 
-@pytest.mark.parametrize("name", ["mobilenext_0.1", "mobilenext_se_1.0", "mobilenet_v2_0.1"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mobilenext_0.1",
+        "mobilenet_v2_0.1",
+        pytest.param("mobilenext_se_1.0", marks=pytest.mark.slow),
+    ],
+)
 def test_a_training_step_of_a_network_by_name(run, name):
     with fake_gpu() as gpu:
         net = build_network(name, num_classes=3)
