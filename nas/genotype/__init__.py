@@ -2,12 +2,14 @@
 
 from nas.genotype.chain import Chain, load_chain
 from nas.genotype.load import load_genotype, published_genotypes
-from nas.genotype.random_chains import random_chain
+from nas.genotype.random_chains import Budget, RandomChains, random_chain
 from nas.genotype.record import Genotype
 
 __all__ = [
+    "Budget",
     "Chain",
     "Genotype",
+    "RandomChains",
     "load_chain",
     "load_genotype",
     "published_genotypes",

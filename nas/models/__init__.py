@@ -1,5 +1,6 @@
 """Discrete networks: those of a genotype, and those of the MobileNeXt paper by name."""
 
+from nas.models.chain import ChainNetwork
 from nas.models.choice import choose_genotype
 from nas.models.description import build_model, describe_model
 from nas.models.factory import build_network, list_models
@@ -12,6 +13,7 @@ from nas.models.timm_models import register as _register_in_timm
 from nas.models.weights import fit_weights, load_weights
 
 __all__ = [
+    "ChainNetwork",
     "GenotypeNetwork",
     "build_model",
     "build_network",

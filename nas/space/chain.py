@@ -219,17 +219,13 @@ class ChainSpace:
         A kernel size where there is no depthwise convolution is not worth a line; two ratios that
         give the same width are, for they depend on the width multiplier.
         """
-        kernels = {
-            candidate.name: replace(candidate, kernel=3)
-            for stage in self.stages
-            for candidate in stage.candidates
-        }
+        ratios = {one.name: one.ratio for stage in self.stages for one in stage.candidates}
         return tuple(
             f"stage {layer.stage} (width {self._scaled(self.stages[layer.stage].width)}), layer "
             f"{layer.index}: {name} is the same block as {kept}"
             for layer in self.layers
             for name, kept in layer.merged.items()
-            if kernels[name].ratio != kernels[kept].ratio
+            if ratios[name] != ratios[kept]
         )
 
     def to_yaml(self) -> str:
