@@ -39,7 +39,7 @@ def computes(module):
     return any(isinstance(layer, torch.nn.Conv2d) for layer in module.modules())
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", [pytest.param("bf16", marks=pytest.mark.slow), "fp16"])
 def test_types_of_every_operator_on_a_gpu(dtype):
     """Convolutions compute in half precision, the others in what they are given."""
     dtype = DTYPES[dtype]

@@ -8,8 +8,9 @@ from nas.config.target import Target
 from nas.models.cost import count_costs
 from nas.operators import list_operators, resolve
 from nas.runtime.run_directory import RunDirectory
-from nas.search.method import Progress
+from nas.search.method import Method, Progress
 from nas.search.monitors import DominantEigenvalue, Margin, measure_all
+from nas.search.projection import Choices, ProjectedMethod, Projector
 from nas.search.target import TargetTerm
 from nas.search.terms import BetaDecay
 from nas.space import SearchSpace
@@ -77,16 +78,10 @@ def test_a_step_of_the_second_order(run, order):
 def test_a_step_with_a_target(run):
     """The cost of the cells is known on the host: the strengths go there twice."""
     costs = count_costs("madds", space_of(SMALL), (3, 16, 16), 3, NetworkSize(4, 3))
-    term = TargetTerm(Target("madds", sum(costs.bounds()) / 2), costs, method_darts())
+    term = TargetTerm(Target("madds", sum(costs.bounds()) / 2), costs, Method())
     more = [Wait("copy to the host", "target.logits"), Wait("copy to the host", "decode._decode")]
     for step in waits(run, terms=[term]):
         assert sorted(step) == sorted([CHECK, *more])
-
-
-def method_darts():
-    from nas.search.method import Method
-
-    return Method()
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bf16", "fp16"])
@@ -117,3 +112,27 @@ def test_the_end_of_an_epoch(run):
         weights = searcher.distribution()
         assert searcher.method.entropy(searcher.alphas, weights).keys() == {"normal", "reduce"}
         searcher.method.decode(searcher.alphas, searcher.space, Progress(0, 2))
+
+
+@pytest.mark.slow
+def test_a_step_of_darts_pt(run):
+    """An edge is decided between steps; a step of tuning waits once."""
+    with fake_gpu() as gpu:
+        first = searcher_on_gpu("darts", space_of(SMALL), run)
+        choices = Choices(first.space, {})
+        projector = Projector(
+            method=ProjectedMethod(first.method, Progress(1, 2), choices),
+            interval=1,
+            by_loss=True,
+            config=first.config,
+            space=first.space,
+            net=first.net,
+            alphas=first.alphas,
+            loss=first.loss,
+            data=first.data,
+            run=run,
+            compute=first.compute,
+        )
+        choices.add(projector.decide_operator("normal", 1))
+        steps = waits_of_steps(gpu, projector, projector._train)
+    assert steps == (NUM_STEPS - 1) * [[CHECK]]
