@@ -13,7 +13,7 @@ from tests.e2e.documents import ROOT
 
 @pytest.mark.slow
 def test_every_case_runs(tmp_path):
-    """One command measures all cases at a tiny size, but for what a slow machine has no time for."""
+    """One command measures all cases at a tiny size; a slow machine may lack the time for some."""
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
