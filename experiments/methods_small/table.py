@@ -22,11 +22,14 @@ def main() -> None:
 
 
 def row(method: str, path: Path) -> str:
-    """Return the line of a search in Markdown."""
+    """Return the line of a search in Markdown: its last alphas, and the cells that were chosen."""
     record = lines_of(path / "metrics.jsonl")[-1]
+    folders = [path, path / "selection"] if (path / "selection").is_dir() else [path]
+    chosen = lines_of(folders[-1] / "metrics.jsonl")[-1]
     cells = json.loads((path / "genotype.json").read_text())
     numbers = record["collapse"]
-    peak = max(line["peak_memory_mib"] for line in lines_of(path / "timing.jsonl"))
+    timing = [line for folder in folders for line in lines_of(folder / "timing.jsonl")]
+    peak = max(line["peak_memory_mib"] for line in timing)
     sandglasses = {
         group: sum(
             operator.startswith("sandglass") for node in cells[group] for operator, _ in node
@@ -38,10 +41,10 @@ def row(method: str, path: Path) -> str:
         pair(record["entropy"], ".3f"),
         pair({group: 100 * value for group, value in numbers["edge_margin"].items()}, ".2f"),
         pair({group: 100 * value for group, value in numbers["operator_margin"].items()}, ".2f"),
-        pair(record["num_skips"], "d"),
-        pair(numbers["parameter_free"], ".2f"),
+        pair(chosen["num_skips"], "d"),
+        pair(chosen["collapse"]["parameter_free"], ".2f"),
         pair(sandglasses, "d"),
-        f"{record['num_parameters'] / 1e6:.2f}",
+        f"{chosen['num_parameters'] / 1e6:.2f}",
         f"{peak:,.0f}",
     ]
     return f"| {' | '.join(columns)} |"
