@@ -17,8 +17,9 @@ def main() -> None:
     """Print the row of each finished search."""
     for run in plan(read_experiment(FOLDER)):
         if run.state() == "finished":
-            method = next(flag for flag in run.flags if flag.startswith("--method="))
-            print(row(method.removeprefix("--method="), run.path))
+            named = [flag.split("=", 1) for flag in run.flags]
+            parts = [value for key, value in named if key in ("--method", "--selection")]
+            print(row("+".join(parts), run.path))
 
 
 def row(method: str, path: Path) -> str:
