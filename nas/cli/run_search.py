@@ -6,10 +6,11 @@ from nas.cli.command import run_to_end
 from nas.cli.search_log import SearchLog
 from nas.config import SearchConfig
 from nas.errors import ReportError
-from nas.genotype import Genotype
+from nas.genotype import Chain, Genotype
 from nas.report.html import write_report
+from nas.search.kind import Found
 from nas.search.run import SearchResult, search
-from nas.space import get_cell_family
+from nas.space import get_family
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -20,12 +21,25 @@ def run_search(config: SearchConfig) -> int:
 
 
 def _finish(result: SearchResult) -> None:
-    print(f"\n{format_cells(result.genotype)}\n\n{result.path / 'genotype.json'}")
-    draw = get_cell_family(result.genotype.family).load("draw")
+    found = result.found
+    print(f"\n{format_found(found)}\n\n{result.path / result.file_name}")
+    draw = get_family(found.family).load("draw")
     try:
-        print(*draw(result.genotype, result.path), write_report(result.path), sep="\n")
+        print(*draw(found, result.path), write_report(result.path), sep="\n")
     except ReportError as error:  # a picture is not worth a search
         _LOGGER.warning("no picture: %s", error)
+
+
+def format_found(found: Found) -> str:
+    """Write what was found in lines a person can read."""
+    return format_chain(found) if isinstance(found, Chain) else format_cells(found)
+
+
+def format_chain(chain: Chain) -> str:
+    """Write the blocks of a network stage by stage."""
+    return "\n".join(
+        f"stage {number}: {', '.join(names)}" for number, names in enumerate(chain.stages)
+    )
 
 
 def format_cells(genotype: Genotype) -> str:

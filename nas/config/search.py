@@ -25,7 +25,9 @@ class SearchConfig(ComputeConfig, RunConfig):
 
     space: str = setting("darts", group="space", is_path=True)
     """Search space: a name in search_spaces/, a YAML file, or several joined by +, such as
-    darts+sandglass."""
+    darts+sandglass; cells, or a chain such as mobilenext_chain."""
+    width_mult: float | None = setting(None, above=0, maximum=10, group="space")
+    """What the widths of a chain are multiplied by; null is that of its file. Only for a chain."""
     plugins: tuple[str, ...] = setting((), group="space", is_path=True)
     """Modules or .py files that register more operators."""
     dataset: str = setting("cifar10", group="data")

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from nas.config import SearchConfig
 from nas.errors import ConfigError
 from nas.experiments.plan import Run
-from nas.operators import resolve
-from nas.search.run import Recipe
-from nas.space import load_cells
+from nas.search.kind import kind_of
+from nas.search.run import Recipe, searched_space
 
 
 def check_recipes(runs: Sequence[Run]) -> None:
@@ -26,8 +25,8 @@ def check_recipes(runs: Sequence[Run]) -> None:
         if what in seen:
             continue
         seen.add(what)
-        space = load_cells(config.space)
-        resolve(space, config.plugins)
+        space = searched_space(config)
+        kind_of(space).prepare(config)
         try:
             Recipe.of(config, space)
         except ConfigError as error:

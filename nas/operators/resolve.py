@@ -13,14 +13,14 @@ from nas.genotype import Genotype
 from nas.operators.contract import check_contract
 from nas.operators.registry import get_operator, list_operators
 from nas.registry import rollback_on_error
-from nas.space import SearchSpace
+from nas.space import SearchSpace, Space
 
 NUM_DECODED_EDGES = 2
 """Incoming edges that a decoded node keeps (DARTS, Sec. 2.2)."""
 
 
-def can_be_decoded(name: str, space: SearchSpace) -> bool:
-    """Whether a decoded cell of the space may hold a primitive."""
+def can_be_decoded(name: str, space: Space) -> bool:
+    """Whether what is decoded may hold a primitive; in a chain any candidate or depth."""
     return space.kind.edges_per_node is None or not get_operator(name).is_zero
 
 

@@ -81,16 +81,17 @@ def check_search_record(record: Record, where: str) -> Record:
     """Return a record of a search that has everything its figures need.
 
     `entropy`, `num_skips` and `alphas` have one value for each group of edges (`normal` and
-    `reduce` in a cell). Records of newer runs may have `arch_weights`, a table for each group,
-    `edge_weights`, a list for each group, `measures`, further numbers by name, `collapse`, numbers
-    by name and group, `decision`, numbers by group and name, and `extra_alphas`, lists by name.
+    `reduce` in a cell); the record of a chain has no `num_skips`. Records of newer runs may have
+    `arch_weights`, a table for each group, `edge_weights`, a list for each group, `measures`,
+    further numbers by name, `collapse`, numbers by name and group, `decision`, numbers by group and
+    name, and `extra_alphas`, lists by name.
 
     Raises:
         ReportError: A key is missing, or its value is of the wrong kind.
     """
     _check_numbers(record, _SEARCH_NUMBERS, where, "search")
     for key, (is_needed, is_right, kind) in _BY_GROUP.items():
-        if key in record or is_needed:
+        if key in record or (is_needed and not (key == _OF_CELLS_ONLY and "network" in record)):
             groups = take(record, key, where, _is_mapping, "a mapping of groups of edges")
             for group, value in groups.items():
                 if not is_right(value):
@@ -220,6 +221,8 @@ def _is_even_table(value: Any) -> bool:
     return is_table and len(set(map(len, value))) <= 1
 
 
+_OF_CELLS_ONLY = "num_skips"
+"""What the record of a chain, which has a `network`, does not have."""
 _BY_GROUP = {
     "entropy": (True, is_number, "a number"),
     "num_skips": (True, is_number, "a number"),

@@ -24,7 +24,7 @@ from nas.report.html_images import cell_svg, data_uri
 from nas.report.run import Run, read_run
 from nas.report.summary import Facts, command_of, facts_of, model_of, repeat_command, settings_of
 from nas.report.templating import count, duration, millions, percent, render_page
-from nas.space import DEFAULT_FAMILY
+from nas.space import DEFAULT_FAMILY, ChainSpace, SearchSpace
 
 REPORT = "report.html"
 
@@ -37,6 +37,10 @@ _CURVES_NOTES = {
     "training": "Losses in nats. The train curves are measured during the epoch, with augmentation "
     "and drop path; the others after it, on all images of their split.",
 }
+_CURVES_NOTE_OF_CHAINS = (
+    "Losses in nats, accuracies top-1. They are those of the supernet, not of the network it "
+    "finds. The size is that of the network decoded after each epoch."
+)
 _MISTAKES = 6
 _PNG = b"\x89PNG\r\n"
 
@@ -109,7 +113,7 @@ def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
         "chain": data_uri(pictures["chain"]) if "chain" in pictures else None,
         "layers": chain_rows(run),
         "curves": data_uri(pictures["curves"]) if "curves" in pictures else None,
-        "curves_note": _CURVES_NOTES[run.kind].format(size=size_of_cells(run)),
+        "curves_note": _curves_note(run),
         "evaluation": evaluation,
         "detection": run.detection,
         "precision_recall": (
@@ -120,7 +124,7 @@ def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
         "mistakes": [],
         "numbered": bool(evaluation and len(evaluation.classes) > MAX_NAMED),
         "cost": run.cost,
-        "search_size": size_of_cells(run),
+        "cost_note": _cost_note(run),
         "search_cost": run.metrics[-1:] if run.kind == "search" else (),
         "configuration": settings_of(run.config),
         "environment": settings_of(
@@ -131,12 +135,12 @@ def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
         "commit": isinstance(commit, str) and commit,
         "changed": isinstance(commit, str) and commit.endswith("-dirty"),
         "decision": decision_rows(run),
-        "num_inputs": run.space.kind.num_inputs if run.space else None,
+        "num_inputs": run.space.kind.num_inputs if isinstance(run.space, SearchSpace) else None,
         "operators": [],
         "operators_picture": None,
     }
     if run.genotype:
-        primitives = run.space.primitives if run.space else ()
+        primitives = run.space.primitives if isinstance(run.space, SearchSpace) else ()
         context["operators"] = count_operators(run.genotype, primitives)
         context["cell_types"] = run.genotype.kind.cell_types
         picture = png_bytes(operators_figure(run.genotype, primitives))
@@ -253,7 +257,8 @@ def _tiles(run: Run, facts: Facts) -> list[dict[str, str | None]]:
     if facts.val_accuracy is not None:
         note = "of the supernet" if run.kind == "search" else "held out of train"
         tiles.append(("val accuracy", percent(facts.val_accuracy), note))
-    of_cells = str(size_of_cells(run)) if run.kind == "search" else None
+    is_chain = isinstance(run.space, ChainSpace)
+    of_cells = str(size_of_cells(run)) if run.kind == "search" and not is_chain else None
     if facts.num_parameters is not None:
         tiles.append(("parameters", millions(facts.num_parameters), of_cells))
     if facts.madds is not None:
@@ -282,8 +287,22 @@ def _cells_note(run: Run) -> str:
 
 
 def size_of_cells(run: Run) -> NetworkSize:
-    """Return the size of the network that the costs of a search are given for."""
+    """Return the size of the network that the costs of a search of cells are given for."""
     return evaluation_size(run.space.family if run.space else DEFAULT_FAMILY)
+
+
+def _curves_note(run: Run) -> str:
+    if isinstance(run.space, ChainSpace):
+        return _CURVES_NOTE_OF_CHAINS
+    size = size_of_cells(run) if run.kind == "search" else ""
+    return _CURVES_NOTES[run.kind].format(size=size)
+
+
+def _cost_note(run: Run) -> str:
+    if isinstance(run.space, ChainSpace):
+        return "The network of the chain, at the size of the images of the search."
+    size = size_of_cells(run)
+    return f"The evaluation network of the cells with {size}, without its auxiliary head."
 
 
 def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nas.detection_record import DetectionEvaluation, read_detection
-from nas.errors import GenotypeError, ReportError, shown
+from nas.errors import ChainError, GenotypeError, ReportError, shown
 from nas.genotype import Chain, Genotype, load_chain, load_genotype
 from nas.genotype.chain import FILE_NAME as NETWORK_FILE
 from nas.genotype.record import cell_keys
@@ -25,7 +25,7 @@ from nas.report.checks import (
     check_training_record,
     read_epochs,
 )
-from nas.space import DEFAULT_FAMILY, SearchSpace, load_cells
+from nas.space import DEFAULT_FAMILY, ChainSpace, Space, load_space
 from nas.strict_yaml import is_directory, read_yaml
 
 Kind = Literal["search", "training", "detection"]
@@ -37,6 +37,7 @@ _WRITTEN = {
     METRICS: "the curves; it gets a line after each epoch",
     TIMING: "the times; it gets a line after each epoch",
     "genotype.json": "the final cells; a search writes it at its end",
+    NETWORK_FILE: "the final network; a search writes it at its end",
     "cost.json": "parameters and multiply-adds; a training run writes it at the beginning",
     "detection.json": "average precision of each class; a training writes it at its end",
     "evaluation.json": "test accuracy and confusion matrix; a training run writes it at its end",
@@ -65,11 +66,12 @@ class Run:
     """The settings, by name."""
     environment: Mapping[str, Any] = field(default_factory=dict)
     """The contents of env.json."""
-    space: SearchSpace | None = None
+    space: Space | None = None
     genotype: Genotype | None = None
     """In a search in progress, the cells decoded after its last epoch."""
     chain: Chain | None = None
-    """The network of a chain, where the run is of one."""
+    """The network of a chain, where the run is of one; in a search in progress the one decoded
+    after its last epoch."""
     metrics: tuple[Mapping[str, Any], ...] = ()
     """One record an epoch, checked as `nas.report.checks` does."""
     timing: tuple[Mapping[str, Any], ...] = ()
@@ -112,10 +114,17 @@ def read_run(run_dir: str | Path) -> Run:
     genotype = _read(path / "genotype.json", load_genotype)
     if genotype is None and kind == "search" and metrics:
         genotype = cells_of_record(metrics[-1], path / METRICS)
+    space = _read(path / "space.yaml", load_space) if kind == "search" else None
+    chain = _read(path / NETWORK_FILE, load_chain)
+    expected = _EXPECTED[kind]
+    if isinstance(space, ChainSpace):
+        expected = tuple(NETWORK_FILE if name == "genotype.json" else name for name in expected)
+        if chain is None and metrics:
+            chain = network_of_record(metrics[-1], space, path / METRICS)
     untrained = genotype is not None and genotype.search.get("epochs") == 0
     missing = [
         f"{name} is not there yet: {_WRITTEN[name]}"
-        for name in _EXPECTED[kind]
+        for name in expected
         if not (path / name).is_file() and not (untrained and name in (METRICS, TIMING))
     ]
     if not metrics and (path / METRICS).is_file():
@@ -125,9 +134,9 @@ def read_run(run_dir: str | Path) -> Run:
         kind=kind,
         config=config,
         environment=_read(path / "env.json", read_object) or {},
-        space=_read(path / "space.yaml", load_cells) if kind == "search" else None,
+        space=space,
         genotype=_with_labels(genotype) if genotype else None,
-        chain=_read(path / NETWORK_FILE, load_chain),
+        chain=chain,
         metrics=tuple(metrics),
         timing=tuple(_read(path / TIMING, lambda file: read_epochs(file, check_timing)) or ()),
         cost=_read(path / "cost.json", read_cost),
@@ -186,6 +195,24 @@ def cells_of_record(record: Mapping[str, Any], path: Path) -> Genotype | None:
             raise ReportError(f"{where}: expected {', '.join(sorted(keys))}, found {shown(cells)}")
         return _with_labels(Genotype(**cells))
     except GenotypeError as cause:
+        raise ReportError(f"{where}: {cause}") from cause
+
+
+def network_of_record(record: Mapping[str, Any], space: ChainSpace, path: Path) -> Chain | None:
+    """Return the network that a record of a search of a chain holds; None where there is none.
+
+    Raises:
+        ReportError: The record holds something else.
+    """
+    stages = record.get("network")
+    if not stages:
+        return None
+    where = f"{path}: epoch {record['epoch']}: network"
+    if not isinstance(stages, list):
+        raise ReportError(f"{where}: expected a list of stages, found {shown(stages)}")
+    try:
+        return Chain(space, tuple(stages))
+    except ChainError as cause:
         raise ReportError(f"{where}: {cause}") from cause
 
 

@@ -23,6 +23,7 @@ _SIGNS_OF_A_RUN = (
     "config.yaml",
     "metrics.jsonl",
     "genotype.json",
+    "network.json",
     "evaluation.json",
     "detection.json",
     "space.yaml",

@@ -25,7 +25,7 @@ from typing import Any
 
 from nas.operators import can_be_decoded
 from nas.records import pairs_left
-from nas.space import SearchSpace
+from nas.space import SearchSpace, Space
 
 WINDOW = 10
 """Changes from epoch to epoch that the noise is measured on."""
@@ -39,7 +39,7 @@ Strengths = list[list[float | None]]
 
 
 def decision_numbers(
-    records: Sequence[Mapping[str, Any]], space: SearchSpace
+    records: Sequence[Mapping[str, Any]], space: Space
 ) -> dict[str, dict[str, float]]:
     """Return, by group, how far the decision of the last epoch is from chance.
 
@@ -61,8 +61,8 @@ def decision_numbers(
         last = strengths_of(records[-1], group, left)
         numbers[group] = {"entropy_share": entropy_share(last)}
         for name, pairs in (
-            ("operator_margin", _operator_pairs(last, space)),
-            ("edge_margin", _edge_pairs(last, space)),
+            ("operator_margin", _operator_pairs(last, space, group)),
+            ("edge_margin", _edge_pairs(last, space, group)),
         ):
             margins = [
                 margin
@@ -99,11 +99,12 @@ def entropy_share(strengths: Strengths) -> float:
     return statistics.fmean(shares) if shares else 0.0
 
 
-def chance_warning(numbers: Mapping[str, Mapping[str, float]]) -> str | None:
-    """Return a line that says that the cells could be chance, and what to raise; else None.
+def chance_warning(numbers: Mapping[str, Mapping[str, float]], noun: str = "cells") -> str | None:
+    """Return a line that says that what was found could be chance, and what to raise; else None.
 
     Args:
         numbers: What `decision_numbers` returned for the last epoch.
+        noun: What was found.
     """
     reasons = []
     for group, found in numbers.items():
@@ -119,7 +120,7 @@ def chance_warning(numbers: Mapping[str, Mapping[str, float]]) -> str | None:
     if not reasons:
         return None
     return (
-        f"the cells could as well be drawn by lot ({'; '.join(reasons)}); raise `epochs`, "
+        f"the {noun} could as well be drawn by lot ({'; '.join(reasons)}); raise `epochs`, "
         "`max_images` or `alpha_learning_rate`"
     )
 
@@ -168,9 +169,9 @@ def _lead(strengths: Strengths, kept: Place, dropped: Place) -> float:
     return (strengths[kept[0]][kept[1]] or 0.0) - (strengths[dropped[0]][dropped[1]] or 0.0)
 
 
-def _ranked(strengths: Strengths, space: SearchSpace) -> list[list[Place]]:
-    """Return, for each edge, the places of what can be decoded, strongest first."""
-    columns = [c for c, name in enumerate(space.primitives) if can_be_decoded(name, space)]
+def _ranked(strengths: Strengths, space: Space, group: str) -> list[list[Place]]:
+    """Return, for each row, the places of what can be decoded, strongest first."""
+    columns = [c for c, name in enumerate(space.columns(group)) if can_be_decoded(name, space)]
     return [
         sorted(
             ((edge, column) for column in columns if row[column] is not None),
@@ -180,17 +181,17 @@ def _ranked(strengths: Strengths, space: SearchSpace) -> list[list[Place]]:
     ]
 
 
-def _operator_pairs(strengths: Strengths, space: SearchSpace) -> list[tuple[Place, Place]]:
+def _operator_pairs(strengths: Strengths, space: Space, group: str) -> list[tuple[Place, Place]]:
     """Return the best and the second operator of each edge that has a choice."""
-    return [(r[0], r[1]) for r in _ranked(strengths, space) if len(r) > 1]
+    return [(r[0], r[1]) for r in _ranked(strengths, space, group) if len(r) > 1]
 
 
-def _edge_pairs(strengths: Strengths, space: SearchSpace) -> list[tuple[Place, Place]]:
+def _edge_pairs(strengths: Strengths, space: Space, group: str) -> list[tuple[Place, Place]]:
     """Return the weakest kept and the strongest dropped edge of each node that drops one."""
     kept = space.kind.edges_per_node
-    if kept is None:
+    if kept is None or not isinstance(space, SearchSpace):
         return []
-    best = [ranked[0] if ranked else None for ranked in _ranked(strengths, space)]
+    best = [ranked[0] if ranked else None for ranked in _ranked(strengths, space, group)]
     pairs = []
     for node in space.nodes:
         edges = [place for edge in space.incoming(node) if (place := best[edge]) is not None]

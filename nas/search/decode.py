@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.genotype import Genotype
+from nas.genotype import Chain, Genotype
 from nas.operators import NUM_DECODED_EDGES, get_operator
-from nas.space import SearchSpace
+from nas.space import ChainSpace, SearchSpace
+from nas.space.chain import DEPTHS, LAYERS
 from nas.supernet import Alphas
 
 Candidate = tuple[float, int, int]
@@ -56,13 +57,37 @@ def decode_edges(strengths: Mapping[str, Tensor], space: SearchSpace) -> Genotyp
     """
     cells: dict[str, Any] = {}
     for group, table in strengths.items():
-        possible = table.masked_fill(~torch.tensor(space.mask(group)).to(table.device), -torch.inf)
-        names = [space.primitives[max(range(len(r)), key=r.__getitem__)] for r in possible.tolist()]
+        names = _strongest(table, space, group)
         cells[group] = tuple(
             tuple((names[edge], space.edges[edge][0]) for edge in space.incoming(target))
             for target in space.nodes
         )
     return Genotype(**cells, family=space.family)
+
+
+@torch.no_grad()
+def decode_chain(strengths: Mapping[str, Tensor], space: ChainSpace) -> Chain:
+    """Read a network of a chain: of every layer the strongest candidate, of every stage the depth.
+
+    Ties go to the lower column. Layers beyond the depth of their stage are left out.
+
+    Args:
+        strengths: For "layers" and "depths" the strength of each column in each row.
+        space: The space, at its width multiplier.
+    """
+    rows = {group: iter(_strongest(strengths[group], space, group)) for group in space.groups}
+    stages = []
+    for number, depth in enumerate(rows[DEPTHS]):
+        names = [next(rows[LAYERS]) for _ in space.layers_of(number)]
+        stages.append(tuple(names[: int(depth)]))
+    return Chain(space, tuple(stages))
+
+
+def _strongest(table: Tensor, space: SearchSpace | ChainSpace, group: str) -> list[str]:
+    """Return the column of the largest entry of each row that the space has."""
+    possible = table.masked_fill(~torch.tensor(space.mask(group)).to(table.device), -torch.inf)
+    columns = space.columns(group)
+    return [columns[max(range(len(row)), key=row.__getitem__)] for row in possible.tolist()]
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from nas.runtime.step_memory import MemoryEstimate, estimate_memory
 from nas.search.data import SearchData
 from nas.search.method import Method, Progress
 from nas.search.network import build_network
-from nas.space import SearchSpace
+from nas.space import Space
 from nas.supernet import Alphas
 
 _SLOTS = {"first_order": 1, "second_order": 4, "second_order_exact": 4}
@@ -40,7 +40,7 @@ def estimate_search_memory(
 
 def estimate_stages(
     config: SearchConfig,
-    space: SearchSpace,
+    space: Space,
     net: nn.Module,
     alphas: Alphas,
     method: Method,

@@ -25,10 +25,9 @@ from torch import Tensor
 
 from nas.config import SearchConfig
 from nas.errors import ConfigError
-from nas.genotype import Genotype
-from nas.operators import get_operator
 from nas.runtime.compute import Batch
-from nas.space import SearchSpace, get_cell_family
+from nas.search.kind import Found, kind_of
+from nas.space import Space
 from nas.supernet import Alphas, ArchWeights, Edge, EdgeWeights, MixedEdge
 
 if TYPE_CHECKING:
@@ -95,9 +94,9 @@ class Method:
     keeps_two_edges: ClassVar[bool] = True
     """Whether `decode` keeps two edges of every node; the expected cost of a target says so."""
     families: ClassVar[tuple[str, ...] | None] = None
-    """The families of spaces that `decode` can read cells of; None is all."""
+    """The families of spaces that the method works with; None is all."""
 
-    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+    def check(self, config: SearchConfig, space: Space) -> None:
         """Refuse what the method cannot do, before anything is built.
 
         Raises:
@@ -109,14 +108,8 @@ class Method:
             )
         if self.families is not None and space.family not in self.families:
             raise ConfigError(
-                f"space: {space.name} is of the family {space.family}, but the method decodes "
-                f"cells of the family {' or '.join(self.families)} only; use another method"
-            )
-        random = [name for name in space.primitives if get_operator(name).is_random]
-        if random and config.order != "first_order":
-            raise ConfigError(
-                f"order: found {config.order}, but {', '.join(random)} draws other numbers in "
-                "every pass, which its finite difference cannot follow; use first_order"
+                f"space: {space.name} is of the family {space.family}, but the method is for the "
+                f"family {' or '.join(self.families)} only; use another method"
             )
         default = type(config).train_fraction
         if self.one_level and config.train_fraction != default:
@@ -124,20 +117,14 @@ class Method:
                 f"train_fraction: found {config.train_fraction:g}, but the method uses all images "
                 "for weights and alphas together, so it has no effect; leave it out"
             )
-        keeps_two = self.keeps_two_edges and space.kind.edges_per_node == 2
-        if config.target is not None and not keeps_two:
-            raise ConfigError(
-                f"target: found {config.target}, but the expected cost is that of cells with two "
-                f"edges to every node, and in space {space.name} the method decodes others; leave "
-                "it out"
-            )
+        kind_of(space).check(config, self)
         if not self.runs_all_operators and config.compile not in ("auto", "off"):
             raise ConfigError(
                 f"compile: found {config.compile}, but the method runs other operators in every "
                 "step, which compiled code does not follow; use off"
             )
 
-    def extra_alphas(self, space: SearchSpace, init_std: float = 1e-3) -> dict[str, Tensor]:
+    def extra_alphas(self, space: Space, init_std: float = 1e-3) -> dict[str, Tensor]:
         """Return the first values of the parameters that the method adds to the alphas, by name.
 
         Args:
@@ -171,7 +158,7 @@ class Method:
         choices come from `searcher.generator`.
         """
 
-    def later_stages(self, space: SearchSpace) -> tuple[Stage, ...]:
+    def later_stages(self, space: Space) -> tuple[Stage, ...]:
         """Return the stages of a search after its first, for checks and estimates before it."""
         return ()
 
@@ -218,13 +205,13 @@ class Method:
         searcher.alpha_step(train_batch)
         searcher.weight_step(train_batch)
 
-    def cells_without_search(self, space: SearchSpace, seed: int) -> Genotype | None:
+    def cells_without_search(self, space: Space, seed: int) -> Found | None:
         """Return the cells of a method that trains no supernet; None searches for them."""
         return None
 
-    def decode(self, alphas: Alphas, space: SearchSpace, progress: Progress) -> Genotype:
-        """Read the discrete cells off the alphas."""
-        decode = get_cell_family(space.family).load("decode")
+    def decode(self, alphas: Alphas, space: Space, progress: Progress) -> Found:
+        """Read the discrete cells, or the network of a chain, off the alphas."""
+        decode = space.kind.load("decode")
         return decode(strengths(self.distribution(alphas, progress)), space)
 
     def entropy(self, alphas: Alphas, weights: ArchWeights) -> dict[str, float]:
@@ -239,7 +226,7 @@ class Method:
         """
         return {group: entropy(weights[group].ops) for group in alphas.groups}
 
-    def decode_rule(self, space: SearchSpace) -> str:
+    def decode_rule(self, space: Space) -> str:
         """Return in a few words which cells `decode` reads off; runs and genotypes record it."""
         if type(self).decode is not Method.decode:
             return "the rule of the method"

@@ -14,7 +14,7 @@ from nas.config.choice import read_choice
 from nas.errors import ConfigError
 from nas.search.hessian import AlphaHessian, largest_eigenvalue
 from nas.search.registry import METHODS, build, register_monitor
-from nas.space import SearchSpace
+from nas.space import Space
 
 if TYPE_CHECKING:
     from nas.search.searcher import Searcher
@@ -73,7 +73,7 @@ class DominantEigenvalue:
         if not 0 <= self.tolerance < 1:
             raise ConfigError(f"tolerance: expected 0 to 1, found {self.tolerance:g}")
 
-    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+    def check(self, config: SearchConfig, space: Space) -> None:
         """Refuse an arithmetic or a method that second derivatives do not work with."""
         if config.precision != "fp32":
             raise ConfigError(

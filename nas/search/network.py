@@ -4,19 +4,13 @@ from torch import nn
 
 from nas.config import SearchConfig
 from nas.search.data import SearchData
+from nas.search.kind import kind_of
 from nas.search.method import Method
-from nas.space import SearchSpace, get_cell_family
+from nas.space import Space
 
 
 def build_network(
-    config: SearchConfig, space: SearchSpace, data: SearchData, method: Method
+    config: SearchConfig, space: Space, data: SearchData, method: Method
 ) -> nn.Module:
-    """Build the supernet of a space, with the edges of a method, on the CPU."""
-    return get_cell_family(space.family).load("supernet")(
-        space,
-        in_channels=data.image_shape[0],
-        num_classes=data.num_classes,
-        init_channels=config.init_channels,
-        num_cells=config.num_cells,
-        build_edge=method.build_edge,
-    )
+    """Build the supernet of a space, as a method needs it, on the CPU."""
+    return kind_of(space).build_network(config, data, method)

@@ -146,6 +146,8 @@ class Projector(Searcher):
     search are not added while tuning.
     """
 
+    space: SearchSpace
+
     def __init__(self, *, method: ProjectedMethod, interval: int, by_loss: bool, **parts: Any):
         """Prepare.
 

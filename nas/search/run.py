@@ -1,4 +1,4 @@
-"""A whole search, from its settings to genotype.json: build the parts and run them."""
+"""A whole search, from its settings to genotype.json or network.json."""
 
 import json
 import logging
@@ -13,7 +13,6 @@ from torch.nn.functional import cross_entropy
 
 from nas.config import SearchConfig, run_settings
 from nas.config.choice import read_choice, read_choices
-from nas.config.network_size import CIFAR_SIZE, check_num_cells
 from nas.config.target import read_targets
 from nas.data.fingerprint import FILE_NAME
 from nas.data.transforms import FLIP_ADVICE
@@ -21,19 +20,16 @@ from nas.distributed.launch import Share
 from nas.distributed.ranks import Ranks
 from nas.distributed.session import check_ranks, format_ranks, join_ranks, prepare_network
 from nas.errors import ConfigError, RunDirectoryError
-from nas.genotype import Genotype
-from nas.models.cost import CostTable, count_costs
-from nas.models.latency_table import read_latency_table
-from nas.operators import resolve, with_details
-from nas.operators.contract import check_operators, network_sizes
+from nas.genotype import Chain, Genotype
 from nas.runtime.complexity import count_parameters
 from nas.runtime.compute import Compute, describe_compute, select_compute
 from nas.runtime.environment import current_commit, describe_environment
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.runtime.step_memory import LONG_RUN_STEPS, StepMemory
 from nas.search import methods  # noqa: F401  (importing it registers them)
-from nas.search.data import SearchData, load_search_data
+from nas.search.data import load_search_data
 from nas.search.decision import chance_warning
+from nas.search.kind import Found, kind_of
 from nas.search.memory import estimate_stages
 from nas.search.method import Method
 from nas.search.monitors import Monitor
@@ -42,9 +38,8 @@ from nas.search.registry import METHODS, MONITORS, SELECTIONS, STOPS, TERMS, bui
 from nas.search.searcher import Searcher
 from nas.search.selections import Selection, check_not_begun
 from nas.search.stops import Stop, StoppingRule
-from nas.search.target import TargetTerm
 from nas.search.terms import Term
-from nas.space import SearchSpace, load_cells
+from nas.space import ChainSpace, Space, get_family, load_space
 from nas.strict_yaml import is_file
 from nas.supernet import Alphas
 
@@ -55,12 +50,31 @@ _logger = logging.getLogger(__name__)
 class SearchResult:
     """What a search ends with."""
 
-    genotype: Genotype
-    """The cells, with space and search as genotype.json has them."""
+    genotype: Genotype | None
+    """The cells, with space and search as genotype.json has them; None of a chain."""
     path: Path
     """The run directory."""
     stop: Stop | None
     """Why the search ended early, if it did."""
+    chain: Chain | None = None
+    """The network of a chain, with its search as network.json has it."""
+
+    @classmethod
+    def of(cls, found: Found, path: Path, stop: Stop | None = None) -> "SearchResult":
+        """Return the result for cells or for a network of a chain."""
+        if isinstance(found, Chain):
+            return cls(None, path, stop, found)
+        return cls(found, path, stop)
+
+    @property
+    def file_name(self) -> str:
+        """The file in `path` that holds it."""
+        return get_family(self.found.family).load("search").file_name
+
+    @property
+    def found(self) -> Found:
+        """The one of both that there is."""
+        return self.genotype or self.chain  # type: ignore[return-value]
 
 
 class EpochLog(Protocol):
@@ -90,7 +104,7 @@ class Recipe:
     selection: Selection | None = None
 
     @classmethod
-    def of(cls, config: SearchConfig, space: SearchSpace) -> "Recipe":
+    def of(cls, config: SearchConfig, space: Space) -> "Recipe":
         """Build what the settings name; the plug-ins of the space must have been loaded.
 
         Raises:
@@ -119,10 +133,10 @@ class Recipe:
 def search(
     config: SearchConfig,
     *,
-    make_log: Callable[[RunDirectory, SearchSpace], EpochLog] | None = None,
+    make_log: Callable[[RunDirectory, Space], EpochLog] | None = None,
     announce: Callable[[str], None] = _logger.info,
 ) -> SearchResult:
-    """Search, and write the run directory with genotype.json.
+    """Search, and write the run directory with genotype.json, or network.json of a chain.
 
     Args:
         config: The settings; `out` must be set.
@@ -135,9 +149,8 @@ def search(
     """
     if config.out is None:
         raise ConfigError("out: expected the path of a run directory, found None")
-    space = load_cells(config.space)
-    check_num_cells(config.num_cells, space.family)
-    resolve(space, config.plugins)
+    space = searched_space(config)
+    kind_of(space).prepare(config)
     recipe = Recipe.of(config, space)
     compute = select_compute(config)
     with join_ranks(compute.device) as ranks:
@@ -152,10 +165,18 @@ def search(
             return _search(config, space, recipe, compute, ranks, memory, make_log, say)
 
 
+def searched_space(config: SearchConfig) -> Space:
+    """Return the space that the settings name, a chain at their width multiplier."""
+    space = load_space(config.space)
+    if isinstance(space, ChainSpace) and config.width_mult is not None:
+        return space.at_width(config.width_mult)
+    return space
+
+
 def _write_cells(
-    cells: Genotype,
+    cells: Found,
     config: SearchConfig,
-    space: SearchSpace,
+    space: Space,
     recipe: Recipe,
     compute: Compute,
     ranks: Ranks,
@@ -170,40 +191,39 @@ def _write_cells(
         "epochs": 0,
         "decode_rule": recipe.method.decode_rule(space),
     }
-    genotype = with_details(cells, space, details, config.plugins)
+    kind = kind_of(space)
+    found = kind.with_details(cells, details, config.plugins)
     open_run = partial(_open_run, config, space, compute.device)
     with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
         announce(
-            f"method {config.method}; space {space.name}: {len(space.primitives)} primitives on "
-            f"{space.num_edges} edges; cells: {_rule(recipe, config, space)}; nothing is trained; "
-            f"run {run.path}"
+            f"method {config.method}; space {space.name}: {kind.describe()}; "
+            f"{kind.noun}: {_rule(recipe, config, space)}; nothing is trained; run {run.path}"
         )
-        run.write("genotype.json", genotype.to_json())
-    return SearchResult(genotype, path, stop=None)
+        run.write(kind.file_name, found.to_json())
+    return SearchResult.of(found, path)
 
 
 def _search(
     config: SearchConfig,
-    space: SearchSpace,
+    space: Space,
     recipe: Recipe,
     compute: Compute,
     ranks: Ranks,
     memory: StepMemory,
-    make_log: Callable[[RunDirectory, SearchSpace], EpochLog] | None,
+    make_log: Callable[[RunDirectory, Space], EpochLog] | None,
     announce: Callable[[str], None],
 ) -> SearchResult:
-    path, method = Path(str(config.out)), recipe.method
+    path, method, kind = Path(str(config.out)), recipe.method, kind_of(space)
     if not config.resume:
         ranks.on_first(lambda: RunDirectory.check_free(path))
     share = Share(ranks.rank, ranks.size)
     data = ranks.first_then_others(
         lambda: load_search_data(config, compute, share, method.one_level)
     )
-    targets = target_terms(config, space, method, data)
-    for part in (method, *(stage.method for stage in method.later_stages(space))):
-        channels = part.operator_channels(config.init_channels)
-        sizes = network_sizes(data.image_shape, channels, config.num_cells, family=space.family)
-        check_operators(space.primitives, sizes, affine=False)
+    kind.check_data(config, data, method)
+    targets = tuple(
+        kind.target(target, config, data, method) for target in read_targets(config.target or "")
+    )
     torch.manual_seed(config.seed)
     net = build_network(config, space, data, method)
     alphas = Alphas(
@@ -237,12 +257,12 @@ def _search(
             searcher.resume()
             if not searcher.is_finished():
                 ranks.on_first(lambda: check_not_begun(path))
-                run.remove("genotype.json")
+                run.remove(kind.file_name)
             elif recipe.selection is not None:
-                run.remove("genotype.json")  # its cells are those without the selection
+                run.remove(kind.file_name)  # its cells are those without the selection
         announce(
-            f"method {config.method}; space {space.name}: {len(space.primitives)} primitives on "
-            f"{space.num_edges} edges; cells: {_rule(recipe, config, space)}; "
+            f"method {config.method}; space {space.name}: {kind.describe()}; "
+            f"{kind.noun}: {_rule(recipe, config, space)}; "
             f"supernet of {count_parameters(net) / 1e6:.2f} M weights; "
             f"{describe_compute(compute)}{format_ranks(config, ranks)}; "
             f"{data.num_images.weights} images for w, {data.num_images.alphas} for alpha; "
@@ -262,7 +282,7 @@ def _search(
                 log.close()
         if recipe.selection is not None:
             cells = recipe.selection(searcher)
-        elif ranks.is_first and (warning := chance_warning(searcher.history.decision())):
+        elif ranks.is_first and (warning := chance_warning(searcher.history.decision(), kind.noun)):
             _logger.warning(warning)
         stop = searcher.history.stop()
         if stop is not None:
@@ -271,40 +291,19 @@ def _search(
         if stop is not None:
             record = searcher.history.record_of(stop.epoch)
             final = (record["alphas"], record.get("extra_alphas", {}))
-        genotype = _with_details(cells, config, space, recipe, final, stop)
-        run.write("genotype.json", genotype.to_json())
-    return SearchResult(genotype, path, stop)
-
-
-def target_terms(
-    config: SearchConfig, space: SearchSpace, method: Method, data: SearchData
-) -> tuple[TargetTerm, ...]:
-    """Build the terms of `target`.
-
-    Raises:
-        ConfigError: No cell of the space reaches a target, or the latency table does not fit.
-    """
-    return tuple(
-        TargetTerm(target, _costs(target.quantity, config, space, data), method)
-        for target in read_targets(config.target or "")
-    )
-
-
-def _costs(quantity: str, config: SearchConfig, space: SearchSpace, data: SearchData) -> CostTable:
-    if quantity == "latency_ms":
-        table = read_latency_table(Path(str(config.latency_table)))
-        return table.costs(space, data.image_shape, CIFAR_SIZE)
-    return count_costs(quantity, space, data.image_shape, data.num_classes)
+        found = _with_details(cells, config, space, recipe, final, stop)
+        run.write(kind.file_name, found.to_json())
+    return SearchResult.of(found, path, stop)
 
 
 def _with_details(
-    cells: Genotype,
+    cells: Found,
     config: SearchConfig,
-    space: SearchSpace,
+    space: Space,
     recipe: Recipe,
     final: tuple[dict[str, Any], dict[str, Any]],
     stop: Stop | None,
-) -> Genotype:
+) -> Found:
     """Add what a training run must not guess, and how the cells were searched."""
     logits, extra = final
     details = {
@@ -325,7 +324,7 @@ def _with_details(
         and {"name": config.selection.partition(",")[0], **settings_of(recipe.selection)},
     }
     details |= {key: value for key, value in added.items() if value is not None}
-    return with_details(cells, space, details, config.plugins)
+    return kind_of(space).with_details(cells, details, config.plugins)
 
 
 def _origin(config: SearchConfig, recipe: Recipe) -> dict[str, Any]:
@@ -339,18 +338,18 @@ def _origin(config: SearchConfig, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _rule(recipe: Recipe, config: SearchConfig, space: SearchSpace) -> str:
+def _rule(recipe: Recipe, config: SearchConfig, space: Space) -> str:
     """Return how the cells are chosen, in words."""
     if recipe.selection is not None:
         return f"selection {config.selection}"
     return recipe.method.decode_rule(space)
 
 
-def _open_run(config: SearchConfig, space: SearchSpace, device: torch.device) -> RunDirectory:
+def _open_run(config: SearchConfig, space: Space, device: torch.device) -> RunDirectory:
     path = Path(str(config.out))
     settings = run_settings(config)
     if config.resume:
-        if is_file(path / "space.yaml") and load_cells(path / "space.yaml") != space:
+        if is_file(path / "space.yaml") and load_space(path / "space.yaml") != space:
             raise RunDirectoryError(
                 f"resume: the space {config.space!r} is no longer the one of this run "
                 f"({path / 'space.yaml'}); restore its file or start another run"

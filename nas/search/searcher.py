@@ -14,22 +14,21 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from nas.config import SearchConfig
 from nas.distributed.ranks import ALONE, Ranks
-from nas.genotype import Genotype
 from nas.runtime.compute import Batch, Compute, scale_of
 from nas.runtime.loop import EpochCallback, EpochLoop, cosine, norm_of
 from nas.runtime.meter import Meter
 from nas.runtime.run_directory import RunDirectory
 from nas.search.architect import Architect
-from nas.search.collapse import collapse_warning
 from nas.search.data import SearchData, endless
 from nas.search.decision import decision_numbers
 from nas.search.epoch_record import describe_record, epoch_record
 from nas.search.history import History
+from nas.search.kind import Found, kind_of
 from nas.search.method import Method, Noise, Progress
 from nas.search.monitors import Monitor, measure_all
 from nas.search.stops import StoppingRule
 from nas.search.terms import Term
-from nas.space import SearchSpace
+from nas.space import Space
 from nas.supernet import Alphas, ArchWeights, EdgeWeights
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -50,7 +49,7 @@ class Searcher(EpochLoop):
         self,
         *,
         config: SearchConfig,
-        space: SearchSpace,
+        space: Space,
         net: nn.Module,
         alphas: Alphas,
         loss: Loss,
@@ -93,6 +92,7 @@ class Searcher(EpochLoop):
             ranks=ranks,
         )
         self.space = space
+        self.kind = kind_of(space)
         self.net = net
         self.alphas = alphas
         self.loss = loss
@@ -148,8 +148,8 @@ class Searcher(EpochLoop):
         """Where the search is."""
         return Progress(self.epoch, self.epochs)
 
-    def search(self) -> Genotype:
-        """Run to the last epoch from the present state, and return the genotype.
+    def search(self) -> Found:
+        """Run to the last epoch from the present state, and return what was found.
 
         Raises:
             Stopped: A signal asked for it; a checkpoint was written.
@@ -157,7 +157,7 @@ class Searcher(EpochLoop):
         """
         self.run_epochs()
         if self.history.stop() is not None:
-            return Genotype(**self.history.kept()["genotype"])
+            return self.kind.read(self.history.kept())
         last = Progress(max(self.epochs - 1, 0), self.epochs)
         return self.method.decode(self.alphas, self.space, last)
 
@@ -183,7 +183,7 @@ class Searcher(EpochLoop):
                 alphas=self.alphas,
                 weights=weights,
                 entropy=self.method.entropy(self.alphas, weights),
-                genotype=self.method.decode(self.alphas, self.space, self.progress),
+                found=self.method.decode(self.alphas, self.space, self.progress),
                 space=self.space,
                 image_shape=self.data.image_shape,
                 num_classes=self.data.num_classes,
@@ -204,7 +204,7 @@ class Searcher(EpochLoop):
 
     def warning(self) -> str | None:
         """Return what the user should know after the last record, or None."""
-        return collapse_warning(self.history.records, self.space)
+        return self.kind.warning(self.history.records)
 
     def distribution(self) -> ArchWeights:
         """Return what the method measures, records and decodes, without a graph."""

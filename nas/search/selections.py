@@ -17,12 +17,13 @@ from nas.config.choice import read_choice
 from nas.errors import ConfigError, RunDirectoryError
 from nas.genotype import Genotype
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
+from nas.search.kind import Found
 from nas.search.method import Method, Progress
 from nas.search.projection import Choices, ProjectedMethod, Projector, order_of
 from nas.search.registry import METHODS, build, register_selection, settings_of
 from nas.search.searcher import Searcher
 from nas.signals import Stopped
-from nas.space import SearchSpace
+from nas.space import SearchSpace, Space, get_cell_family
 from nas.supernet import MixedEdge
 
 _logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ SELECTION_DIR = "selection"
 class Selection(Protocol):
     """What a selection is called as."""
 
-    def __call__(self, searcher: Searcher) -> Genotype:
+    def __call__(self, searcher: Searcher) -> Found:
         """Choose the cells, from a search that has ended."""
         ...
 
@@ -81,9 +82,11 @@ class DartsPT:
         if self.criterion not in ("accuracy", "loss"):
             raise ConfigError(f"criterion: expected accuracy or loss, found {self.criterion}")
 
-    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+    def check(self, config: SearchConfig, space: Space) -> None:
         """Refuse a search whose edges do not end up as one operator, or that ends early."""
         where = "selection: darts_pt:"
+        get_cell_family(space.family, f"{where} space")
+        assert isinstance(space, SearchSpace)
         method = build(METHODS, read_choice(config.method, "method"), "method")
         if not method.mixes_operators:
             raise ConfigError(
@@ -108,8 +111,9 @@ class DartsPT:
 
     def __call__(self, searcher: Searcher) -> Genotype:
         """Tune and decide; see `Selection`."""
-        config = searcher.config
-        num_rounds = len(order_of(searcher.space, config.seed)) // len(searcher.space.groups)
+        config, space = searcher.config, searcher.space
+        assert isinstance(space, SearchSpace)
+        num_rounds = len(order_of(space, config.seed)) // len(space.groups)
         phase = dataclasses.replace(
             config,
             epochs=(num_rounds - 1) * self.interval + 1,
@@ -125,7 +129,7 @@ class DartsPT:
         method = ProjectedMethod(
             searcher.method,
             Progress(max(searcher.epochs - 1, 0), searcher.epochs),
-            Choices(searcher.space, settings_of(self)),
+            Choices(space, settings_of(self)),
         )
         if searcher.ranks.is_first:
             _logger.info(
@@ -155,7 +159,9 @@ class DartsPT:
             )
             projector.resume()
             try:
-                return projector.search()
+                found = projector.search()
+                assert isinstance(found, Genotype)
+                return found
             except Stopped as stopped:
                 raise Stopped(
                     stopped.exit_code - 128,

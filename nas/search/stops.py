@@ -13,7 +13,7 @@ from nas.config import SearchConfig
 from nas.config.choice import read_choices
 from nas.errors import ConfigError
 from nas.search.registry import register_stop
-from nas.space import SearchSpace
+from nas.space import Space, get_cell_family
 
 
 class Stop(NamedTuple):
@@ -51,8 +51,9 @@ class SkipCount:
         if self.limit < 1:
             raise ConfigError(f"limit: expected 1 or more, found {self.limit}")
 
-    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+    def check(self, config: SearchConfig, space: Space) -> None:
         """Refuse a group that the space does not have, before the search starts."""
+        get_cell_family(space.family, "stop: skip_count: space")
         if self.group not in space.groups:
             raise ConfigError(
                 f"stop: skip_count: group: expected one of {', '.join(space.groups)}, "
@@ -105,7 +106,7 @@ class EigenvalueGrows:
         if self.first < 0:
             raise ConfigError(f"first: expected 0 or more, found {self.first}")
 
-    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+    def check(self, config: SearchConfig, space: Space) -> None:
         """Refuse a search that does not measure the eigenvalue."""
         monitors = read_choices(config.all_monitors or "", "monitor")
         if "eigenvalue" not in {one.name for one in monitors}:

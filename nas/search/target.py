@@ -1,4 +1,6 @@
-"""A term of the alpha loss that aims at the cost of the decoded network.
+"""A term of the alpha loss that aims at the cost of the decoded network; here of cells.
+
+`nas.search.chain_target` has E of a chain; the rest is the same.
 
     l_eo  = log of the weight of operator o on edge e, divided by a temperature
     s_e   = exp(max over o of l_eo): its strongest operator that passes something on
@@ -30,11 +32,12 @@ the loss is not rounded near the target.
 Shape legend: E edges, P primitives.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress, groupby
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -42,10 +45,12 @@ from torch.nn.functional import smooth_l1_loss
 
 from nas.config.target import QUANTITIES, Target
 from nas.errors import ConfigError
+from nas.genotype import Genotype
 from nas.models.cost import CostTable
 from nas.operators import NUM_DECODED_EDGES, get_operator
 from nas.runtime.device import to_device
 from nas.search.method import Method, Progress, strengths
+from nas.space import Space
 from nas.supernet import Alphas
 
 if TYPE_CHECKING:
@@ -61,12 +66,25 @@ SMALLEST = 1e-6
 """The lowest temperature."""
 
 
+class Costs(Protocol):
+    """What networks of a space cost, in one unit."""
+
+    @property
+    def space(self) -> Space:
+        """The space."""
+        ...
+
+    def bounds(self) -> tuple[float, float]:
+        """Return the lowest and the highest cost of a network of the space."""
+        ...
+
+
 @dataclass(frozen=True)
-class TargetTerm:
+class CostTerm(ABC):
     """A target, with what it needs to know of the search; a term and a monitor."""
 
     target: Target
-    costs: CostTable
+    costs: Costs
     method: Method
 
     def __post_init__(self) -> None:
@@ -91,6 +109,35 @@ class TargetTerm:
         """Return E, a scalar that is differentiable in the alphas."""
         return self.mean_cost(self.logits(alphas, progress))
 
+    @abstractmethod
+    def logits(self, alphas: Alphas, progress: Progress) -> dict[str, Tensor]:
+        """Return l of each group, (E, P); `NEVER` for what is never decoded."""
+
+    @abstractmethod
+    def mean_cost(self, logits: Mapping[str, Tensor]) -> Tensor:
+        """Return the mean cost of networks that are drawn by logits of each group, (E, P)."""
+
+    @abstractmethod
+    def decoded(self, alphas: Alphas, progress: Progress) -> float:
+        """Return the cost of the network that would be decoded now."""
+
+    @torch.no_grad()
+    def measure(self, searcher: "Searcher") -> dict[str, float]:
+        """Return the expected and the decoded cost and the target, by name; see `Monitor`."""
+        quantity, progress = self.target.quantity, searcher.progress
+        return {
+            f"{quantity}/expected": self.expected(searcher.alphas, progress).item(),
+            f"{quantity}/decoded": self.decoded(searcher.alphas, progress),
+            f"{quantity}/target": self.target.value,
+        }
+
+
+@dataclass(frozen=True)
+class TargetTerm(CostTerm):
+    """A target of a search of cells."""
+
+    costs: CostTable
+
     def logits(self, alphas: Alphas, progress: Progress) -> dict[str, Tensor]:
         """Return l of each group, (E, P); `NEVER` for operators that are never decoded."""
         space = self.costs.space
@@ -113,17 +160,9 @@ class TargetTerm:
 
     def decoded(self, alphas: Alphas, progress: Progress) -> float:
         """Return the cost of the network that would be decoded now."""
-        return self.costs.of(self.method.decode(alphas, self.costs.space, progress))
-
-    @torch.no_grad()
-    def measure(self, searcher: "Searcher") -> dict[str, float]:
-        """Return the expected and the decoded cost and the target, by name; see `Monitor`."""
-        quantity, progress = self.target.quantity, searcher.progress
-        return {
-            f"{quantity}/expected": self.expected(searcher.alphas, progress).item(),
-            f"{quantity}/decoded": self.decoded(searcher.alphas, progress),
-            f"{quantity}/target": self.target.value,
-        }
+        cells = self.method.decode(alphas, self.costs.space, progress)
+        assert isinstance(cells, Genotype)
+        return self.costs.of(cells)
 
 
 def two_sided(cost: Tensor, target: float, rounded: float = ROUNDED) -> Tensor:
@@ -140,12 +179,23 @@ def temperature(strengths: Tensor, edges: Sequence[tuple[int, int]]) -> float:
         edges: (source, target) of each edge, node by node.
     """
     ordered = strengths.clamp_min(TINY).log().sort(dim=1, descending=True).values
-    leads = (ordered[:, :1] - ordered[:, 1:2]).flatten().tolist()
-    margins = list(compress(leads, ((strengths > TINY).sum(dim=1) > 1).tolist()))
+    margins = margins_of_rows(strengths)
     for node in by_node(ordered[:, 0], edges):
         if len(node) > NUM_DECODED_EDGES:
             kept, dropped = node.sort(descending=True).values[NUM_DECODED_EDGES - 1 :][:2].tolist()
             margins.append(kept - dropped)
+    return half_mean(margins)
+
+
+def margins_of_rows(strengths: Tensor) -> list[float]:
+    """Return how far, in logs, the strongest is from the second of each row that has a choice."""
+    two = strengths.clamp_min(TINY).log().topk(min(2, strengths.shape[1]), dim=1).values
+    leads = (two[:, 0] - two[:, -1]).tolist()
+    return list(compress(leads, ((strengths > TINY).sum(dim=1) > 1).tolist()))
+
+
+def half_mean(margins: Sequence[float]) -> float:
+    """Return half the mean margin, a temperature above 0; 1 where nothing is decided."""
     return max(fmean(margins) / 2, SMALLEST) if margins else 1.0
 
 

@@ -46,5 +46,5 @@ class BetaDecay:
 
     def __call__(self, alphas: Alphas, progress: Progress) -> Tensor:
         """Return the term, a scalar."""
-        rows = torch.cat([alphas.logits_of(group) for group in alphas.groups])
-        return self.weight * progress.epoch * rows.logsumexp(dim=1).mean()
+        rows = torch.cat([alphas.logits_of(group).logsumexp(dim=1) for group in alphas.groups])
+        return self.weight * progress.epoch * rows.mean()

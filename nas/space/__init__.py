@@ -10,7 +10,7 @@ from nas.space.families import (
     get_cell_family,
     get_family,
 )
-from nas.space.files import list_spaces, load_cells, load_chain_space, load_space
+from nas.space.files import Space, list_spaces, load_cells, load_chain_space, load_space
 from nas.space.record import CELL_TYPES, NUM_INPUTS, SearchSpace, edge_name, edges_of
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "ChainSpace",
     "Family",
     "SearchSpace",
+    "Space",
     "edge_name",
     "edges_of",
     "get_cell_family",

@@ -197,6 +197,18 @@ class ChainSpace:
         """Return the names of the columns of a group."""
         return self.candidates if group == LAYERS else tuple(map(str, self.depths))
 
+    def row_names(self, group: str) -> tuple[str, ...]:
+        """Return the names of the rows of a group: stages, and layers in them, from 0."""
+        if group == DEPTHS:
+            return tuple(f"stage {number}" for number in range(len(self.stages)))
+        return tuple(f"stage {layer.stage}, layer {layer.index}" for layer in self.layers)
+
+    def panel_places(self, group: str) -> tuple[tuple[int, int], ...]:
+        """Return row and column where a figure draws each row; the first is for the legend."""
+        if group == DEPTHS:
+            return tuple((1, number) for number in range(len(self.stages)))
+        return tuple((1 + layer.stage, layer.index) for layer in self.layers)
+
     def mask(self, group: str) -> tuple[tuple[bool, ...], ...]:
         """Return for each row and column of a group whether the row may choose it."""
         columns = self.columns(group)

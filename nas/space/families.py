@@ -28,6 +28,15 @@ class Family:
     discrete network."""
     draw: str
     """Called as `draw(found, folder, formats)`; returns the paths of the pictures."""
+    search: str
+    """Called as `search(space)`; what a search has to know of the kind, `nas.search.kind.Kind`."""
+    decode: str
+    """Called as `decode(strengths, space)`; returns a genotype or a chain."""
+    decode_rule: str
+    """What `decode` keeps, in words."""
+    edges_per_node: int | None = None
+    """Incoming edges that a decoded node keeps; None where every row of alphas decides something,
+    and an operator that passes nothing on may be decoded."""
 
     def load(self, part: str) -> Any:
         """Import one part, such as "network"."""
@@ -45,18 +54,15 @@ class CellFamily(Family):
     """Cells that are stacked: what a network of them is made of."""
 
     read: str = "nas.space.cell_files:read_cells"
+    search: str = "nas.search.cell_kind:CellKind"
     supernet: str
     """Called as `supernet(space, in_channels=, num_classes=, init_channels=, num_cells=,
     build_edge=)`; the weight-sharing network."""
-    decode: str
-    """Called as `decode(strengths, space)`; returns a genotype."""
     random: str
     """Called as `random(space, seed)`; returns a random genotype."""
     sizes: str
     """Called as `sizes(image_shape, init_channels, num_cells)`; yields, for each cell, its group
     and the sizes of its operators by stride."""
-    decode_rule: str
-    """What `decode` keeps, in words."""
     network_settings: Mapping[str, Any] = field(default_factory=dict)
     """The settings of a training run that size and complete the network, where none are given."""
     cell_types: tuple[str, ...] = ("normal", "reduce")
@@ -64,8 +70,6 @@ class CellFamily(Family):
     num_inputs: int = 2
     """Input nodes of a cell, which are numbered before its other nodes."""
     edges_per_node: int | None = 2
-    """Incoming edges that a decoded node keeps; None keeps all, and an operator that passes nothing
-    on may be decoded."""
     min_cells: int = 3
     """The smallest `num_cells`."""
     has_drop_path: bool = True
@@ -111,6 +115,9 @@ FAMILIES: dict[str, Family] = {
         read="nas.space.chain_files:read_chain",
         network="nas.models.chain:ChainNetwork",
         draw="nas.report.figures.chain:draw_chain",
+        search="nas.search.chain_kind:ChainKind",
+        decode="nas.search.decode:decode_chain",
+        decode_rule="in every layer the strongest candidate, in every stage the strongest depth",
     ),
 }
 

@@ -14,8 +14,11 @@ from nas.space.parts import NAME_PATTERN, SpacePart, kind_of
 from nas.space.record import SearchSpace
 from nas.strict_yaml import is_file, read_yaml
 
+Space = SearchSpace | ChainSpace
+"""A search space of any kind."""
 
-def load_space(text: str | Path) -> SearchSpace | ChainSpace:
+
+def load_space(text: str | Path) -> Space:
     """Load a search space by name, by path, or as a union of several.
 
     Args:

@@ -83,6 +83,14 @@ class SearchSpace:
         """Return the names of the columns of a group of alphas: the primitives."""
         return self.primitives
 
+    def row_names(self, group: str) -> tuple[str, ...]:
+        """Return the names of the rows of a group of alphas: the edges."""
+        return tuple(map(edge_name, self.edges))
+
+    def panel_places(self, group: str) -> tuple[tuple[int, int], ...]:
+        """Return where a figure draws each row of a group: the node it ends in, and its source."""
+        return tuple((target - self.nodes.start, source) for source, target in self.edges)
+
     @property
     def num_edges(self) -> int:
         """E = sum over the nodes of their inputs; 14 for 4 nodes and two inputs."""

@@ -1,6 +1,8 @@
 """The architecture parameters, and nothing else.
 
-Shapes: E edges (14 for 4 nodes), P primitives.
+Shapes: E edges (14 for 4 nodes), P primitives. In a chain each group has as many rows and columns
+as it needs: a row for each layer with a column for each candidate, a row for each stage with a
+column for each depth.
 
 Source: DARTS (arXiv:1806.09055), Sec. 2.2.
 """
@@ -10,11 +12,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from nas.space import SearchSpace
+from nas.space import SearchSpace, Space
 
 
 class Alphas(nn.Module):
-    """One (E, P) matrix of raw logits for each group of cells: normal and reduce in DARTS.
+    """One (E, P) matrix of raw logits for each group: normal and reduce cells in DARTS.
 
     Owns the alphas and no weight of a network. All cells of a group share one matrix. A pair that
     the space does not have keeps a logit, which no softmax and no decoder ever sees.
@@ -24,7 +26,7 @@ class Alphas(nn.Module):
 
     def __init__(
         self,
-        space: SearchSpace,
+        space: Space,
         init_std: float = 1e-3,
         generator: torch.Generator | None = None,
         extra: Mapping[str, Tensor] | None = None,
@@ -40,9 +42,9 @@ class Alphas(nn.Module):
         """
         super().__init__()
         self.groups = tuple(space.groups)
-        self.edges = space.edges
-        shape = (space.num_edges, len(space.primitives))
+        self.edges = space.edges if isinstance(space, SearchSpace) else ()
         for group in self.groups:
+            shape = (len(space.groups[group]), len(space.columns(group)))
             logits = init_std * torch.randn(shape, generator=generator)
             self.register_parameter(group, nn.Parameter(logits))
         for group in self.groups:

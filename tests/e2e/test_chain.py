@@ -1,6 +1,7 @@
 """A network of a chain, from a budget to a trained network, its report and its export."""
 
 import json
+import signal
 
 import pytest
 
@@ -14,6 +15,7 @@ from nas.genotype import Chain, load_chain
 from nas.models import build_network
 from nas.runtime.complexity import count_parameters
 from nas.space import load_space
+from tests.e2e.test_resume import stop_at_check
 
 DATA = ["--dataset=shapes", "--image_size=16", "--max_images=32", "--batch_size=16", "--epochs=1"]
 SPACE = """family: chain
@@ -130,7 +132,54 @@ def test_what_is_refused(words, message, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_search_says_what_it_cannot_search_yet(tmp_path, capsys):
-    """A clear line, until a search of chains is there."""
-    assert main(["search", "--space=mobilenext_chain", f"--out={tmp_path / 'run'}"]) == 2
-    assert "mobilenext_chain is a chain of blocks, but a space of cells" in capsys.readouterr().err
+SEARCH = ["search", "--dataset=shapes", "--image_size=16", "--max_images=32", "--batch_size=8"]
+
+
+def searched(folder, name, *words):
+    """Search the chain of a user; return the exit code and the run directory."""
+    (folder / "mine.yaml").write_text(SPACE)
+    out = folder / name
+    return main([*SEARCH, f"--space={folder / 'mine.yaml'}", f"--out={out}", *words]), out
+
+
+def test_a_search_ends_with_a_network(tmp_path):
+    """One path a step; network.json has its origin and is trained, the report shows it."""
+    code, out = searched(tmp_path, "run", "--method=gdas", "--epochs=1", "--width_mult=0.5")
+    assert code == 0
+    chain = load_chain(out)
+    assert chain.width_mult == 0.5 and chain.search["method"]["name"] == "gdas"
+    assert chain.search["alphas"].keys() == {"layers", "depths"}
+    (record,) = map(json.loads, (out / "metrics.jsonl").read_text().splitlines())
+    assert record["network"] == [list(names) for names in chain.stages]
+    assert not (out / "genotype.json").exists()
+    page = (out / "report.html").read_text()
+    assert '<section id="network">' in page and '<section id="alphas">' in page
+    for name in ("chain.png", "curves.png", "alphas.png"):
+        assert (out / name).stat().st_size > 1000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["darts", "gdas"])
+def test_a_search_that_is_stopped_and_resumed(method, tmp_path, monkeypatch):
+    """Metrics and network.json are the same bytes; the network is trained."""
+    words = (f"--method={method}", "--epochs=2")
+    assert searched(tmp_path, "whole", *words)[0] == 0
+    with monkeypatch.context() as context:
+        stop_at_check(context, 3)
+        code, out = searched(tmp_path, "parts", *words)
+    assert code == 128 + signal.SIGTERM and not (out / "network.json").exists()
+    assert searched(tmp_path, "parts", *words, "--resume=true")[0] == 0
+    for name in ("metrics.jsonl", "network.json"):
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert augment([*DATA, f"--network={out}", f"--out={tmp_path / 'trained'}"]) == 0
+    assert load_chain(tmp_path / "trained").search == load_chain(out).search
+
+
+def test_a_search_of_images_that_are_too_small(tmp_path, capsys):
+    """Before the run directory is made."""
+    words = ["--dataset=shapes", "--image_size=16", "--max_images=32", "--batch_size=8"]
+    out = tmp_path / "run"
+    assert main(["search", "--space=mobilenext_chain_64", *words, f"--out={out}"]) == 2
+    said = capsys.readouterr().err
+    assert "--image_size: images of 16 x 16 are too small: networks of space" in said
+    assert not out.exists()

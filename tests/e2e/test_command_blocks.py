@@ -37,6 +37,7 @@ MOBILE_FLAGS = "--image_size 32"
 
 SUBSTITUTES = {
     "docs/chain.md": {
+        r"(nas search .*)": r"\1 --max_images 32 --batch_size 8 --epochs 2",
         r"(nas train .*)": r"\1 --max_images 32 --batch_size 8 --epochs 1",
         r"(nas benchmark .*)": r"\1 --calls 1 --batch_size 2",
         r"--epochs 30 ": "",

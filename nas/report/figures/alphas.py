@@ -17,7 +17,7 @@ from nas.errors import ReportError
 from nas.primitives import BUILT_IN
 from nas.report.cells.labels import printable
 from nas.report.figures.style import style_of, title_of
-from nas.space import SearchSpace, edge_name
+from nas.space import Space
 
 _DASHES = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 4)))
 """For the primitives of one family, in their order; a seventh would begin again."""
@@ -34,7 +34,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def weights_over_epochs(
-    records: Sequence[Mapping[str, Any]], space: SearchSpace, group: str
+    records: Sequence[Mapping[str, Any]], space: Space, group: str
 ) -> np.ndarray:
     """Return the architecture weights of a group of edges, (T, E, P), NaN for missing pairs.
 
@@ -63,10 +63,11 @@ def weights_over_epochs(
     return np.stack(tables)
 
 
-def alphas_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> Figure:
-    """Draw the architecture weights over the epochs, with a panel for each edge of each group.
+def alphas_figure(records: Sequence[Mapping[str, Any]], space: Space) -> Figure:
+    """Draw the architecture weights over the epochs, with a panel for each row of each group.
 
-    A row of panels holds the edges into one node, a column those out of one node.
+    Of cells a row of panels holds the edges into one node, a column those out of one node; of a
+    chain a row of panels is a stage.
 
     Args:
         records: The metrics of the search.
@@ -80,24 +81,27 @@ def alphas_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> F
     Raises:
         ReportError: The alphas of an epoch do not fit the space.
     """
-    sources = space.nodes.stop - 1
-    height = 1.7 * space.num_nodes + 1.2  # of one cell, in inches
     groups = list(records[0]["alphas"])
-    figure = Figure(figsize=(2.3 * max(sources, 4) + 0.5, len(groups) * height), dpi=110)
+    places = {group: space.panel_places(group) for group in groups}
+    num_rows = {group: 1 + max(row for row, _ in places[group]) for group in groups}
+    num_columns = max(4, *(1 + column for of_group in places.values() for _, column in of_group))
+    heights = [1.7 * num_rows[group] + 1.2 for group in groups]  # in inches
+    figure = Figure(figsize=(2.3 * num_columns + 0.5, sum(heights)), dpi=110)
     weights = {group: weights_over_epochs(records, space, group) for group in groups}
     epochs = [record["epoch"] for record in records]
-    looks = _line_looks(space.primitives)
-    subfigures = figure.subfigures(len(groups), 1, squeeze=False)[:, 0]
+    subfigures = figure.subfigures(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
     edge_weights = records[-1].get("edge_weights", {})
-    for subfigure, group in zip(subfigures, groups, strict=True):
+    for subfigure, group, height in zip(subfigures, groups, heights, strict=True):
+        columns = space.columns(group)
+        looks = _line_looks(columns)
         subfigure.suptitle(title_of(group, groups), fontsize=14, fontweight="bold")
         # One scale for all panels of a group, no wider than the weights are: after a short
         # search they are close together.
         low, high = float(np.nanmin(weights[group])), float(np.nanmax(weights[group]))
         margin = 0.05 * (high - low) or 0.05
         grid = subfigure.add_gridspec(
-            space.num_nodes,
-            max(sources, 4),
+            num_rows[group],
+            num_columns,
             left=0.09,
             right=0.98,
             bottom=0.5 / height,
@@ -105,34 +109,32 @@ def alphas_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> F
             wspace=0.12,
             hspace=0.5,
         )
-        for edge_index, (source, target) in enumerate(space.edges):
-            axes = subfigure.add_subplot(
-                grid[target - space.nodes.start, source],
-                label=f"{group} {edge_name((source, target))}",
-            )
-            for index, primitive in enumerate(space.primitives):
-                values = weights[group][:, edge_index, index]
+        names = space.row_names(group)
+        for index, (name, (row, column)) in enumerate(zip(names, places[group], strict=True)):
+            axes = subfigure.add_subplot(grid[row, column], label=f"{group} {name}")
+            for choice, label in enumerate(columns):
+                values = weights[group][:, index, choice]
                 if not np.isnan(values).all():
                     marker = "o" if len(epochs) == 1 else None
-                    axes.plot(epochs, values, label=primitive, marker=marker, **looks[primitive])
-            title = edge_name((source, target))
+                    axes.plot(epochs, values, label=label, marker=marker, **looks[label])
+            title = name
             if group in edge_weights:
-                title += f" (edge {edge_weights[group][edge_index]:.2f})"
+                title += f" (edge {edge_weights[group][index]:.2f})"
             axes.set_title(title, fontsize=10)
             if len(epochs) == 1:
                 axes.set_xlim(epochs[0] - 0.5, epochs[0] + 0.5)
             axes.set_ylim(low - margin, high + margin)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4, min_n_ticks=1))
-            axes.tick_params(labelsize=8, labelleft=source == 0)
+            axes.tick_params(labelsize=8, labelleft=column == 0)
             axes.grid(alpha=0.3)
-            axes.set_xlabel("epoch" if target == space.edges[-1][1] else "", fontsize=9)
-            axes.set_ylabel("weight" if source == 0 else "", fontsize=9)
-        # The panels form a triangle; the empty corner next to the first node has the legend.
+            axes.set_xlabel("epoch" if row == num_rows[group] - 1 else "", fontsize=9)
+            axes.set_ylabel("weight" if column == 0 else "", fontsize=9)
+        # The panels of cells form a triangle, and those of chains leave the first row empty.
         subfigure.legend(
-            handles=[Line2D([], [], label=name, **looks[name]) for name in space.primitives],
+            handles=[Line2D([], [], label=name, **looks[name]) for name in columns],
             loc="upper right",
             bbox_to_anchor=(0.985, 1 - 0.6 / height),
-            ncols=2 if len(space.primitives) > 5 else 1,
+            ncols=2 if len(columns) > 5 else 1,
             fontsize=9,
             handlelength=3.2,
         )
@@ -141,16 +143,16 @@ def alphas_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> F
 
 def alpha_heat_map(
     weights: Any,
-    primitives: Sequence[str],
-    edges: Sequence[tuple[int, int]],
+    columns: Sequence[str],
+    rows: Sequence[str],
     title: str,
 ) -> np.ndarray:
     """Draw architecture weights as an image, for TensorBoard.
 
     Args:
         weights: (E, P), after softmax; NaN, drawn hatched, where the space does not have the pair.
-        primitives: The P names of the columns.
-        edges: The E (source, target) pairs of the rows.
+        columns: The P names of the columns, such as primitives.
+        rows: The E names of the rows, such as edges.
         title: The title.
 
     Returns:
@@ -160,19 +162,20 @@ def alpha_heat_map(
         ReportError: The weights have another shape.
     """
     table = np.asarray(weights, dtype=float)
-    if table.shape != (len(edges), len(primitives)):
+    if table.shape != (len(rows), len(columns)):
         raise ReportError(
             f"heat map {title!r}: weights of shape {table.shape}; expected "
-            f"{(len(edges), len(primitives))} (edges, primitives)"
+            f"{(len(rows), len(columns))} (rows, columns)"
         )
     # Fixed margins, in inches: a layout engine takes longer than all the drawing.
-    below = 0.3 + 0.06 * max(map(len, primitives))  # for names at 45 degrees
-    width, height = 2.0 + 0.62 * len(primitives), 0.7 + below + 0.3 * len(edges)
+    below = 0.3 + 0.06 * max(map(len, columns))  # for names at 45 degrees
+    left = 0.06 * max(map(len, rows))
+    width, height = 1.8 + left + 0.62 * len(columns), 0.7 + below + 0.3 * len(rows)
     figure = Figure(figsize=(width, height), dpi=100)
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     figure.subplots_adjust(
-        left=max(0.6, below - 0.6) / width,
+        left=max(0.6, below - 0.6, 0.1 + left) / width,
         right=1 - 0.3 / width,
         bottom=below / height,
         top=1 - 0.4 / height,
@@ -180,8 +183,8 @@ def alpha_heat_map(
     axes.set_title(printable(title, 80), fontsize=11, parse_math=False)
     image = axes.imshow(table, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     figure.colorbar(image, label="weight")
-    axes.set_xticks(range(len(primitives)), primitives, rotation=45, ha="right", fontsize=9)
-    axes.set_yticks(range(len(edges)), [edge_name(edge) for edge in edges], fontsize=9)
+    axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", fontsize=9)
+    axes.set_yticks(range(len(rows)), rows, fontsize=9)
     for (row, column), value in np.ndenumerate(table):
         if np.isnan(value):
             corner = (column - 0.5, row - 0.5)
@@ -199,6 +202,7 @@ def _line_looks(primitives: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Give each primitive the color of its family, and different dashes within the family."""
     looks: dict[str, dict[str, Any]] = {}
     counts: dict[str, int] = {}
+    has_families = any(name in BUILT_IN for name in primitives)
     for name in primitives:
         # Operators of plug-ins describe themselves in genotype.json, for a diagram; the space
         # file has names alone.
@@ -207,7 +211,8 @@ def _line_looks(primitives: Sequence[str]) -> dict[str, dict[str, Any]]:
         counts[family] = position + 1
         style = style_of(family)
         looks[name] = {
-            "color": style.line,
+            # Candidates and depths of a chain have no families.
+            "color": style.line if has_families else f"C{position % 10}",
             "linewidth": style.width,
             "linestyle": _DASHES[position % len(_DASHES)],
         }

@@ -20,10 +20,10 @@ from nas.report.figures.axes import (
     plot_measures,
 )
 from nas.report.figures.style import FIRST, REFERENCE, SECOND, THIRD
-from nas.space import SearchSpace
+from nas.space import Space
 
 
-def curves_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> Figure:
+def curves_figure(records: Sequence[Mapping[str, Any]], space: Space) -> Figure:
     """Draw the curves of a search: two rows of three, and a panel for each further measure.
 
     Args:
@@ -31,21 +31,23 @@ def curves_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> F
         space: The space of the search; it gives the entropy of uniform weights.
 
     Returns:
-        The figure; its axes in order: loss, accuracy, entropy, skip connections, size, learning
-        rate, the measures in the order of the records, and last the multiply-adds, which share
-        the panel of the size.
+        The figure; its axes in order: loss, accuracy, entropy, skip connections (of cells), size,
+        learning rate, the measures in the order of the records, and last the multiply-adds, which
+        share the panel of the size.
     """
     measures = measures_of(records)
     title = f"search in the space {printable(space.name, 60)}: {count_epochs(len(records))}"
-    figure, panels = panel_figure(13, 3, 6 + len(measures), title)
-    loss, accuracy, entropy, skips, size, rate, *others = panels
+    has_skips = "num_skips" in records[0]
+    figure, panels = panel_figure(13, 3, 5 + has_skips + len(measures), title)
+    loss, accuracy, entropy, *skips, size, rate = panels[: 5 + has_skips]
+    others = panels[5 + has_skips :]
     epochs = [record["epoch"] for record in records]
 
     for axes, name, unit in ((loss, "loss", "nats"), (accuracy, "accuracy", "%")):
         for half, look in (("train", FIRST), ("val", SECOND)):
             plot_epochs(axes, epochs, [record[f"{half}_{name}"] for record in records], half, look)
         label_panel(axes, name, f"{name} ({unit})")
-    for axes, key in ((entropy, "entropy"), (skips, "num_skips")):
+    for axes, key in ((entropy, "entropy"), *((panel, "num_skips") for panel in skips)):
         for group, look in zip(records[0][key], cycle((FIRST, SECOND, THIRD))):
             plot_epochs(axes, epochs, [record[key][group] for record in records], group, look)
     for index, values in enumerate(_uniform_entropies(records, space)):
@@ -56,9 +58,10 @@ def curves_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> F
             entropy.plot(epochs, values, label=label, drawstyle="steps-mid", **REFERENCE)
     label_panel(entropy, "entropy of the architecture weights", "mean over edges (nats)")
     entropy.ticklabel_format(useOffset=False)
-    label_panel(skips, "skip connections of the current cells", "number")
-    skips.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    from_zero(skips)
+    for panel in skips:
+        label_panel(panel, "skip connections of the current cells", "number")
+        panel.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        from_zero(panel)
 
     plot_epochs(rate, epochs, [record["learning_rate"] for record in records], None, FIRST)
     label_panel(rate, "learning rate of the weights", "learning rate", legend=False)
@@ -76,16 +79,16 @@ def curves_figure(records: Sequence[Mapping[str, Any]], space: SearchSpace) -> F
 
 
 def _uniform_entropies(
-    records: Sequence[Mapping[str, Any]], space: SearchSpace
+    records: Sequence[Mapping[str, Any]], space: Space
 ) -> list[tuple[float, ...]]:
     """Return ln(operators left on an edge), mean over edges, by epoch; once for equal groups."""
     groups = [group for group in space.groups if group in records[0]["entropy"]]
     return sorted({tuple(_uniform(record, group, space) for record in records) for group in groups})
 
 
-def _uniform(record: Mapping[str, Any], group: str, space: SearchSpace) -> float:
+def _uniform(record: Mapping[str, Any], group: str, space: Space) -> float:
     if "arch_weights" in record:
         counts = [sum(row) for row in pairs_left(record, group)]
     else:
         counts = [len(on_edge) for on_edge in space.groups[group]]
-    return sum(math.log(count) for count in counts if count) / space.num_edges
+    return sum(math.log(count) for count in counts if count) / len(counts)

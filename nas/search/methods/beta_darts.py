@@ -18,7 +18,7 @@ from nas.errors import ConfigError
 from nas.search.method import Method
 from nas.search.registry import register_method
 from nas.search.terms import BetaDecay, Term
-from nas.space import SearchSpace
+from nas.space import Space
 
 
 @register_method("beta_darts", source="beta-DARTS (arXiv:2203.01665), Sec. 3.2")
@@ -34,7 +34,7 @@ class BetaDarts(Method):
     def __post_init__(self) -> None:
         BetaDecay(self.weight)
 
-    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+    def check(self, config: SearchConfig, space: Space) -> None:
         """See `Method`; beta decay is not added twice."""
         super().check(config, space)
         if "beta_decay" in [choice.name for choice in read_choices(config.term or "", "term")]:

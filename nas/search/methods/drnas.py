@@ -47,7 +47,7 @@ from nas.search.registry import register_method
 from nas.search.searcher import Searcher
 from nas.search.stages import SecondStage, heaviest
 from nas.search.terms import Term
-from nas.space import SearchSpace
+from nas.space import SearchSpace, Space
 from nas.supernet import Alphas, ArchWeights, Edge, EdgeWeights, MixedEdge
 from nas.supernet.partial_edge import PartialEdge
 
@@ -101,7 +101,7 @@ class DrNas(Method):
         if self.rank not in RANKS:
             raise ConfigError(f"rank: found {shown(self.rank)}; {close_matches(self.rank, RANKS)}")
 
-    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+    def check(self, config: SearchConfig, space: Space) -> None:
         """See `Method`; channels must divide, alphas must move, a second stage must differ."""
         super().check(config, space)
         for name in ("channel_fraction", "second_fraction"):
@@ -155,9 +155,12 @@ class DrNas(Method):
             if searcher.epoch >= searcher.epochs // 2:
                 state.begin()
 
-    def later_stages(self, space: SearchSpace) -> tuple[Stage, ...]:
+    def later_stages(self, space: Space) -> tuple[Stage, ...]:
         """Return the second stage, if there is one."""
-        return (Stage(self._second(), heaviest(space, self.keep)),) if self.stages == 2 else ()
+        if self.stages == 1:
+            return ()
+        assert isinstance(space, SearchSpace)
+        return (Stage(self._second(), heaviest(space, self.keep)),)
 
     def _second(self) -> "DrNas":
         """Return the method of the second stage alone."""
@@ -218,7 +221,7 @@ class DrNas(Method):
             searcher.alpha_step(train_batch)
         searcher.weight_step(train_batch)
 
-    def decode_rule(self, space: SearchSpace) -> str:
+    def decode_rule(self, space: Space) -> str:
         """Return the rule of `decode` in words."""
         by = {"softmax": "softmax(alpha)", "mean": "the mean of the draws"}
         return f"{super().decode_rule(space)}, by {by[self.rank]}"

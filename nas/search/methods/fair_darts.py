@@ -32,7 +32,7 @@ from nas.search.decode import Candidate, candidates
 from nas.search.method import Method, Progress
 from nas.search.registry import register_method
 from nas.search.terms import Term
-from nas.space import NUM_INPUTS, SearchSpace
+from nas.space import NUM_INPUTS, SearchSpace, Space
 from nas.supernet import Alphas, ArchWeights, EdgeWeights
 
 FORMS = ("l2", "l1")
@@ -94,8 +94,9 @@ class FairDarts(Method):
         return {group: EdgeWeights(alphas.logits_of(group).sigmoid()) for group in alphas.groups}
 
     @torch.no_grad()
-    def decode(self, alphas: Alphas, space: SearchSpace, progress: Progress) -> Genotype:
+    def decode(self, alphas: Alphas, space: Space, progress: Progress) -> Genotype:
         """Keep what reaches the threshold."""
+        assert isinstance(space, SearchSpace)
         cells: dict[str, Any] = {}
         for group, weights in self.distribution(alphas, progress).items():
             nodes, _ = without_gaps(self.entries(group, weights.ops, space))
@@ -106,7 +107,7 @@ class FairDarts(Method):
             cells |= {group: tuple(map(tuple, nodes)), f"{group}_concat": concat}
         return Genotype(**cells)
 
-    def decode_rule(self, space: SearchSpace) -> str:
+    def decode_rule(self, space: Space) -> str:
         """Return the rule of `decode` in words."""
         edges = {
             "two_edges": "per node the two strongest edges, each with its strongest operator",

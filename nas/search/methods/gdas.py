@@ -30,6 +30,7 @@ the one above in every space.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import ClassVar
 
 import torch
@@ -37,14 +38,14 @@ from torch import Tensor
 
 from nas.config import SearchConfig
 from nas.errors import ConfigError, close_matches, shown
-from nas.genotype import Genotype
 from nas.runtime.compute import Batch
 from nas.search.decode import decode_pairs
+from nas.search.kind import Found
 from nas.search.method import Method, Noise, Progress
 from nas.search.registry import register_method
 from nas.search.sampling import gumbel_noise, gumbel_softmax, reinmax
 from nas.search.searcher import Searcher
-from nas.space import SearchSpace
+from nas.space import SearchSpace, Space
 from nas.supernet import Alphas, ArchWeights, EdgeWeights
 
 SAMPLERS = ("gumbel", "reinmax")
@@ -80,7 +81,7 @@ class Gdas(Method):
                 f"sampler: found {shown(self.sampler)}; {close_matches(self.sampler, SAMPLERS)}"
             )
 
-    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+    def check(self, config: SearchConfig, space: Space) -> None:
         """Refuse a temperature that ReinMax does not allow."""
         super().check(config, space)
         if self.sampler == "reinmax":
@@ -145,14 +146,15 @@ class Gdas(Method):
             arch_weights=lambda: self.one_hots(alphas, progress, noises[1], chosen[1]),
         )
 
-    def decode(self, alphas: Alphas, space: SearchSpace, progress: Progress) -> Genotype:
+    def decode(self, alphas: Alphas, space: Space, progress: Progress) -> Found:
         """Keep the two strongest (operator, input) pairs of each node, or one on every edge."""
         if space.kind.edges_per_node is None:
             return super().decode(alphas, space, progress)
+        assert isinstance(space, SearchSpace)
         weights = self.distribution(alphas, progress)
         return decode_pairs({group: w.ops for group, w in weights.items()}, space)
 
-    def decode_rule(self, space: SearchSpace) -> str:
+    def decode_rule(self, space: Space) -> str:
         """Return the rule of `decode` in words."""
         if space.kind.edges_per_node is None:
             return space.kind.decode_rule
@@ -169,9 +171,8 @@ def to_host(draws: Sequence[Mapping[str, Tensor]]) -> list[Chosen]:
     Args:
         draws: For each draw p by group, (E, P).
     """
-    indices = torch.stack([p.argmax(dim=1) for draw in draws for p in draw.values()])
-    rows = iter(indices.tolist())
-    return [{group: tuple(next(rows)) for group in draw} for draw in draws]
+    columns = iter(torch.cat([p.argmax(dim=1) for draw in draws for p in draw.values()]).tolist())
+    return [{group: tuple(islice(columns, len(p))) for group, p in draw.items()} for draw in draws]
 
 
 def one_hot(

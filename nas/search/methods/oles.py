@@ -52,6 +52,7 @@ class Oles(Method):
     """Whether similarities and checks are those of the authors' code, or those of the paper."""
 
     orders: ClassVar = ("first_order",)
+    families: ClassVar = ("cell", "nasbench201")
     runs_all_operators: ClassVar = False  # frozen weights get no gradient
 
     def __post_init__(self) -> None:

@@ -27,7 +27,7 @@ from nas.runtime.compute import Batch
 from nas.search.method import Method, Progress
 from nas.search.registry import register_method
 from nas.search.searcher import Searcher
-from nas.space import SearchSpace
+from nas.space import Space
 from nas.supernet import Alphas, ArchWeights, Edge, EdgeWeights, MixedEdge
 from nas.supernet.partial_edge import PartialEdge
 
@@ -51,7 +51,7 @@ class PCDarts(Method):
         if self.warmup_epochs < 0:
             raise ConfigError(f"warmup_epochs: expected 0 or more, found {self.warmup_epochs}")
 
-    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+    def check(self, config: SearchConfig, space: Space) -> None:
         """See `Method`; the channels must divide, and the alphas must move at some time."""
         super().check(config, space)
         if config.init_channels % self.channel_fraction:
@@ -66,9 +66,10 @@ class PCDarts(Method):
                 f"(method: pc_darts,warmup_epochs={config.epochs // 3})"
             )
 
-    def extra_alphas(self, space: SearchSpace, init_std: float = 1e-3) -> dict[str, Tensor]:
+    def extra_alphas(self, space: Space, init_std: float = 1e-3) -> dict[str, Tensor]:
         """Return beta, one logit per edge, for each group."""
-        return {_beta(group): init_std * torch.randn(space.num_edges) for group in space.groups}
+        sizes = {group: len(rows) for group, rows in space.groups.items()}
+        return {_beta(group): init_std * torch.randn(size) for group, size in sizes.items()}
 
     def build_edge(
         self, on_edge: tuple[str, ...], primitives: tuple[str, ...], channels: int, stride: int

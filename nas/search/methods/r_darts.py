@@ -23,7 +23,7 @@ from nas.config import SearchConfig
 from nas.errors import ConfigError
 from nas.search.method import Method, Noise, Progress
 from nas.search.registry import register_method
-from nas.space import SearchSpace
+from nas.space import Space
 from nas.supernet import Alphas, ArchWeights, Edge, EdgeRow, MixedEdge
 from nas.supernet.arch_weights import PathDrop
 from nas.supernet.shared_edges import SourceState
@@ -41,7 +41,7 @@ class RDarts(Method):
         if not 0 <= self.drop_path < 1:
             raise ConfigError(f"drop_path: expected 0 or more, below 1, found {self.drop_path:g}")
 
-    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+    def check(self, config: SearchConfig, space: Space) -> None:
         """See `Method`; compiled code does not follow the generators of the masks."""
         super().check(config, space)
         if self.drop_path and config.compile not in ("auto", "off"):

@@ -11,6 +11,7 @@ needed.
 
 import dataclasses
 from dataclasses import dataclass
+from typing import ClassVar
 
 from nas.config import SearchConfig
 from nas.errors import ConfigError
@@ -18,7 +19,7 @@ from nas.genotype import Genotype
 from nas.models.random_genotype import random_genotype
 from nas.search.method import Method
 from nas.search.registry import register_method
-from nas.space import SearchSpace
+from nas.space import SearchSpace, Space
 
 _OF_ALPHAS = ("architect", "method")
 """The groups of settings that act on alphas."""
@@ -30,12 +31,16 @@ _ALLOWED = ("method", "list_methods")
 class Random(Method):
     """Random cells of the space, without a search."""
 
-    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+    families: ClassVar = ("cell", "nasbench201")
+    """`nas train` draws random networks of a chain, at a budget."""
+
+    def check(self, config: SearchConfig, space: Space) -> None:
         """Refuse settings of the alphas, which it does not have.
 
         Those of the data, the budget and the weights may be given, so that one file of settings
         serves all methods of a comparison.
         """
+        super().check(config, space)
         for field in dataclasses.fields(config):
             of_alphas = field.metadata.get("group") in _OF_ALPHAS and field.name not in _ALLOWED
             value = getattr(config, field.name)
@@ -45,11 +50,12 @@ class Random(Method):
                     "effect; leave it out"
                 )
 
-    def cells_without_search(self, space: SearchSpace, seed: int) -> Genotype:
+    def cells_without_search(self, space: Space, seed: int) -> Genotype:
         """Draw the cells."""
+        assert isinstance(space, SearchSpace)
         return random_genotype(space, seed)
 
-    def decode_rule(self, space: SearchSpace) -> str:
+    def decode_rule(self, space: Space) -> str:
         """Return the rule in words."""
         if space.kind.edges_per_node is None:
             return "random: one operator on every edge, uniformly"

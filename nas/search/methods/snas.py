@@ -37,11 +37,12 @@ from nas.genotype import Genotype
 from nas.genotype.cells import without_gaps
 from nas.operators import NUM_DECODED_EDGES, get_operator
 from nas.runtime.compute import Batch
+from nas.search.kind import Found
 from nas.search.method import Method, Noise, Progress
 from nas.search.registry import register_method
 from nas.search.sampling import gumbel_noise, gumbel_softmax
 from nas.search.searcher import Searcher
-from nas.space import NUM_INPUTS, SearchSpace
+from nas.space import NUM_INPUTS, SearchSpace, Space
 from nas.supernet import Alphas, ArchWeights, EdgeWeights
 
 KEEP = ("all_edges", "two_edges")
@@ -82,7 +83,7 @@ class Snas(Method):
         if self.keep not in KEEP:
             raise ConfigError(f"keep: found {shown(self.keep)}; {close_matches(self.keep, KEEP)}")
 
-    def check(self, config: SearchConfig, space: SearchSpace) -> None:
+    def check(self, config: SearchConfig, space: Space) -> None:
         """Refuse to keep two edges where the family keeps all."""
         super().check(config, space)
         if self.keep != "all_edges" and space.kind.edges_per_node is None:
@@ -115,10 +116,11 @@ class Snas(Method):
         searcher.joint_step(train_batch, self.alpha_grad_clip)
 
     @torch.no_grad()
-    def decode(self, alphas: Alphas, space: SearchSpace, progress: Progress) -> Genotype:
+    def decode(self, alphas: Alphas, space: Space, progress: Progress) -> Found:
         """Keep what is not `none`, or an operator on every edge where the family does."""
         if space.kind.edges_per_node is None:
             return super().decode(alphas, space, progress)
+        assert isinstance(space, SearchSpace)
         cells: dict[str, Any] = {}
         for group, weights in self.distribution(alphas, progress).items():
             ops = weights.ops.clone()
@@ -131,7 +133,7 @@ class Snas(Method):
             cells |= {group: tuple(map(tuple, nodes)), f"{group}_concat": concat}
         return Genotype(**cells)
 
-    def decode_rule(self, space: SearchSpace) -> str:
+    def decode_rule(self, space: Space) -> str:
         """Return the rule of `decode` in words."""
         if space.kind.edges_per_node is None:
             return space.kind.decode_rule

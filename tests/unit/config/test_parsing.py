@@ -18,6 +18,7 @@ from nas.program import as_flags
 FIELDS = [field.name for field in dataclasses.fields(SearchConfig)]
 OTHER = {
     "space": "darts+sandglass",
+    "width_mult": 0.75,
     "plugins": ("my.ops", "other.py"),
     "dataset": "imagefolder",
     "data": "my data",

@@ -17,7 +17,7 @@ from nas.report.html import write_report
 out = sys.argv[1]
 diagram.draw_cells(load_genotype("DARTS_V2"), out, ("svg",))
 write_report(out)
-alpha_heat_map(np.ones((1, 1)), ("none",), ((0, 2),), "t")
+alpha_heat_map(np.ones((1, 1)), ("none",), ("0->2",), "t")
 found = sorted({"torch", "matplotlib.pyplot"} & sys.modules.keys())
 assert "matplotlib.figure" in sys.modules
 print(found)

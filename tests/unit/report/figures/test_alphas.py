@@ -113,17 +113,17 @@ def test_heat_map_is_an_image():
     """The heat map is an RGB image of a readable size, taller for more edges."""
     space = load_space("darts+sandglass")
     weights = np.full((14, 9), 1 / 9)
-    image = alpha_heat_map(weights, space.primitives, space.edges, "normal, epoch 3")
+    image = alpha_heat_map(weights, space.primitives, space.row_names("normal"), "normal, epoch 3")
     assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
     assert 300 <= image.shape[0] <= 1500 and 300 <= image.shape[1] <= 1500
-    few = alpha_heat_map(weights[:2], space.primitives, space.edges[:2], "normal, epoch 3")
+    few = alpha_heat_map(weights[:2], space.primitives, ("0->2", "1->2"), "normal, epoch 3")
     assert few.shape[0] < image.shape[0]
 
 
 def test_heat_map_shows_the_weights():
     """Cells of weight 0 and 1 have the two ends of the colour map, a missing pair neither."""
     low, high = (colormaps["cividis"](end, bytes=True)[:3] for end in (0.0, 1.0))
-    edges = ((0, 2), (1, 2))
+    edges = ("0->2", "1->2")
 
     def column_of(colour, image) -> float:
         found = np.argwhere((image == colour).all(-1))
@@ -144,7 +144,7 @@ def test_heat_map_shows_the_weights():
 def test_heat_map_of_another_shape_is_an_error():
     """Weights that do not fit the edges and primitives are an error that states both shapes."""
     with pytest.raises(ReportError, match=r"shape \(3, 2\); expected \(1, 2\)"):
-        alpha_heat_map(np.ones((3, 2)), ("a", "b"), ((0, 2),), "t")
+        alpha_heat_map(np.ones((3, 2)), ("a", "b"), ("0->2",), "t")
 
 
 def test_stored_weights_are_drawn_as_they_are():

@@ -1,0 +1,113 @@
+"""A chain, for a search: layers and depths; the result is network.json."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from nas.config import SearchConfig
+from nas.config.target import Target, read_targets
+from nas.errors import ConfigError
+from nas.genotype import Chain
+from nas.genotype.chain import FILE_NAME
+from nas.operators import load_plugins
+from nas.search.chain_target import ChainTargetTerm
+from nas.search.data import SearchData
+from nas.search.kind import Kind
+from nas.search.method import Method
+from nas.space import ChainSpace
+from nas.space.chain_cost import QUANTITIES, count_chain
+from nas.supernet.chain import ChainSupernet
+
+_OF_CELLS = ("init_channels", "num_cells")
+
+
+class ChainKind(Kind):
+    """See `Kind`."""
+
+    file_name = FILE_NAME
+    noun = "network"
+
+    def __init__(self, space: ChainSpace):
+        self.space = space
+
+    def check(self, config: SearchConfig, method: Method) -> None:
+        """Refuse sizes of cells, and methods that change the edges of cells."""
+        for field in dataclasses.fields(config):
+            value = getattr(config, field.name)
+            if field.name in _OF_CELLS and value != field.default:
+                raise ConfigError(
+                    f"{field.name}: found {value}, but {self.space.name} is a chain, whose layers "
+                    "and widths are those of its file; leave it out, or use width_mult"
+                )
+        for target in read_targets(config.target or ""):
+            if target.quantity not in QUANTITIES:
+                raise ConfigError(
+                    f"target: {target.quantity}: expected {' or '.join(QUANTITIES)} for a chain; "
+                    "there is no table of the latency of its layers"
+                )
+        if type(method).build_edge is not Method.build_edge:
+            name = config.method.partition(",")[0]
+            raise ConfigError(
+                f"method: {name} changes what is on the edges of a cell, and {self.space.name} is "
+                "a chain, which has none; use another method, such as darts or gdas"
+            )
+
+    def prepare(self, config: SearchConfig) -> None:
+        """Import plug-ins, which may register methods."""
+        load_plugins(config.plugins)
+
+    def check_data(self, config: SearchConfig, data: SearchData, method: Method) -> None:
+        """Refuse images of which the strides would leave nothing but padding."""
+        size, least = data.image_shape[1], self.space.reduction
+        if size < least:
+            raise ConfigError(
+                f"image_size: images of {size} x {size} are too small: networks of space "
+                f"{self.space.name!r} divide them by {least}; use {least} or more, or a chain for "
+                "small images, such as mobilenext_chain_32"
+            )
+
+    def build_network(self, config: SearchConfig, data: SearchData, method: Method) -> nn.Module:
+        """Build the chain in which every layer holds its candidates."""
+        return ChainSupernet(self.space, data.image_shape[0], data.num_classes)
+
+    def target(
+        self, target: Target, config: SearchConfig, data: SearchData, method: Method
+    ) -> ChainTargetTerm:
+        """Count in the network on images of the size of the search."""
+        channels, size, _ = data.image_shape
+        costs = count_chain(target.quantity, self.space, size, data.num_classes, channels)
+        return ChainTargetTerm(target, costs, method)
+
+    def numbers(
+        self, found: Chain, image_shape: tuple[int, int, int], num_classes: int
+    ) -> dict[str, Any]:
+        """Return the blocks, parameters and multiply-adds."""
+        return {
+            "network": found.stages,
+            "num_parameters": self._count("parameters", found, image_shape, num_classes),
+            "madds": self._count("madds", found, image_shape, num_classes),
+        }
+
+    def _count(
+        self, quantity: str, found: Chain, image_shape: tuple[int, int, int], num_classes: int
+    ) -> int:
+        channels, size, _ = image_shape
+        return int(count_chain(quantity, self.space, size, num_classes, channels).of(found.stages))
+
+    def read(self, record: Mapping[str, Any]) -> Chain:
+        """Return the network of a record."""
+        return Chain(self.space, record["network"])
+
+    def with_details(self, found: Chain, details: dict[str, Any], plugins: Sequence[str]) -> Chain:
+        """Add the search; the network is complete without plug-ins."""
+        return dataclasses.replace(found, search=details)
+
+    def describe(self) -> str:
+        """Count layers and networks."""
+        space = self.space
+        return (
+            f"{len(space.layers)} layers in {len(space.stages)} stages, "
+            f"{space.num_networks:.2g} networks"
+        )

@@ -1,0 +1,136 @@
+"""What every search method must do with a chain: search it, or refuse it with the reason."""
+
+import json
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from nas.config import SearchConfig
+from nas.distributed.launch import WHOLE, Share
+from nas.distributed.ranks import ALONE
+from nas.errors import ConfigError
+from nas.runtime.compute import Compute
+from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
+from nas.search import Searcher, list_methods
+from nas.search.kind import kind_of
+from nas.search.method import Progress
+from nas.space.blocks import Candidate
+from nas.space.chain import ChainSpace, Stage, Stem
+from nas.supernet import Alphas
+from tests.contract.test_methods import BATCH, method_of, search_data
+from tests.distributed.ranks import run_ranks
+
+BLOCKS = (Candidate("sandglass", 2, 3), Candidate("sandglass", 2, 5))
+# Rows of different lengths: the second stage has one block in its first layer, and other depths.
+SPACE = ChainSpace(
+    "tiny", Stem(4), (), (Stage(8, 1, (1, 2), BLOCKS), Stage(8, 1, (1,), BLOCKS)), ()
+)
+SEARCH_CHAINS = ("beta_darts", "darts", "gdas", "sdarts_adv", "sdarts_rs", "snas")
+IN_DEFAULT = ("darts", "gdas")
+
+
+def searcher_of(name, run, *, ranks=ALONE, share=WHOLE):
+    method = method_of(name)
+    config = SearchConfig(
+        method=name, epochs=2, batch_size=BATCH, learning_rate=0.1, alpha_learning_rate=0.1
+    )
+    method.check(config, SPACE)
+    data = search_data(share)
+    torch.manual_seed(0)
+    return Searcher(
+        config=config,
+        space=SPACE,
+        net=kind_of(SPACE).build_network(config, data, method).double(),
+        alphas=Alphas(SPACE, 0.1).double(),
+        loss=cross_entropy,
+        data=data,
+        run=run,
+        method=method,
+        ranks=ranks,
+    )
+
+
+@pytest.mark.parametrize("name", list_methods())
+def test_a_method_searches_chains_or_says_why_not(name):
+    """Those that change the edges of cells, or decode cells, are refused by name of the space."""
+    config = SearchConfig(method=name, epochs=50)
+    if name in SEARCH_CHAINS:
+        method_of(name).check(config, SPACE)
+        return
+    with pytest.raises(ConfigError, match=r"a chain, which has none|is of the family chain, but"):
+        method_of(name).check(config, SPACE)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in IN_DEFAULT else pytest.param(name, marks=pytest.mark.slow)
+        for name in SEARCH_CHAINS
+    ],
+)
+def test_it_searches_and_resumes_bit_for_bit(name, tmp_path):
+    """Two epochs; weights and network are recorded; a run in two parts writes the same bytes."""
+    whole = searcher_of(name, RunDirectory.create(tmp_path / "whole", {}))
+    before = {key: value.clone() for key, value in whole.alphas.named_parameters()}
+    chain = whole.search()
+    for key, value in whole.alphas.named_parameters():
+        assert not torch.equal(value, before[key]), f"{key} never moved"
+    lines = (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()
+    record = json.loads(lines[-1])
+    assert record["network"] == [list(names) for names in chain.stages]
+    assert record["madds"] == chain.count("madds", 9, 3)
+    assert set(record["entropy"]) == {"layers", "depths"} and "num_skips" not in record
+    decoded = whole.method.decode(whole.alphas, SPACE, Progress(1, 2))
+    assert decoded == chain and len(lines) == 2
+
+    parts = RunDirectory.create(tmp_path / "parts", {})
+    first = searcher_of(name, parts)
+    first.is_finished = lambda: first.epoch >= 1
+    first.run_epochs()
+    second = searcher_of(name, parts)
+    torch.manual_seed(99)
+    second.resume()
+    assert second.epoch == 1
+    assert second.search() == chain
+    metrics = [(tmp_path / run / "metrics.jsonl").read_bytes() for run in ("whole", "parts")]
+    assert metrics[0] == metrics[1]
+
+
+def after_a_step(name, run, micro_batch):
+    """Return alphas and weights after one step, with running statistics, without Adam."""
+    searcher = searcher_of(name, run)
+    searcher.alpha_optimizer = torch.optim.SGD(searcher.alphas.parameters(), lr=1.0)
+    searcher.compute = searcher.architect.compute = Compute(
+        searcher.device, micro_batch=micro_batch
+    )
+    searcher.net.eval()
+    searcher._val_batches = iter(searcher.data.val_loader)
+    searcher.method.step(searcher, next(iter(searcher.data.train_loader)))
+    return dict(searcher.alphas.named_parameters()) | dict(searcher.net.named_parameters())
+
+
+@pytest.mark.parametrize("name", ["darts", "gdas", "snas"])
+def test_micro_batches_change_no_step(name, tmp_path):
+    whole = after_a_step(name, RunDirectory.create(tmp_path / "whole", {}), None)
+    parts = after_a_step(name, RunDirectory.create(tmp_path / "parts", {}), 2)
+    for key, value in whole.items():
+        torch.testing.assert_close(parts[key], value, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["darts", pytest.param("gdas", marks=pytest.mark.slow)])
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_two_processes_agree(name, tmp_path):
+    """Both make the same draws and end with the same alphas and network, bit for bit."""
+
+    def search(ranks):
+        path = tmp_path / "run"
+        run = RunDirectory.create(path, {}) if ranks.is_first else SilentRunDirectory(path)
+        searcher = searcher_of(name, run, ranks=ranks, share=Share(ranks.rank, ranks.size))
+        network = searcher.search().to_json()
+        return {"network": network, "alphas": searcher.alphas.state_dict()}
+
+    one, two = run_ranks(2, search, tmp_path)
+    assert one["network"] == two["network"]
+    for key, value in one["alphas"].items():
+        assert torch.equal(value, two["alphas"][key])
