@@ -4,16 +4,16 @@ import dataclasses
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from nas.experiments.plan import Run
 from nas.oracle import Judged, Table, best_of, judge
 from nas.oracle.chance import matching_budget
-from nas.oracle.figure import regret_figure
 from nas.oracle.judge import Spread, spreads
 from nas.report.checks import TIMING, check_timing, read_epochs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BUDGETS = (1, 10, 50)
 """The best of k random cells is a row for each k."""
@@ -64,8 +64,10 @@ class JudgedSearches:
             ],
         }
 
-    def figure(self) -> Figure | None:
+    def figure(self) -> "Figure | None":
         """Draw the regret over the epochs; None where no search has any."""
+        from nas.oracle.figure import regret_figure  # matplotlib is slow to import
+
         return regret_figure(self.table, self.judged)
 
     def _row(self, spread: Spread) -> list[str]:

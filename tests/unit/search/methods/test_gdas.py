@@ -46,5 +46,5 @@ def test_a_step_moves_its_draws_to_the_host_once(tmp_path, monkeypatch):
         monkeypatch.setattr(torch.Tensor, name, watched(getattr(torch.Tensor, name)))
     method.step(searcher, train_batch)
 
-    assert moved == [(4, space.num_edges)]
+    assert moved == [(4 * space.num_edges,)]
     assert ran == [expected[0]] * 2 + [expected[1]] * 2
