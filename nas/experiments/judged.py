@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from nas.experiments.plan import Run
 from nas.oracle import Judged, Table, best_of, judge
-from nas.oracle.chance import matching_budget
 from nas.oracle.judge import Spread, spreads
+from nas.oracle.text import equal_budget
 from nas.report.checks import TIMING, check_timing, read_epochs
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class JudgedSearches:
 
     table: Table
     judged: tuple[Judged, ...]
-    """The searches; `group` is their row."""
+    """The searches; `group` is their row, `name` their seed."""
     minutes: tuple[float, ...]
     """Of each search."""
 
@@ -59,7 +59,7 @@ class JudgedSearches:
             "best": self.table.best,
             "groups": [spread._asdict() for spread in spreads(self.judged)],
             "searches": [
-                {"group": one.group, "name": one.name, "arch": one.arch, **one.place._asdict()}
+                {"group": one.group, "seed": int(one.name), "arch": one.arch, **one.place._asdict()}
                 for one in self.judged
             ],
         }
@@ -75,7 +75,6 @@ class JudgedSearches:
         edges = [_operators(one.arch) for one in members]
         all_skip = sum(set(operators) == {_SKIP} for operators in edges)
         minutes = [m for one, m in zip(self.judged, self.minutes, strict=True) if one in members]
-        budget = matching_budget(self.table.ordered, spread.mean)
         deviation = "" if spread.std is None else f" ± {spread.std:.2f}"
         return [
             f"`{spread.group}`",
@@ -84,7 +83,7 @@ class JudgedSearches:
             f"{spread.worst:.2f}",
             f"{spread.percentile:.1f}",
             f"{spread.regret:.2f}",
-            _DASH if budget is None else str(budget),
+            equal_budget(self.table, spread.mean),
             f"{statistics.fmean(ops.count(_SKIP) for ops in edges):.1f}",
             f"{statistics.fmean(ops.count(_NONE) for ops in edges):.1f}",
             f"{all_skip} of {len(members)}",

@@ -65,7 +65,15 @@ class ExperimentSettings(ExecutorSettings):
     """The folder with experiment.yaml and the settings it names."""
     plan: bool = setting(False)
     """Only list the runs, how far each is, and the parts of what is left with their expected
-    times; a part takes `max_minutes`, or 25."""
+    times, one run after another; a part takes `max_minutes`, or 25."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.plan and (self.jobs > 1 or self.cluster != "local"):
+            raise ConfigError(
+                "plan: its parts make one run after another on this machine; leave `jobs` and "
+                "`cluster` out"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

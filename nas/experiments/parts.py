@@ -122,13 +122,15 @@ def describe(runs: Sequence[Run], minutes: float = MINUTES) -> str:
     lines += ["", f"{len(runs) - len(left)} of {len(runs)} runs are finished."]
     measured_s = [rest.left_s for rest in left if rest.left_s is not None]
     if parts:
-        many = f"{len(parts)} part{'s' if len(parts) > 1 else ''} of {minutes:g} minutes"
-        lines.append(f"Expected: {sum(measured_s) / 3600:.1f} hours on one device, in {many}.")
+        lines.append(
+            f"Expected: {sum(measured_s) / 3600:.1f} h, one run after another; parts of "
+            f"{minutes:g} min: {len(parts)}."
+        )
     if len(measured_s) < len(left):
         epochs = sum(rest.epochs - rest.done for rest in left if rest.left_s is None)
         lines.append(
-            f"{len(left) - len(measured_s)} of them, {epochs} epochs, have no expected time: no "
-            "epoch of such a run has been measured. Make a part, and plan again."
+            f"Without an expected time: {len(left) - len(measured_s)} runs, {epochs} epochs. No "
+            "epoch of such a run has been measured; make a part, and plan again."
         )
     if any(getattr(rest.run.settings(), "selection", None) for rest in left):
         lines.append("The selections after the searches come on top.")

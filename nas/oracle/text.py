@@ -57,12 +57,17 @@ def _of_spread(table: Table, spread: Spread) -> tuple[str, ...]:
         f"{spread.worst:.2f}",
         f"{spread.percentile:.2f}",
         f"{spread.regret:.2f}",
-        _equal_budget(table, spread.mean),
+        equal_budget(table, spread.mean),
     )
 
 
-def _equal_budget(table: Table, accuracy: float) -> str:
-    """Write the k whose best random architecture is as good, on average."""
+def equal_budget(table: Table, accuracy: float) -> str:
+    """Write the smallest k whose best random architecture is as good, on average.
+
+    Args:
+        table: What chooses the best.
+        accuracy: In percent.
+    """
     budget = matching_budget(table.ordered, accuracy)
     if accuracy < best_of(table.ordered, 1).mean:
         return "below 1"

@@ -91,6 +91,8 @@ def test_killed_and_continued(folder):
         (["--jobs", "0"], "--jobs"),
         (["--max_minutes", "nan"], "--max_minutes"),
         (["--max_minutes", "-1"], "--max_minutes"),
+        (["--plan", "--jobs", "2"], "one run after another"),
+        (["--plan", "--cluster", "slurm"], "one run after another"),
     ],
 )
 def test_bad_flags(folder, capsys, arguments, message):

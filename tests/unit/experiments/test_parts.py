@@ -42,7 +42,7 @@ def test_nothing_measured_has_no_time(runs):
     assert cut(rests(runs), 60) == []
     text = describe(runs)
     assert "0 of 4 runs are finished." in text and "Expected" not in text
-    assert "4 of them, 32 epochs, have no expected time" in text
+    assert "Without an expected time: 4 runs, 32 epochs." in text
 
 
 def test_times_are_of_the_run_then_of_those_like_it(runs):
@@ -67,7 +67,7 @@ def test_parts_are_full_and_cover_everything_once(runs):
         [(first.name, 9, 9), (second.name, 0, 4)],
         [(second.name, 5, 9)],
     ]
-    assert "Expected: 0.0 hours on one device, in 3 parts of 1 minutes." in describe(runs, 1)
+    assert "Expected: 0.0 h, one run after another; parts of 1 min: 3." in describe(runs, 1)
 
 
 def test_an_epoch_may_be_longer_than_a_part(runs):
