@@ -190,7 +190,10 @@ def test_bad_input(tmp_path, capsys, case):
     assert not out.exists()
 
 
-@pytest.mark.parametrize("number", [2, 3, 4, 6])
+@pytest.mark.parametrize(
+    "number",
+    [3, 6, *(pytest.param(number, marks=pytest.mark.slow) for number in (2, 4))],
+)
 def test_resumed_equals_never_stopped(run, tmp_path, monkeypatch, capsys, number):
     """Stopped in an epoch, while measuring, at its end, in the last one: the same bytes."""
     original, count, out = Trainer.check_stop, 0, tmp_path / "run"

@@ -188,7 +188,7 @@ def test_the_test_split_is_never_read(monkeypatch, tmp_path):
     assert splits == ["train"]
 
 
-@pytest.mark.parametrize("flag", ["order", "architect"])
+@pytest.mark.parametrize("flag", ["order", pytest.param("architect", marks=pytest.mark.slow)])
 def test_second_order(run, tmp_path, flag):
     """It runs to the end, and finds other alphas than first order; the older flag works too."""
     assert search(tmp_path / "run", epochs=1, **{flag: "second_order"}) == 0
