@@ -204,10 +204,10 @@ class ChainSpace:
         return tuple(f"stage {layer.stage}, layer {layer.index}" for layer in self.layers)
 
     def panel_places(self, group: str) -> tuple[tuple[int, int], ...]:
-        """Return row and column where a figure draws each row; the first is for the legend."""
+        """Return row and column where a figure draws each row."""
         if group == DEPTHS:
-            return tuple((1, number) for number in range(len(self.stages)))
-        return tuple((1 + layer.stage, layer.index) for layer in self.layers)
+            return tuple((0, number) for number in range(len(self.stages)))
+        return tuple((layer.stage, layer.index) for layer in self.layers)
 
     def mask(self, group: str) -> tuple[tuple[bool, ...], ...]:
         """Return for each row and column of a group whether the row may choose it."""

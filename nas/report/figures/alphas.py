@@ -85,13 +85,18 @@ def alphas_figure(records: Sequence[Mapping[str, Any]], space: Space) -> Figure:
     places = {group: space.panel_places(group) for group in groups}
     num_rows = {group: 1 + max(row for row, _ in places[group]) for group in groups}
     num_columns = max(4, *(1 + column for of_group in places.values() for _, column in of_group))
-    heights = [1.7 * num_rows[group] + 1.2 for group in groups]  # in inches
+    # The panels of cells form a triangle, whose empty corner has the legend; others have it above.
+    has_corner = {
+        group: num_columns - sum(row == 0 for row, _ in places[group]) >= 2 for group in groups
+    }
+    tops = [0.75 if has_corner[group] else 1.15 for group in groups]  # in inches
+    heights = [1.7 * num_rows[group] + 0.45 + top for group, top in zip(groups, tops, strict=True)]
     figure = Figure(figsize=(2.3 * num_columns + 0.5, sum(heights)), dpi=110)
     weights = {group: weights_over_epochs(records, space, group) for group in groups}
     epochs = [record["epoch"] for record in records]
     subfigures = figure.subfigures(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
     edge_weights = records[-1].get("edge_weights", {})
-    for subfigure, group, height in zip(subfigures, groups, heights, strict=True):
+    for subfigure, group, height, top in zip(subfigures, groups, heights, tops, strict=True):
         columns = space.columns(group)
         looks = _line_looks(columns)
         subfigure.suptitle(title_of(group, groups), fontsize=14, fontweight="bold")
@@ -105,7 +110,7 @@ def alphas_figure(records: Sequence[Mapping[str, Any]], space: Space) -> Figure:
             left=0.09,
             right=0.98,
             bottom=0.5 / height,
-            top=1 - 0.75 / height,
+            top=1 - top / height,
             wspace=0.12,
             hspace=0.5,
         )
@@ -129,14 +134,21 @@ def alphas_figure(records: Sequence[Mapping[str, Any]], space: Space) -> Figure:
             axes.grid(alpha=0.3)
             axes.set_xlabel("epoch" if row == num_rows[group] - 1 else "", fontsize=9)
             axes.set_ylabel("weight" if column == 0 else "", fontsize=9)
-        # The panels of cells form a triangle, and those of chains leave the first row empty.
+        corner: dict[str, Any] = {
+            "loc": "upper right",
+            "bbox_to_anchor": (0.985, 1 - 0.6 / height),
+            "ncols": 2 if len(columns) > 5 else 1,
+        }
+        above: dict[str, Any] = {
+            "loc": "upper center",
+            "bbox_to_anchor": (0.5, 1 - 0.45 / height),
+            "ncols": min(len(columns), 6),
+        }
         subfigure.legend(
             handles=[Line2D([], [], label=name, **looks[name]) for name in columns],
-            loc="upper right",
-            bbox_to_anchor=(0.985, 1 - 0.6 / height),
-            ncols=2 if len(columns) > 5 else 1,
             fontsize=9,
             handlelength=3.2,
+            **(corner if has_corner[group] else above),
         )
     return figure
 
