@@ -50,31 +50,27 @@ _logger = logging.getLogger(__name__)
 class SearchResult:
     """What a search ends with."""
 
-    genotype: Genotype | None
-    """The cells, with space and search as genotype.json has them; None of a chain."""
+    found: Found
+    """The cells or the network of a chain, with the search as its file has it."""
     path: Path
     """The run directory."""
     stop: Stop | None
     """Why the search ended early, if it did."""
-    chain: Chain | None = None
-    """The network of a chain, with its search as network.json has it."""
 
-    @classmethod
-    def of(cls, found: Found, path: Path, stop: Stop | None = None) -> "SearchResult":
-        """Return the result for cells or for a network of a chain."""
-        if isinstance(found, Chain):
-            return cls(None, path, stop, found)
-        return cls(found, path, stop)
+    @property
+    def genotype(self) -> Genotype | None:
+        """The cells; None of a chain."""
+        return self.found if isinstance(self.found, Genotype) else None
+
+    @property
+    def chain(self) -> Chain | None:
+        """The network of a chain; None of cells."""
+        return self.found if isinstance(self.found, Chain) else None
 
     @property
     def file_name(self) -> str:
-        """The file in `path` that holds it."""
+        """The file in `path` that holds what was found."""
         return get_family(self.found.family).load("search").file_name
-
-    @property
-    def found(self) -> Found:
-        """The one of both that there is."""
-        return self.genotype or self.chain  # type: ignore[return-value]
 
 
 class EpochLog(Protocol):
@@ -200,7 +196,7 @@ def _write_cells(
             f"{kind.noun}: {_rule(recipe, config, space)}; nothing is trained; run {run.path}"
         )
         run.write(kind.file_name, found.to_json())
-    return SearchResult.of(found, path)
+    return SearchResult(found, path, stop=None)
 
 
 def _search(
@@ -293,7 +289,7 @@ def _search(
             final = (record["alphas"], record.get("extra_alphas", {}))
         found = _with_details(cells, config, space, recipe, final, stop)
         run.write(kind.file_name, found.to_json())
-    return SearchResult.of(found, path, stop)
+    return SearchResult(found, path, stop)
 
 
 def _with_details(
