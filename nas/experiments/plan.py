@@ -14,18 +14,19 @@ from nas.errors import ConfigError
 from nas.experiments.experiment import Experiment, row_of
 from nas.experiments.methods import flags_of
 from nas.files import hashed_name
-from nas.genotype import load_genotype
-from nas.space import DEFAULT_FAMILY, load_cells
+from nas.genotype import load_chain, load_genotype
+from nas.space import DEFAULT_FAMILY, FAMILIES, SearchSpace, Space, load_space, load_space_at
 from nas.strict_yaml import is_file
 
 Program = Literal["search", "augment"]
 State = Literal["missing", "unfinished", "finished"]
-_RESULTS = {"search": "genotype.json", "augment": "evaluation.json"}
+_FOUND = tuple(dict.fromkeys(family.file_name for family in FAMILIES.values()))
+_RESULTS = {"search": _FOUND, "augment": ("evaluation.json",)}
 _DO_NOT_COUNT = {
-    *("out", "resume", "data", "device", "workers", "genotype"),
+    *("out", "resume", "data", "device", "workers", "genotype", "network"),
     *("checkpoint_minutes", "checkpoint_steps", "keep_checkpoints"),
 }
-"""Settings that do not change the meaning of a run; a genotype is compared by its cells."""
+"""Settings that do not change the meaning of a run; what is trained is compared by its content."""
 _PATHS = {"plugins", "weights"}
 """Settings that may be paths, which are the same from wherever they are named."""
 _MAX_NAME_BYTES = 150
@@ -43,19 +44,19 @@ class Run:
     """Its run directory."""
     flags: tuple[str, ...]
     needs: Path | None = None
-    """The run directory of the search whose cell it trains."""
+    """The run directory of the search whose cells or network it trains."""
     space: str | None = None
-    """The space that its cell was searched in."""
+    """The space of the search."""
 
     def state(self) -> State:
         """Look at the run directory."""
-        if (self.path / _RESULTS[self.program]).is_file():
+        if any((self.path / name).is_file() for name in _RESULTS[self.program]):
             return "finished"
         return "unfinished" if (self.path / "config.yaml").is_file() else "missing"
 
     def is_ready(self) -> bool:
         """Whether the search that it needs is finished."""
-        return self.needs is None or (self.needs / "genotype.json").is_file()
+        return self.needs is None or _found_in(self.needs) is not None
 
     def command(self) -> list[str]:
         """Return the command that starts it, or continues it where it was begun."""
@@ -64,9 +65,11 @@ class Run:
         return [sys.executable, "-m", f"nas.cli.{self.program}", *flags, *resume]
 
     @property
-    def is_named(self) -> bool:
-        """Whether it trains a named network instead of cells."""
-        return any(flag.startswith("--model=") for flag in self.flags)
+    def has_cells(self) -> bool:
+        """Whether it searches or trains cells, not a named network or one of a chain."""
+        if self.space is not None:
+            return isinstance(load_space(self.space), SearchSpace)
+        return not any(flag.startswith("--model=") for flag in self.flags)
 
     def settings(self) -> SearchConfig | AugmentConfig:
         """Return the settings of the experiment for this run.
@@ -76,16 +79,22 @@ class Run:
         """
         return _parse(self.program, list(self.flags), self._family())
 
+    @property
+    def finds(self) -> str:
+        """The setting of a training that takes what this search finds: genotype, or network."""
+        assert self.space is not None, "a training finds nothing"
+        return Path(load_space(self.space).kind.file_name).stem
+
     def _family(self) -> str:
         """Return the family of the cells, which decides the size of their network."""
-        if self.space is not None:
-            return load_cells(self.space).family
-        if self.program == "search" or self.is_named or self.group.startswith("random:"):
+        if not self.has_cells or self.group.startswith("random:"):
             return DEFAULT_FAMILY
+        if self.space is not None:
+            return load_space(self.space).family
         return load_genotype(_genotype_of(self.flags)).family
 
     def check(self) -> None:
-        """Check that what is on disk was made with the settings of the experiment and its cell.
+        """Check that what is on disk was made of the same, with the settings of the experiment.
 
         Raises:
             ConfigError: The experiment's settings are wrong, or not those of the run.
@@ -112,44 +121,42 @@ class Run:
                 f"{now!r}; move the run away to repeat it, or restore the settings"
             )
         if self.program == "search":
-            self._check_space()
+            self._check_space(wanted)
         else:
-            self._check_cell()
+            self._check_found()
 
-    def _check_space(self) -> None:
+    def _check_space(self, wanted: SearchConfig | AugmentConfig) -> None:
         """Compare the space that was searched with the one to search; its file may have moved."""
         path = self.path / "space.yaml"
         if self.space is None or not is_file(path):
             return
-        before, now = (
-            dataclasses.replace(load_cells(place), name="", plugins=())
-            for place in (path, self.space)
-        )
-        if before != now:
+        if _plain_space(path) != _plain_space(self.space, wanted.width_mult):
             raise ConfigError(
                 f"{self.path}: searched another space than {self.space} is now ({path}); move the "
                 "run away to repeat it, or restore the space"
             )
 
-    def _check_cell(self) -> None:
-        """Compare the cell that was trained with the one to train; its place may change."""
-        if not (self.path / "genotype.json").is_file():
+    def _check_found(self) -> None:
+        """Compare what was trained with what is to be trained; its place may change."""
+        file = _found_in(self.path)
+        if file is None:
             return
-        if self.needs is not None and not (self.needs / "genotype.json").is_file():
+        if self.needs is not None and _found_in(self.needs) is None:
             raise ConfigError(
                 f"{self.path}: was trained, but its search {self.needs} is not finished; move the "
                 "training away too, or restore the search"
             )
-        trained = load_genotype(self.path)
+        load = load_genotype if self.has_cells else load_chain
+        trained = load(self.path)
         if self.group.startswith("random:"):
             seed = str(trained.search.get("seed"))
             same = trained.search.get("method") == "random" and self.group == f"random:{seed}"
         else:
-            same = trained == load_genotype(self.needs or _genotype_of(self.flags))
+            same = trained == load(self.needs or _genotype_of(self.flags))
         if not same:
             raise ConfigError(
-                f"{self.path}: trained another cell than that of {self.needs or self.group}; move "
-                "the run away to train this one"
+                f"{self.path}: what was trained is not what {self.needs or self.group} has now; "
+                "move the run away to train that"
             )
 
 
@@ -174,7 +181,7 @@ def plan(experiment: Experiment) -> list[Run]:
             search.group,
             f"{search.name}-retrain{seed}",
             Path(),
-            (*config, f"--genotype={search.path.as_posix()}", f"--seed={seed}"),
+            (*config, f"--{search.finds}={search.path.as_posix()}", f"--seed={seed}"),
             needs=search.path,
             space=search.space,
         )
@@ -246,6 +253,19 @@ def _with_directories(runs: list[Run], folder: Path) -> list[Run]:
             )
         placed.append(dataclasses.replace(run, path=folder / name))
     return placed
+
+
+def _found_in(path: Path) -> Path | None:
+    """Return the file of a run directory with cells or a network; None where there is none."""
+    return next((path / name for name in _FOUND if is_file(path / name)), None)
+
+
+def _plain_space(text: str | Path, width_mult: float | None = None) -> Space:
+    """Return a space without what does not change its networks."""
+    space = load_space_at(text, width_mult)
+    if isinstance(space, SearchSpace):
+        return dataclasses.replace(space, name="", plugins=())
+    return dataclasses.replace(space, name="")
 
 
 def _plain(name: str) -> str:

@@ -6,7 +6,8 @@ from nas.config import SearchConfig
 from nas.errors import ConfigError
 from nas.experiments.plan import Run
 from nas.search.kind import kind_of
-from nas.search.run import Recipe, searched_space
+from nas.search.run import Recipe
+from nas.space import load_space_at
 
 
 def check_recipes(runs: Sequence[Run]) -> None:
@@ -25,7 +26,7 @@ def check_recipes(runs: Sequence[Run]) -> None:
         if what in seen:
             continue
         seen.add(what)
-        space = searched_space(config)
+        space = load_space_at(config.space, config.width_mult)
         kind_of(space).prepare(config)
         try:
             Recipe.of(config, space)

@@ -79,7 +79,7 @@ def _row(name: str, groups: set[str], runs: list[Run]) -> Row:
     # Each cell once: from its search, or from any one training.
     cells = {str(run.needs or run.group): run for run in trainings}
     costs = [read_cost(run.path / "cost.json") for run in cells.values()]
-    shown = [run for run in searches or cells.values() if not run.is_named]
+    shown = [run for run in searches or cells.values() if run.has_cells]
     return Row(
         name=name,
         num_cells=len(searches) or len(cells),

@@ -15,11 +15,10 @@ from nas.experiments.results import Row
 from nas.files import write_files
 from nas.png import png_bytes
 from nas.runtime.run_directory import RunDirectory
+from nas.space import SearchSpace, load_space
 
-_OF_CELLS = ("different", "between cells (%)", "search (min)", "full size (M)")
-"""Columns that do not apply to a named network."""
+_FULL_SIZE = "full size (M)"
 _OF_PAPER = ("paper: error (%)", "paper: parameters (M)")
-_RUNS = {True: "trainings", False: "runs"}
 
 
 def write_results(
@@ -89,10 +88,14 @@ def markdown(
 
 
 def _trained(experiment: Experiment, rows: list[Row]) -> list[str]:
-    """Return the table of trainings as lines; named networks alone have no columns of cells."""
-    has_cells = bool(experiment.spaces or experiment.genotypes)
-    left_out = (*(() if has_cells else _OF_CELLS), *(() if experiment.paper else _OF_PAPER))
-    table = [_cells(row, experiment.paper.get(row.name, {}), has_cells) for row in rows]
+    """Return the table of trainings as lines; named networks alone have no columns of searches."""
+    noun = _noun(experiment)
+    left_out = set(() if experiment.paper else _OF_PAPER)
+    if noun != "cells":
+        left_out.add(_FULL_SIZE)
+    if noun is None:
+        left_out.update(("different", _between(noun), "search (min)"))
+    table = [_cells(row, experiment.paper.get(row.name, {}), noun) for row in rows]
     table = [{key: text for key, text in row.items() if key not in left_out} for row in table]
     header = tuple(table[0])
     return [
@@ -100,45 +103,62 @@ def _trained(experiment: Experiment, rows: list[Row]) -> list[str]:
         "|---|" + "---:|" * (len(header) - 1),
         *(f"| {' | '.join(row.values())} |" for row in table),
         "",
-        _legend(has_cells),
+        _legend(noun),
     ]
+
+
+def _noun(experiment: Experiment) -> str | None:
+    """Return what is searched or drawn: cells or networks of a chain; None: names alone."""
+    spaces = [load_space(experiment.located_space(space)) for space in experiment.spaces]
+    if experiment.genotypes or any(isinstance(space, SearchSpace) for space in spaces):
+        return "cells"
+    return "networks" if spaces else None
+
+
+def _between(noun: str | None) -> str:
+    return f"between {noun} (%)"
 
 
 def _command(experiment: Experiment) -> str:
     return f"nas experiment {experiment.folder.as_posix()}"
 
 
-def _cells(row: Row, paper: dict[str, Any], has_cells: bool) -> dict[str, str]:
+def _cells(row: Row, paper: dict[str, Any], noun: str | None) -> dict[str, str]:
     """Return a row by column."""
     between = row.std_between_cells
     name = row.name.replace("|", "\\|")  # strings of NAS-Bench-201 have these
     return {
-        "cells" if has_cells else "network": f"`{name}`",
+        noun or "network": f"`{name}`",
         "different": str(row.num_cells),
-        "trainings" if has_cells else "runs": str(row.num_trainings),
+        _runs(noun): str(row.num_trainings),
         "test error (%)": _error(row),
-        "between cells (%)": "-" if between is None else f"± {between:.2f}",
+        _between(noun): "-" if between is None else f"± {between:.2f}",
         "parameters (M)": _range(row.num_parameters, 1e6, 3),
         "multiply-adds (M)": _range(row.madds, 1e6, 2),
         "search (min)": _mean(row.search_time_s),
         "training (min)": _mean(row.training_time_s),
-        "full size (M)": _range(row.num_parameters_full_size, 1e6, 2),
+        _FULL_SIZE: _range(row.num_parameters_full_size, 1e6, 2),
         "paper: error (%)": str(paper.get("error", "")),
         "paper: parameters (M)": str(paper.get("parameters_m", "")),
     }
 
 
-def _legend(has_cells: bool) -> str:
-    between = "; between cells: standard deviation of the means of different cells"
+def _runs(noun: str | None) -> str:
+    return "trainings" if noun else "runs"
+
+
+def _legend(noun: str | None) -> str:
+    between = f"; between {noun}: standard deviation of the means of different {noun}"
     sizes = (
         ", without the auxiliary head; full size: parameters of the same cells with "
         f"{CIFAR_SIZE}, which is the size of the paper's "
         "figures"
     )
     return (
-        f"Test error: mean and sample standard deviation over all {_RUNS[has_cells]}, each after "
-        f"its last epoch{between * has_cells}. Times: mean wall-clock minutes of one run. "
-        f"Parameters and multiply-adds: of the network trained here{sizes * has_cells}."
+        f"Test error: mean and sample standard deviation over all {_runs(noun)}, each after "
+        f"its last epoch{between if noun else ''}. Times: mean wall-clock minutes of one run. "
+        "Parameters and multiply-adds: of the network trained here"
+        f"{sizes if noun == 'cells' else ''}."
     )
 
 

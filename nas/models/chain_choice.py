@@ -1,5 +1,6 @@
 """Find, check or draw the network of a chain that the settings name."""
 
+import logging
 import re
 
 from nas.config import AugmentConfig
@@ -12,6 +13,7 @@ from nas.space.chain_cost import count_chain
 
 RANDOM = "random:"
 DEFAULT_SPACE = "mobilenext_chain"
+_log = logging.getLogger(__name__)
 
 
 def named_chain(config: AugmentConfig) -> Chain | None:
@@ -55,13 +57,21 @@ def drawn_chain(
     if config.network is None or not config.network.startswith(RANDOM):
         return None
     space = _space(config)
-    budgets = {
+    _log.info("space %s: %s", space.name, space.describe())
+    budgets = read_budgets(config.target, space, image_size, num_classes, in_channels)
+    return random_chain(space, _seed(config.network), budgets)
+
+
+def read_budgets(
+    text: str | None, space: ChainSpace, image_size: int, num_classes: int, in_channels: int
+) -> dict[str, Budget]:
+    """Return what a target asks of networks of a space on such images; nothing without a text."""
+    return {
         target.quantity: Budget(
             count_chain(target.quantity, space, image_size, num_classes, in_channels), target.value
         )
-        for target in read_targets(config.target or "")
+        for target in read_targets(text or "")
     }
-    return random_chain(space, _seed(config.network), budgets)
 
 
 def _space(config: AugmentConfig) -> ChainSpace:

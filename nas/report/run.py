@@ -121,7 +121,8 @@ def read_run(run_dir: str | Path) -> Run:
         expected = tuple(NETWORK_FILE if name == "genotype.json" else name for name in expected)
         if chain is None and metrics:
             chain = network_of_record(metrics[-1], space, path / METRICS)
-    untrained = genotype is not None and genotype.search.get("epochs") == 0
+    found = genotype or chain
+    untrained = found is not None and found.search.get("epochs") == 0
     missing = [
         f"{name} is not there yet: {_WRITTEN[name]}"
         for name in expected

@@ -13,6 +13,7 @@ from nas.errors import ConfigError
 from nas.genotype import Genotype
 from nas.models.cost import CostTable, count_costs
 from nas.models.latency_table import read_latency_table
+from nas.models.random_genotype import random_genotype
 from nas.operators import get_operator, resolve, with_details
 from nas.operators.contract import check_operators, network_sizes
 from nas.search.collapse import collapse_numbers, collapse_warning
@@ -28,7 +29,6 @@ from nas.supernet import ArchWeights
 class CellKind(Kind):
     """See `Kind`."""
 
-    file_name = "genotype.json"
     noun = "cells"
 
     def __init__(self, space: SearchSpace):
@@ -92,6 +92,10 @@ class CellKind(Kind):
             table = read_latency_table(Path(str(config.latency_table)))
             return table.costs(self.space, data.image_shape, CIFAR_SIZE)
         return count_costs(quantity, self.space, data.image_shape, data.num_classes)
+
+    def random(self, config: SearchConfig) -> Genotype:
+        """Draw cells; no image is read."""
+        return random_genotype(self.space, config.seed)
 
     def numbers(
         self, found: Genotype, image_shape: tuple[int, int, int], num_classes: int

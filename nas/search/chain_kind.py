@@ -9,11 +9,11 @@ from torch import nn
 from nas.config import SearchConfig
 from nas.config.target import Target, read_targets
 from nas.errors import ConfigError
-from nas.genotype import Chain
-from nas.genotype.chain import FILE_NAME
+from nas.genotype import Chain, random_chain
+from nas.models.chain_choice import read_budgets
 from nas.operators import load_plugins
 from nas.search.chain_target import ChainTargetTerm
-from nas.search.data import SearchData
+from nas.search.data import SearchData, load_images
 from nas.search.kind import Kind
 from nas.search.method import Method
 from nas.space import ChainSpace
@@ -26,7 +26,6 @@ _OF_CELLS = ("init_channels", "num_cells")
 class ChainKind(Kind):
     """See `Kind`."""
 
-    file_name = FILE_NAME
     noun = "network"
 
     def __init__(self, space: ChainSpace):
@@ -80,6 +79,16 @@ class ChainKind(Kind):
         costs = count_chain(target.quantity, self.space, size, data.num_classes, channels)
         return ChainTargetTerm(target, costs, method)
 
+    def random(self, config: SearchConfig) -> Chain:
+        """Draw a network within 3 % of each target, counted for the images of a search."""
+        if config.target is None:
+            return random_chain(self.space, config.seed)
+        info = load_images(config).info
+        budgets = read_budgets(
+            config.target, self.space, info.image_size, info.num_classes, info.channels
+        )
+        return random_chain(self.space, config.seed, budgets)
+
     def numbers(
         self, found: Chain, image_shape: tuple[int, int, int], num_classes: int
     ) -> dict[str, Any]:
@@ -105,9 +114,5 @@ class ChainKind(Kind):
         return dataclasses.replace(found, search=details)
 
     def describe(self) -> str:
-        """Count layers and networks."""
-        space = self.space
-        return (
-            f"{len(space.layers)} layers in {len(space.stages)} stages, "
-            f"{space.num_networks:.2g} networks"
-        )
+        """Count layers and networks, and name duplicates."""
+        return self.space.describe()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nas.config import SearchConfig
-from nas.data import TensorLoader, TrainTransform, load_dataset, stratified_split
+from nas.data import ImageSet, TensorLoader, TrainTransform, load_dataset, stratified_split
 from nas.data.fingerprint import Fingerprint, check_unchanged
 from nas.data.image_sets import fingerprint_of
 from nas.distributed.launch import WHOLE, Share
@@ -69,15 +69,7 @@ def load_search_data(
         ConfigError: A half has fewer images than a batch.
         RunDirectoryError: The run to be resumed was started with other images.
     """
-    images = load_dataset(
-        config.dataset,
-        config.data,
-        split="train",
-        image_size=config.image_size,
-        max_images=config.max_images,
-        seed=config.seed,
-        skip_corrupt=config.skip_corrupt,
-    )
+    images = load_images(config)
     info = images.info
     if info.num_classes < 2:
         raise ConfigError(f"data: {config.data} has one class; at least two are needed")
@@ -122,6 +114,23 @@ def load_search_data(
         num_images=NumImages(weights=len(for_weights), alphas=len(for_alphas)),
         fingerprint=fingerprint,
         augmentation=str(transform),
+    )
+
+
+def load_images(config: SearchConfig) -> ImageSet:
+    """Read the training images that the settings name.
+
+    Raises:
+        DataError: They cannot be read.
+    """
+    return load_dataset(
+        config.dataset,
+        config.data,
+        split="train",
+        image_size=config.image_size,
+        max_images=config.max_images,
+        seed=config.seed,
+        skip_corrupt=config.skip_corrupt,
     )
 
 

@@ -28,8 +28,6 @@ Found = Genotype | Chain
 class Kind(ABC):
     """The kind of a space, for a search."""
 
-    file_name: ClassVar[str]
-    """The file of the run directory that holds what was found."""
     noun: ClassVar[str]
     """What is found, in a word."""
 
@@ -63,6 +61,15 @@ class Kind(ABC):
 
         Raises:
             ConfigError: No network of the space reaches it.
+        """
+
+    @abstractmethod
+    def random(self, config: SearchConfig) -> Found:
+        """Draw what a search could find, by the seed, without a search.
+
+        Raises:
+            ConfigError: Nothing of the space meets the target.
+            DataError: The images, for which a target counts, cannot be read.
         """
 
     @abstractmethod

@@ -26,7 +26,7 @@ from torch import Tensor
 from nas.config import SearchConfig
 from nas.errors import ConfigError
 from nas.runtime.compute import Batch
-from nas.search.kind import Found, kind_of
+from nas.search.kind import Found, Kind, kind_of
 from nas.space import Space
 from nas.supernet import Alphas, ArchWeights, Edge, EdgeWeights, MixedEdge
 
@@ -205,8 +205,8 @@ class Method:
         searcher.alpha_step(train_batch)
         searcher.weight_step(train_batch)
 
-    def cells_without_search(self, space: Space, seed: int) -> Found | None:
-        """Return the cells of a method that trains no supernet; None searches for them."""
+    def without_search(self, kind: Kind, config: SearchConfig) -> Found | None:
+        """Return what a method ends with that trains no supernet; None searches for it."""
         return None
 
     def decode(self, alphas: Alphas, space: Space, progress: Progress) -> Found:

@@ -39,7 +39,7 @@ from nas.search.searcher import Searcher
 from nas.search.selections import Selection, check_not_begun
 from nas.search.stops import Stop, StoppingRule
 from nas.search.terms import Term
-from nas.space import ChainSpace, Space, get_family, load_space
+from nas.space import Space, get_family, load_space, load_space_at
 from nas.strict_yaml import is_file
 from nas.supernet import Alphas
 
@@ -70,7 +70,7 @@ class SearchResult:
     @property
     def file_name(self) -> str:
         """The file in `path` that holds what was found."""
-        return get_family(self.found.family).load("search").file_name
+        return get_family(self.found.family).file_name
 
 
 class EpochLog(Protocol):
@@ -145,32 +145,24 @@ def search(
     """
     if config.out is None:
         raise ConfigError("out: expected the path of a run directory, found None")
-    space = searched_space(config)
+    space = load_space_at(config.space, config.width_mult)
     kind_of(space).prepare(config)
     recipe = Recipe.of(config, space)
     compute = select_compute(config)
     with join_ranks(compute.device) as ranks:
         check_ranks(config, ranks, compute.device)
-        cells = recipe.method.cells_without_search(space, config.seed)
-        if cells is not None:
+        found = recipe.method.without_search(kind_of(space), config)
+        if found is not None:
             say = announce if ranks.is_first else _logger.debug
-            return _write_cells(cells, config, space, recipe, compute, ranks, say)
+            return _write_found(found, config, space, recipe, compute, ranks, say)
         memory = StepMemory(compute, config.batch_size, ranks.size, can_split=True)
         say = announce if ranks.is_first else _logger.debug
         with memory.explained():
             return _search(config, space, recipe, compute, ranks, memory, make_log, say)
 
 
-def searched_space(config: SearchConfig) -> Space:
-    """Return the space that the settings name, a chain at their width multiplier."""
-    space = load_space(config.space)
-    if isinstance(space, ChainSpace) and config.width_mult is not None:
-        return space.at_width(config.width_mult)
-    return space
-
-
-def _write_cells(
-    cells: Found,
+def _write_found(
+    found: Found,
     config: SearchConfig,
     space: Space,
     recipe: Recipe,
@@ -178,7 +170,7 @@ def _write_cells(
     ranks: Ranks,
     announce: Callable[[str], None],
 ) -> SearchResult:
-    """Write the run directory of cells that need no search."""
+    """Write the run directory of what needs no search."""
     path = Path(str(config.out))
     if not config.resume:
         ranks.on_first(lambda: RunDirectory.check_free(path))
@@ -188,14 +180,14 @@ def _write_cells(
         "decode_rule": recipe.method.decode_rule(space),
     }
     kind = kind_of(space)
-    found = kind.with_details(cells, details, config.plugins)
+    found = kind.with_details(found, {**found.search, **details}, config.plugins)
     open_run = partial(_open_run, config, space, compute.device)
     with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
         announce(
             f"method {config.method}; space {space.name}: {kind.describe()}; "
             f"{kind.noun}: {_rule(recipe, config, space)}; nothing is trained; run {run.path}"
         )
-        run.write(kind.file_name, found.to_json())
+        run.write(space.kind.file_name, found.to_json())
     return SearchResult(found, path, stop=None)
 
 
@@ -253,9 +245,9 @@ def _search(
             searcher.resume()
             if not searcher.is_finished():
                 ranks.on_first(lambda: check_not_begun(path))
-                run.remove(kind.file_name)
+                run.remove(space.kind.file_name)
             elif recipe.selection is not None:
-                run.remove(kind.file_name)  # its cells are those without the selection
+                run.remove(space.kind.file_name)  # its cells are those without the selection
         announce(
             f"method {config.method}; space {space.name}: {kind.describe()}; "
             f"{kind.noun}: {_rule(recipe, config, space)}; "
@@ -288,7 +280,7 @@ def _search(
             record = searcher.history.record_of(stop.epoch)
             final = (record["alphas"], record.get("extra_alphas", {}))
         found = _with_details(cells, config, space, recipe, final, stop)
-        run.write(kind.file_name, found.to_json())
+        run.write(space.kind.file_name, found.to_json())
     return SearchResult(found, path, stop)
 
 

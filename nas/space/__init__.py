@@ -10,7 +10,14 @@ from nas.space.families import (
     get_cell_family,
     get_family,
 )
-from nas.space.files import Space, list_spaces, load_cells, load_chain_space, load_space
+from nas.space.files import (
+    Space,
+    list_spaces,
+    load_cells,
+    load_chain_space,
+    load_space,
+    load_space_at,
+)
 from nas.space.record import CELL_TYPES, NUM_INPUTS, SearchSpace, edge_name, edges_of
 
 __all__ = [
@@ -34,4 +41,5 @@ __all__ = [
     "load_cells",
     "load_chain_space",
     "load_space",
+    "load_space_at",
 ]

@@ -225,6 +225,18 @@ class ChainSpace:
             for number, stage in enumerate(self.stages)
         )
 
+    def describe(self) -> str:
+        """Count layers and networks, and say which candidates are left out as duplicates."""
+        text = (
+            f"{len(self.layers)} layers in {len(self.stages)} stages, "
+            f"{self.num_networks:.2g} networks"
+        )
+        merged = self.merged()
+        if not merged:
+            return text
+        more = f" and {len(merged) - 1} more" if len(merged) > 1 else ""
+        return f"{text}, left out as duplicates: {merged[0]}{more}"
+
     def merged(self) -> tuple[str, ...]:
         """Say which candidates are left out because they are the same block as another.
 

@@ -3,7 +3,6 @@
 The same mapping is in a space file, in a run's space.yaml and in network.json.
 """
 
-import logging
 from collections.abc import Mapping
 from itertools import product
 from typing import Any
@@ -12,8 +11,6 @@ from nas.errors import SearchSpaceError, shown
 from nas.space.blocks import BLOCK_KINDS, Candidate
 from nas.space.chain import ChainSpace, FixedBlock, Stage, Stem
 from nas.space.parts import SpacePart, check_keys, check_list, kind_of
-
-_log = logging.getLogger(__name__)
 
 KEYS = (
     "name",
@@ -49,11 +46,7 @@ def read_chain(parts: list[SpacePart]) -> ChainSpace:
             "candidates in one file"
         )
     (part,) = parts
-    space = parse_chain(part.document, part.where, part.name)
-    if merged := space.merged():
-        more = f" and {len(merged) - 1} more" if len(merged) > 1 else ""
-        _log.info("%s: left out as duplicates: %s%s", part.where, merged[0], more)
-    return space
+    return parse_chain(part.document, part.where, part.name)
 
 
 def parse_chain(document: Mapping[str, Any], where: str, name: str) -> ChainSpace:

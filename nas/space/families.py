@@ -21,6 +21,8 @@ class Family:
     """What every family has, and where its parts are."""
 
     description: str
+    file_name: str
+    """The file of a run directory that holds what was found, or what is trained."""
     read: str
     """Called as `read(parts)` with the files of a space; returns its record."""
     network: str
@@ -48,11 +50,14 @@ class Family:
 class ChainFamily(Family):
     """A chain of layers, each with one block."""
 
+    file_name: str = "network.json"
+
 
 @dataclass(frozen=True, kw_only=True)
 class CellFamily(Family):
     """Cells that are stacked: what a network of them is made of."""
 
+    file_name: str = "genotype.json"
     read: str = "nas.space.cell_files:read_cells"
     search: str = "nas.search.cell_kind:CellKind"
     supernet: str

@@ -40,6 +40,18 @@ def load_space(text: str | Path) -> Space:
     return get_family(_agreed_family(parts)).load("read")(parts)
 
 
+def load_space_at(text: str | Path, width_mult: float | None) -> Space:
+    """Load a space; a chain at a width multiplier, unless it is None.
+
+    Raises:
+        SearchSpaceError: As in `load_space`.
+    """
+    space = load_space(text)
+    if isinstance(space, ChainSpace) and width_mult is not None:
+        return space.at_width(width_mult)
+    return space
+
+
 def load_cells(text: str | Path, where: str = "space") -> SearchSpace:
     """Load a space of cells; see `load_space`.
 

@@ -146,12 +146,8 @@ def _small_cost(monkeypatch):
 
 def searching_methods():
     """All registered methods but those that train nothing, such as random."""
-    of_method = Method.cells_without_search
-    return [
-        name
-        for name in list_methods()
-        if METHODS.get(name).record.cells_without_search is of_method
-    ]
+    of_method = Method.without_search
+    return [name for name in list_methods() if METHODS.get(name).record.without_search is of_method]
 
 
 @pytest.mark.parametrize("name", searching_methods())

@@ -155,3 +155,27 @@ def test_a_plugin_of_the_settings_is_used(folder):
     (folder.parent / "my_op.py").rename(folder / "my_op.py")
     assert main([str(moved)]) == 0
     assert "`claimed_conv` | 1 | 1 |" in (moved / "results.md").read_text()
+
+
+@pytest.mark.slow
+def test_networks_of_a_chain(tmp_path, capsys):
+    """Searched and random networks of a budget, trained alike beside a named one."""
+    (tmp_path / "experiment.yaml").write_text(
+        "title: Chains\nsearch_config: search.yaml\nspaces: [mobilenext_chain_32]\n"
+        "methods: [gdas, random]\nsearch_seeds: [0]\naugment_config: augment.yaml\n"
+        "models: [mobilenext_0.35]\naugment_seeds: [0]\n"
+    )
+    images = "dataset: shapes\nimage_size: 32\nmax_images: 64\nbatch_size: 16\nepochs: 1\n"
+    (tmp_path / "search.yaml").write_text(f"{images}target: madds=20e6,warmup_epochs=0\n")
+    (tmp_path / "augment.yaml").write_text(images)
+    assert main([str(tmp_path)]) == 0
+    table = capsys.readouterr().out
+    assert "| networks | different | trainings | test error (%) | between networks (%) |" in table
+    assert "full size" not in table
+    searched, drawn, named = json.loads((tmp_path / "results.json").read_text())["rows"]
+    for row in (searched, drawn):
+        assert row["num_trainings"] == 1 and row["madds"] and not row["num_parameters_full_size"]
+    assert abs(drawn["madds"][0] - 20e6) <= 0.03 * 20e6
+    assert named["num_trainings"] == 1
+    assert main([str(tmp_path)]) == 0
+    assert "start" not in capsys.readouterr().err

@@ -1,11 +1,16 @@
 """Experiments are read strictly, and planned as the product of what they name."""
 
+from dataclasses import replace
+
 import pytest
 
+from nas.config import run_settings
 from nas.errors import ConfigError
 from nas.experiments.experiment import read_experiment
 from nas.experiments.plan import plan
-from nas.space import load_space
+from nas.genotype import random_chain
+from nas.runtime.run_directory import RunDirectory
+from nas.space import load_space, load_space_at
 
 GOOD = """
 title: An experiment
@@ -50,12 +55,12 @@ def test_networks_by_name_need_no_search(folder):
     assert [run.name for run in runs] == ["mobilenext_0.35-seed4", "mobilenext_0.35-seed5"]
     for run, seed in zip(runs, (4, 5), strict=True):
         assert (run.settings().model, run.settings().seed) == ("mobilenext_0.35", seed)
-        assert run.settings().epochs == 7 and run.needs is None and run.is_named
+        assert run.settings().epochs == 7 and run.needs is None and not run.has_cells
         run.check()
     (folder / "experiment.yaml").write_text(GOOD + "models: [mobilenext_0.35]\n")
     *others, a, b, c = plan(read_experiment(folder))
     assert {run.group for run in (a, b, c)} == {"mobilenext_0.35"}
-    assert not any(run.is_named for run in others)
+    assert all(run.has_cells for run in others)
 
 
 def test_states_are_what_is_on_disk(folder):
@@ -306,3 +311,54 @@ def test_cells_of_nasbench201_have_the_size_of_their_networks(folder):
     for run in (searched, named):
         assert (run.settings().init_channels, run.settings().num_cells) == (16, 5)
     assert (darts.settings().init_channels, darts.settings().num_cells) == (36, 20)
+
+
+CHAINS = """
+title: Chains
+search_config: search.yaml
+spaces: [mobilenext_chain_64]
+methods: [gdas, random]
+search_seeds: [0]
+augment_config: augment.yaml
+models: [mobilenext_0.5]
+augment_seeds: [4]
+"""
+
+
+@pytest.fixture
+def chains(folder):
+    """Searches of a chain; the random ones are made, the others not."""
+    (folder / "experiment.yaml").write_text(CHAINS)
+    (folder / "search.yaml").write_text("target: madds=8e6\nwidth_mult: 0.75\n")
+    return plan(read_experiment(folder))
+
+
+def test_networks_of_a_chain(chains):
+    """A training takes what its search finds as a network, and waits for it."""
+    _, drawn, trained, of_drawn, named = chains
+    assert f"--network={drawn.path.as_posix()}" in of_drawn.flags
+    assert not any(run.has_cells for run in chains)
+    assert drawn.settings().target == "madds=8e6"
+    assert not of_drawn.is_ready() and not trained.is_ready() and named.is_ready()
+    drawn.path.mkdir(parents=True)
+    space = load_space_at("mobilenext_chain_64", 0.75)
+    (drawn.path / "network.json").write_text(random_chain(space, 0).to_json())
+    assert drawn.state() == "finished" and of_drawn.is_ready() and not trained.is_ready()
+
+
+def test_other_networks_of_a_chain_are_refused(chains):
+    """So is a training of another network, and a search of another width."""
+    _, drawn, _, of_drawn, _ = chains
+    space = load_space_at("mobilenext_chain_64", 0.75)
+    for run in (drawn, of_drawn):
+        settings = replace(run.settings(), out=str(run.path))
+        RunDirectory.create(run.path, run_settings(settings))
+        (run.path / "network.json").write_text(random_chain(space, 0).to_json())
+        (run.path / "space.yaml").write_text(space.to_yaml())
+        run.check()
+    (of_drawn.path / "network.json").write_text(random_chain(space, 1).to_json())
+    with pytest.raises(ConfigError, match=r"what was trained is not what .* has now"):
+        of_drawn.check()
+    (drawn.path / "space.yaml").write_text(space.at_width(0.5).to_yaml())
+    with pytest.raises(ConfigError, match="searched another space than mobilenext_chain_64"):
+        drawn.check()

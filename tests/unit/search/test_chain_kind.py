@@ -8,8 +8,8 @@ from nas.errors import ConfigError, SearchSpaceError
 from nas.genotype import random_chain
 from nas.search.decode import decode, decode_chain
 from nas.search.kind import kind_of
-from nas.search.run import Recipe, searched_space
-from nas.space import load_chain_space
+from nas.search.run import Recipe
+from nas.space import load_chain_space, load_space_at
 from nas.supernet import Alphas
 
 SPACE = load_chain_space("mobilenext_chain_64")
@@ -58,7 +58,6 @@ def test_a_record_is_read_back():
         ({"num_cells": 5}, ConfigError, "num_cells: found 5, but mobilenext_chain_64 is a chain"),
         ({"init_channels": 8}, ConfigError, "init_channels: found 8, but"),
         ({"method": "pc_darts"}, ConfigError, "pc_darts changes what is on the edges of a cell"),
-        ({"method": "random"}, ConfigError, "but the method is for the family cell or nasbench"),
         ({"selection": "darts_pt"}, SearchSpaceError, "selection: darts_pt: space: found chain"),
         ({"stop": "skip_count"}, SearchSpaceError, "stop: skip_count: space: found chain, which"),
     ],
@@ -72,7 +71,7 @@ def test_what_means_nothing_is_refused(settings, error, message):
 def test_a_width():
     """Of a chain only; the space of a run has it."""
     config = SearchConfig(space="mobilenext_chain_64", width_mult=0.75)
-    assert searched_space(config) == SPACE.at_width(0.75)
+    assert load_space_at(config.space, config.width_mult) == SPACE.at_width(0.75)
     cells = SearchConfig(width_mult=0.5)
     with pytest.raises(ConfigError, match="width_mult: has an effect only on a chain"):
-        Recipe.of(cells, searched_space(cells))
+        Recipe.of(cells, load_space_at(cells.space, cells.width_mult))

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from nas.config import SearchConfig
+from nas.config import AugmentConfig, SearchConfig
 from nas.errors import ConfigError, RunDirectoryError
-from nas.genotype import load_genotype
+from nas.genotype import load_chain, load_genotype, random_chain
+from nas.models.chain_choice import drawn_chain
 from nas.models.random_genotype import random_genotype
 from nas.report.html import write_report
 from nas.report.run import read_run
@@ -73,4 +74,34 @@ def test_settings_of_alphas_are_refused(tmp_path, settings):
     (name,) = settings
     with pytest.raises(ConfigError, match=f"{name}: .*no effect"):
         search(config_of(tmp_path / "run", **settings))
+    assert not (tmp_path / "run").exists()
+
+
+def chain_config(out, **settings):
+    return config_of(
+        out, space="mobilenext_chain_64", dataset="shapes", image_size=64, max_images=64, **settings
+    )
+
+
+def test_a_network_at_a_target(tmp_path):
+    """It is the one that a training draws by the same seed for the same images."""
+    target = "madds=8e6"
+    result = search(chain_config(tmp_path / "run", target=target))
+    training = AugmentConfig(network="random:3", space="mobilenext_chain_64", target=target)
+    assert result.chain == load_chain(tmp_path / "run") == drawn_chain(training, 64, 10)
+    assert abs(result.chain.count("madds", image_size=64, num_classes=10) - 8e6) <= 0.03 * 8e6
+    details = json.loads((tmp_path / "run" / "network.json").read_text())["search"]
+    assert details["method"] == {"name": "random"} and details["budgets"] == {"madds": 8e6}
+    assert read_run(tmp_path / "run").missing == ()
+
+
+def test_a_network_without_a_target(tmp_path):
+    """All networks are equally likely, and no image is read."""
+    result = search(chain_config(tmp_path / "run", data=str(tmp_path / "nothing")))
+    assert result.chain == random_chain(load_space("mobilenext_chain_64"), 3)
+
+
+def test_a_target_out_of_reach(tmp_path):
+    with pytest.raises(ConfigError, match=r"target: madds: found 1, but networks of space .* have"):
+        search(chain_config(tmp_path / "run", target="madds=1"))
     assert not (tmp_path / "run").exists()

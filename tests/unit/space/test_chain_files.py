@@ -132,10 +132,9 @@ def test_a_malformed_chain_says_where_and_what(write, changes, parts):
         assert part in message
 
 
-def test_merged_candidates_are_told_when_a_space_is_read(write, caplog):
-    """One line, which says what is left out and why."""
-    with caplog.at_level("INFO"):
-        load_space("mobilenext_chain_64")
-    (line,) = (record.getMessage() for record in caplog.records)
-    assert "left out as duplicates: stage 0 (width 96), layer 0: sandglass_t12_k3 is the s" in line
-    assert line.endswith(" and 1 more")
+def test_merged_candidates_are_told():
+    """What describes a space, in a search and in a random draw, says what is left out and why."""
+    text = load_space("mobilenext_chain_64").describe()
+    assert "left out as duplicates: stage 0 (width 96), layer 0: sandglass_t12_k3 is the s" in text
+    assert text.endswith(" and 1 more")
+    assert "duplicates" not in load_space("mobilenext_chain").describe()
