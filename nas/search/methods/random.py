@@ -19,8 +19,6 @@ from nas.search.method import Method
 from nas.search.registry import register_method
 from nas.space import SearchSpace, Space
 
-_OF_ALPHAS = ("architect", "method")
-"""The groups of settings that act on alphas."""
 _ALLOWED = ("method", "list_methods")
 
 
@@ -30,17 +28,18 @@ class Random(Method):
     """Random cells of the space, or networks at a target, without a search."""
 
     def check(self, config: SearchConfig, space: Space) -> None:
-        """Refuse settings of the alphas, which it does not have.
+        """Refuse what asks for another search: terms, stops, a selection, an order.
 
-        Those of the data, the budget and the weights may be given, so that one file of settings
-        serves all methods of a comparison; so may the target of a chain.
+        Settings of the data, the budget, the weights and the optimizer of the alphas may be given,
+        so that one file of settings serves all methods of a comparison; so may the target of a
+        chain, which is met.
         """
         super().check(config, space)
         allowed = _ALLOWED if isinstance(space, SearchSpace) else (*_ALLOWED, "target")
         for field in dataclasses.fields(config):
-            of_alphas = field.metadata.get("group") in _OF_ALPHAS and field.name not in allowed
             value = getattr(config, field.name)
-            if of_alphas and value != field.default:
+            is_refused = field.metadata.get("group") == "method" and field.name not in allowed
+            if is_refused and value != field.default:
                 raise ConfigError(
                     f"{field.name}: found {value}, but method random has no alphas, so it has no "
                     "effect; leave it out"

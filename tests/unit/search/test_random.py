@@ -66,7 +66,6 @@ def test_resume(tmp_path):
         {"selection": "darts_pt"},
         {"target": "madds=300e6"},
         {"order": "second_order"},
-        {"alpha_learning_rate": 0.1},
     ],
 )
 def test_settings_of_alphas_are_refused(tmp_path, settings):

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# The latency of every network of the table, one image of 64 x 64, one thread of this CPU.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+"${PYTHON:-python}" -m nas benchmark experiments/chain_small/search/*/network.json \
+    mobilenext_0.5 mobilenet_v2_0.52 \
+    --image_size 64 --engines onnx_fp32,onnx_int8 --calls 400 --out experiments/chain_small "$@"
