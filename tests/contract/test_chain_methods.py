@@ -19,7 +19,7 @@ from nas.space.blocks import Candidate
 from nas.space.chain import ChainSpace, Stage, Stem
 from nas.supernet import Alphas
 from tests.contract.test_methods import BATCH, method_of, search_data
-from tests.distributed.ranks import run_ranks
+from tests.distributed.ranks import replace_norms, run_ranks
 
 BLOCKS = (Candidate("sandglass", 2, 3), Candidate("sandglass", 2, 5))
 # Rows of different lengths: the second stage has one block in its first layer, and other depths.
@@ -30,7 +30,7 @@ SEARCH_CHAINS = ("beta_darts", "darts", "gdas", "sdarts_adv", "sdarts_rs", "snas
 IN_DEFAULT = ("darts", "gdas")
 
 
-def searcher_of(name, run, *, ranks=ALONE, share=WHOLE):
+def searcher_of(name, run, *, ranks=ALONE, share=WHOLE, sync=False):
     method = method_of(name)
     config = SearchConfig(
         method=name, epochs=2, batch_size=BATCH, learning_rate=0.1, alpha_learning_rate=0.1
@@ -38,10 +38,11 @@ def searcher_of(name, run, *, ranks=ALONE, share=WHOLE):
     method.check(config, SPACE)
     data = search_data(share)
     torch.manual_seed(0)
+    net = kind_of(SPACE).build_network(config, data, method).double()
     return Searcher(
         config=config,
         space=SPACE,
-        net=kind_of(SPACE).build_network(config, data, method).double(),
+        net=replace_norms(net, ranks) if sync else net,
         alphas=Alphas(SPACE, 0.1).double(),
         loss=cross_entropy,
         data=data,
@@ -118,19 +119,38 @@ def test_micro_batches_change_no_step(name, tmp_path):
         torch.testing.assert_close(parts[key], value, rtol=1e-8, atol=1e-10)
 
 
+def search_on(ranks, name, path, *, sync):
+    """Search with a share of every batch; return the network, and alphas and weights by name."""
+    run = RunDirectory.create(path, {}) if ranks.is_first else SilentRunDirectory(path)
+    share = Share(ranks.rank, ranks.size)
+    searcher = searcher_of(name, run, ranks=ranks, share=share, sync=sync)
+    network = searcher.search().to_json()
+    state = searcher.state_dict()
+    return {"network": network, "alphas": state["alphas"], "net": state["net"]}
+
+
 @pytest.mark.parametrize("name", ["darts", pytest.param("gdas", marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_two_processes_agree(name, tmp_path):
     """Both make the same draws and end with the same alphas and network, bit for bit."""
-
-    def search(ranks):
-        path = tmp_path / "run"
-        run = RunDirectory.create(path, {}) if ranks.is_first else SilentRunDirectory(path)
-        searcher = searcher_of(name, run, ranks=ranks, share=Share(ranks.rank, ranks.size))
-        network = searcher.search().to_json()
-        return {"network": network, "alphas": searcher.alphas.state_dict()}
-
-    one, two = run_ranks(2, search, tmp_path)
+    one, two = run_ranks(
+        2, lambda ranks: search_on(ranks, name, tmp_path / "run", sync=False), tmp_path
+    )
     assert one["network"] == two["network"]
     for key, value in one["alphas"].items():
         assert torch.equal(value, two["alphas"][key])
+
+
+@pytest.mark.parametrize("name", ["gdas", pytest.param("darts", marks=pytest.mark.slow)])
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_two_processes_equal_one(name, tmp_path):
+    """With a BatchNorm over the whole batch: the same network, weights and alphas to 1e-9."""
+    alone = search_on(ALONE, name, tmp_path / "one", sync=False)
+    both = run_ranks(2, lambda ranks: search_on(ranks, name, tmp_path / "two", sync=True), tmp_path)
+    for found in both:
+        assert found["network"] == alone["network"]
+        for part in ("alphas", "net"):
+            for key, value in alone[part].items():
+                torch.testing.assert_close(
+                    found[part][key].double(), value.double(), rtol=0, atol=1e-9
+                )
