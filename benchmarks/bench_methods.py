@@ -72,9 +72,10 @@ def main() -> None:
 
 
 def methods_with_steps() -> list[str]:
-    """All methods but those whose step does nothing, such as random."""
-    others = [name for name in list_methods() if name not in (REFERENCE, "random")]
-    return [REFERENCE, *others]
+    """All methods but those that search no cells, and those whose step does nothing: random."""
+    families = {name: METHODS.get(name).record.families for name in list_methods()}
+    of_cells = [name for name, known in families.items() if known is None or "cell" in known]
+    return [REFERENCE, *(name for name in of_cells if name not in (REFERENCE, "random"))]
 
 
 def step_of(name: str, size: argparse.Namespace) -> Step:

@@ -11,7 +11,7 @@ where the mean of all networks is allowed already.
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from nas.errors import ConfigError
@@ -73,12 +73,7 @@ class RandomChains:
         """
         for _ in range(MAX_DRAWS):
             stages = self._proposal.draw(generator)
-            costs = [costs.of(stages) for costs, _, _ in self._limits]
-            within = [
-                low <= cost <= high
-                for cost, (_, low, high) in zip(costs, self._limits, strict=True)
-            ]
-            if all(within) and generator.random() < self._chance(costs):
+            if self.meets(stages) and generator.random() < self._chance(stages):
                 return stages
         wanted = " and ".join(f"{b.value:g} {name}" for name, b in self.budgets.items())
         raise ConfigError(
@@ -86,13 +81,17 @@ class RandomChains:
             f"{self.tolerance:.0%} of {wanted}; choose another target"
         )
 
-    def _chance(self, costs: list[float]) -> float:
+    def meets(self, stages: Sequence[Sequence[str]]) -> bool:
+        """Return whether a network, the candidates of each stage, is near to all budgets."""
+        return all(low <= costs.of(stages) <= high for costs, low, high in self._limits)
+
+    def _chance(self, stages: Sequence[Sequence[str]]) -> float:
         """Return exp(r cost), divided by its largest value within the limits."""
         rate = self._proposal.rate
         if not rate:
             return 1.0
-        _, low, high = self._limits[0]
-        return math.exp(rate * (costs[0] - (high if rate > 0 else low)))
+        costs, low, high = self._limits[0]
+        return math.exp(rate * (costs.of(stages) - (high if rate > 0 else low)))
 
 
 def random_chain(

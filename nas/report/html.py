@@ -190,6 +190,15 @@ def decision_rows(run: Run) -> list[tuple[str, list[str]]]:
     ]
 
 
+def one_shot_accuracy(run: Run) -> float | None:
+    """Return the accuracy with which a selection tested what a search found, in percent."""
+    if run.kind != "search" or run.chain is None:
+        return None
+    selection = run.chain.search.get("selection")
+    accuracy = selection.get("accuracy") if isinstance(selection, dict) else None
+    return float(accuracy) if isinstance(accuracy, int | float) else None
+
+
 def chain_rows(run: Run) -> list[tuple[str, str, str, str, int, int]]:
     """Return the blocks of a chain: place, block, channels, size, multiply-adds, parameters."""
     if run.chain is None:
@@ -257,6 +266,8 @@ def _tiles(run: Run, facts: Facts) -> list[dict[str, str | None]]:
     if facts.val_accuracy is not None:
         note = "of the supernet" if run.kind == "search" else "held out of train"
         tiles.append(("val accuracy", percent(facts.val_accuracy), note))
+    if (accuracy := one_shot_accuracy(run)) is not None:
+        tiles.append(("one-shot accuracy", percent(accuracy), "of the network in the supernet"))
     is_chain = isinstance(run.space, ChainSpace)
     of_cells = str(size_of_cells(run)) if run.kind == "search" and not is_chain else None
     if facts.num_parameters is not None:

@@ -89,6 +89,8 @@ class Method:
     """Whether every forward pass runs every operator, as DDP and torch.compile would like."""
     mixes_operators: ClassVar[bool] = True
     """Whether the loss depends smoothly on the weight of every operator, as in a mixture."""
+    moves_alphas: ClassVar[bool] = True
+    """Whether the steps move the alphas; if not, they rest, and a selection chooses."""
     one_level: ClassVar[bool] = False
     """Whether one loss on all training images moves weights and alphas, with no second part."""
     keeps_two_edges: ClassVar[bool] = True

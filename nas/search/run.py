@@ -26,7 +26,7 @@ from nas.runtime.compute import Compute, describe_compute, select_compute
 from nas.runtime.environment import current_commit, describe_environment
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.runtime.step_memory import LONG_RUN_STEPS, StepMemory
-from nas.search import methods  # noqa: F401  (importing it registers them)
+from nas.search import evolution, methods  # noqa: F401  (importing them registers them)
 from nas.search.data import load_search_data
 from nas.search.decision import chance_warning
 from nas.search.kind import Found, kind_of
@@ -187,6 +187,7 @@ def _write_found(
             f"method {config.method}; space {space.name}: {kind.describe()}; "
             f"{kind.noun}: {_rule(recipe, config, space)}; nothing is trained; run {run.path}"
         )
+        run.write_config(run_settings(config))
         run.write(space.kind.file_name, found.to_json())
     return SearchResult(found, path, stop=None)
 
@@ -212,6 +213,9 @@ def _search(
     targets = tuple(
         kind.target(target, config, data, method) for target in read_targets(config.target or "")
     )
+    if hasattr(recipe.selection, "check_data"):
+        recipe.selection.check_data(config, space, data)
+    acting = targets if method.moves_alphas else ()
     torch.manual_seed(config.seed)
     net = build_network(config, space, data, method)
     alphas = Alphas(
@@ -234,8 +238,8 @@ def _search(
             data=data,
             run=run,
             method=method,
-            terms=(*recipe.terms, *targets),
-            monitors=(*recipe.monitors, *(target.measure for target in targets)),
+            terms=(*recipe.terms, *acting),
+            monitors=(*recipe.monitors, *(target.measure for target in acting)),
             stops=recipe.stops,
             callbacks=[log.on_epoch] if log else [],
             compute=compute,
@@ -248,6 +252,7 @@ def _search(
                 run.remove(space.kind.file_name)
             elif recipe.selection is not None:
                 run.remove(space.kind.file_name)  # its cells are those without the selection
+            run.write_config(run_settings(config))
         announce(
             f"method {config.method}; space {space.name}: {kind.describe()}; "
             f"{kind.noun}: {_rule(recipe, config, space)}; "
@@ -309,7 +314,11 @@ def _with_details(
         "stop": config.stop,
         "stopped": stop and stop._asdict(),
         "selection": config.selection
-        and {"name": config.selection.partition(",")[0], **settings_of(recipe.selection)},
+        and {
+            "name": config.selection.partition(",")[0],
+            **settings_of(recipe.selection),
+            **cells.search,
+        },
     }
     details |= {key: value for key, value in added.items() if value is not None}
     return kind_of(space).with_details(cells, details, config.plugins)
@@ -334,8 +343,8 @@ def _rule(recipe: Recipe, config: SearchConfig, space: Space) -> str:
 
 
 def _open_run(config: SearchConfig, space: Space, device: torch.device) -> RunDirectory:
+    """Open the run; the settings of one that is resumed are written once they are accepted."""
     path = Path(str(config.out))
-    settings = run_settings(config)
     if config.resume:
         if is_file(path / "space.yaml") and load_space(path / "space.yaml") != space:
             raise RunDirectoryError(
@@ -343,9 +352,8 @@ def _open_run(config: SearchConfig, space: Space, device: torch.device) -> RunDi
                 f"({path / 'space.yaml'}); restore its file or start another run"
             )
         run = RunDirectory.open(path)
-        run.write_config(settings)
     else:
-        run = RunDirectory.create(path, settings)
+        run = RunDirectory.create(path, run_settings(config))
     run.write_missing("space.yaml", space.to_yaml)
     run.write_missing("env.json", lambda: json.dumps(describe_environment(device), indent=1) + "\n")
     return run

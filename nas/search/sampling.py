@@ -3,11 +3,17 @@
 Shape legend: E edges, P primitives.
 """
 
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
 import torch
 from torch import Tensor
 
 from nas.runtime.device import to_device
 from nas.supernet import Alphas
+
+Chosen = Mapping[str, tuple[int, ...]]
+"""The column of the drawn operator of each edge, by group."""
 
 
 def gumbel_noise(alphas: Alphas, generator: torch.Generator) -> dict[str, Tensor]:
@@ -45,3 +51,13 @@ def _softmax_gradient(p: Tensor, logits: Tensor) -> Tensor:
     """Return a function of the logits whose gradient is J(p), that of a softmax of value p."""
     p = p.detach()
     return p * (logits - (p * logits).sum(dim=1, keepdim=True))
+
+
+def to_host(draws: Sequence[Mapping[str, Tensor]]) -> list[Chosen]:
+    """Return argmax p of every edge; the indices of all draws and groups are one transfer.
+
+    Args:
+        draws: For each draw p by group, (E, P).
+    """
+    columns = iter(torch.cat([p.argmax(dim=1) for draw in draws for p in draw.values()]).tolist())
+    return [{group: tuple(islice(columns, len(p))) for group, p in draw.items()} for draw in draws]

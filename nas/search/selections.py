@@ -1,7 +1,9 @@
 """Selections: how the cells are chosen once a search has ended, instead of reading the alphas.
 
 A selection is a frozen dataclass, called as `selection(searcher)` after the last epoch; it returns
-the cells. It may have `check(config, space)`, which raises ConfigError before the search starts.
+the cells or the network, whose `search` may hold numbers on how they were chosen. It may have
+`check(config, space)`, which raises ConfigError before the search starts, and `check_data(config,
+space, data)`, which does so once the images are read.
 """
 
 import dataclasses

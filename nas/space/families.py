@@ -159,8 +159,16 @@ def get_cell_family(name: str, where: str = "family") -> CellFamily:
     return family
 
 
-def get_chain_family(name: str) -> ChainFamily:
-    """Return a family of chains."""
-    family = get_family(name)
-    assert isinstance(family, ChainFamily)
+def get_chain_family(name: str, where: str = "family") -> ChainFamily:
+    """Return a family of chains.
+
+    Raises:
+        SearchSpaceError: There is none of this name, or it has no chains.
+    """
+    family = get_family(name, where)
+    if not isinstance(family, ChainFamily):
+        chains = [key for key, entry in FAMILIES.items() if isinstance(entry, ChainFamily)]
+        raise SearchSpaceError(
+            f"{where}: found {name}, which is of cells; expected {' or '.join(chains)}"
+        )
     return family

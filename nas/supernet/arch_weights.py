@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nas.runtime.device import to_device
@@ -117,3 +118,15 @@ def by_group(
         group: weights if isinstance(weights, EdgeWeights) else EdgeWeights(weights)
         for group, weights in zip(groups, arch_weights, strict=True)
     }
+
+
+def one_path(chosen: Sequence[int], num_columns: int, like: Tensor) -> EdgeWeights:
+    """Return the weights that run one operator on each edge, without a graph.
+
+    Args:
+        chosen: E columns.
+        num_columns: P.
+        like: A tensor of the device and type of the weights.
+    """
+    ops = F.one_hot(torch.tensor(chosen), num_columns).to(like.dtype)
+    return EdgeWeights(to_device(ops, like.device), chosen=tuple(chosen))

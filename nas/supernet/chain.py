@@ -30,7 +30,7 @@ from nas.layers import initialize
 from nas.operators.blocks import build_block, build_stem
 from nas.space import ChainLayer, ChainSpace
 from nas.space.chain import DEPTHS, LAYERS
-from nas.supernet.arch_weights import ArchWeights, EdgeRow, by_group
+from nas.supernet.arch_weights import ArchWeights, EdgeRow, by_group, one_path
 
 
 class MixedLayer(nn.Module):
@@ -143,6 +143,27 @@ class ChainSupernet(nn.Module):
         x = self.last(x)
         # Global pooling whose gradient has the memory format of x; adaptive pooling's is NCHW.
         return self.classifier(F.avg_pool2d(x, x.shape[-2:]).flatten(1))
+
+
+def path_of(space: ChainSpace, stages: Sequence[Sequence[str]], like: Tensor) -> ArchWeights:
+    """Return the weights with which the supernet is one network of the space.
+
+    Layers beyond the depth of their stage have a row too, which nothing reads.
+
+    Args:
+        space: At its width multiplier.
+        stages: The candidates of each stage's layers.
+        like: A tensor of the device and type of the weights.
+    """
+    columns = []
+    for number, names in enumerate(stages):
+        absent = [next(iter(layer.blocks)) for layer in space.layers_of(number)[len(names) :]]
+        columns += [space.candidates.index(name) for name in (*names, *absent)]
+    depths = [space.depths.index(len(names)) for names in stages]
+    return {
+        LAYERS: one_path(columns, len(space.candidates), like),
+        DEPTHS: one_path(depths, len(space.depths), like),
+    }
 
 
 def _gated(y: Tensor, weight: Tensor, common: Tensor | None) -> Tensor:

@@ -26,15 +26,17 @@ BLOCKS = (Candidate("sandglass", 2, 3), Candidate("sandglass", 2, 5))
 SPACE = ChainSpace(
     "tiny", Stem(4), (), (Stage(8, 1, (1, 2), BLOCKS), Stage(8, 1, (1,), BLOCKS)), ()
 )
-SEARCH_CHAINS = ("beta_darts", "darts", "gdas", "sdarts_adv", "sdarts_rs", "snas")
-IN_DEFAULT = ("darts", "gdas")
+SEARCH_CHAINS = ("beta_darts", "darts", "gdas", "sdarts_adv", "sdarts_rs", "snas", "uniform")
+IN_DEFAULT = ("darts", "gdas", "uniform")
+SETTINGS = {"uniform": {"selection": "evolution"}}
+"""What a method needs to be a search."""
 
 
 def searcher_of(name, run, *, ranks=ALONE, share=WHOLE, sync=False):
     method = method_of(name)
-    config = SearchConfig(
-        method=name, epochs=2, batch_size=BATCH, learning_rate=0.1, alpha_learning_rate=0.1
-    )
+    of_alphas = {"alpha_learning_rate": 0.1} if method.moves_alphas else {}
+    settings = {"epochs": 2, "batch_size": BATCH, "learning_rate": 0.1, **of_alphas}
+    config = SearchConfig(method=name, **settings, **SETTINGS.get(name, {}))
     method.check(config, SPACE)
     data = search_data(share)
     torch.manual_seed(0)
@@ -55,7 +57,7 @@ def searcher_of(name, run, *, ranks=ALONE, share=WHOLE, sync=False):
 @pytest.mark.parametrize("name", list_methods())
 def test_a_method_searches_chains_or_says_why_not(name):
     """Those that change the edges of cells, or decode cells, are refused by name of the space."""
-    config = SearchConfig(method=name, epochs=50)
+    config = SearchConfig(method=name, epochs=50, **SETTINGS.get(name, {}))
     if name in SEARCH_CHAINS:
         method_of(name).check(config, SPACE)
         return
@@ -73,10 +75,14 @@ def test_a_method_searches_chains_or_says_why_not(name):
 def test_it_searches_and_resumes_bit_for_bit(name, tmp_path):
     """Two epochs; weights and network are recorded; a run in two parts writes the same bytes."""
     whole = searcher_of(name, RunDirectory.create(tmp_path / "whole", {}))
-    before = {key: value.clone() for key, value in whole.alphas.named_parameters()}
+    alphas, weights = (
+        {key: value.clone() for key, value in part.named_parameters()}
+        for part in (whole.alphas, whole.net)
+    )
     chain = whole.search()
     for key, value in whole.alphas.named_parameters():
-        assert not torch.equal(value, before[key]), f"{key} never moved"
+        assert torch.equal(value, alphas[key]) != whole.method.moves_alphas, key
+    assert any(not torch.equal(value, weights[k]) for k, value in whole.net.named_parameters())
     lines = (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()
     record = json.loads(lines[-1])
     assert record["network"] == [list(names) for names in chain.stages]
@@ -111,7 +117,7 @@ def after_a_step(name, run, micro_batch):
     return dict(searcher.alphas.named_parameters()) | dict(searcher.net.named_parameters())
 
 
-@pytest.mark.parametrize("name", ["darts", "gdas", "snas"])
+@pytest.mark.parametrize("name", ["darts", "gdas", "snas", "uniform"])
 def test_micro_batches_change_no_step(name, tmp_path):
     whole = after_a_step(name, RunDirectory.create(tmp_path / "whole", {}), None)
     parts = after_a_step(name, RunDirectory.create(tmp_path / "parts", {}), 2)

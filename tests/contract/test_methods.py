@@ -145,9 +145,15 @@ def _small_cost(monkeypatch):
 
 
 def searching_methods():
-    """All registered methods but those that train nothing, such as random."""
+    """All registered methods but those that train nothing, such as random, or no cells."""
     of_method = Method.without_search
-    return [name for name in list_methods() if METHODS.get(name).record.without_search is of_method]
+    records = {name: METHODS.get(name).record for name in list_methods()}
+    return [
+        name
+        for name, record in records.items()
+        if record.without_search is of_method
+        and (record.families is None or "cell" in record.families)
+    ]
 
 
 @pytest.mark.parametrize("name", searching_methods())

@@ -14,6 +14,7 @@ from nas.deploy.source import read_source
 from nas.genotype import Chain, load_chain
 from nas.models import build_network
 from nas.runtime.complexity import count_parameters
+from nas.search.one_shot import OneShot
 from nas.space import load_space
 from tests.e2e.test_resume import stop_at_check
 
@@ -173,6 +174,53 @@ def test_a_search_that_is_stopped_and_resumed(method, tmp_path, monkeypatch):
         assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert augment([*DATA, f"--network={out}", f"--out={tmp_path / 'trained'}"]) == 0
     assert load_chain(tmp_path / "trained").search == load_chain(out).search
+
+
+CHOICE = (
+    "--method=uniform",
+    "--epochs=2",
+    "--selection=evolution,population=3,generations=2,statistics_batches=1",
+    "--target=madds=70e3",
+)
+
+
+def test_a_network_is_chosen_by_test(tmp_path):
+    """Within the target; network.json and the report have its accuracy in the supernet."""
+    code, out = searched(tmp_path, "run", *CHOICE)
+    assert code == 0
+    chain = load_chain(out)
+    chosen = chain.search["selection"]
+    assert abs(chain.count("madds", 16, 10) / 70e3 - 1) <= 0.03
+    assert chosen["name"] == "evolution" and chosen["num_tested"] == 6 and chosen["seed"] == 0
+    assert f"{chosen['accuracy']:.2f} %" in (out / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_choice_that_is_stopped_and_resumed(tmp_path, monkeypatch, capsys):
+    """The same bytes; epochs cannot be added any more, and a try changes nothing."""
+    assert searched(tmp_path, "whole", *CHOICE)[0] == 0
+    with monkeypatch.context() as context:
+        stop_at_test(context, 4)
+        code, out = searched(tmp_path, "parts", *CHOICE)
+    assert code == 128 + signal.SIGTERM and not (out / "network.json").exists()
+    assert main([*SEARCH, "--resume=true", f"--out={out}", "--epochs=3"]) == 2
+    assert "the selection of this run has begun" in capsys.readouterr().err
+    assert main([*SEARCH, "--resume=true", f"--out={out}"]) == 0
+    for name in ("metrics.jsonl", "network.json", "selection/tested.jsonl"):
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def stop_at_test(monkeypatch, number):
+    """Let a SIGTERM arrive before the n-th network is tested."""
+    original, calls = OneShot.accuracy, []
+
+    def accuracy(self, weights):
+        calls.append(weights)
+        if len(calls) == number:
+            signal.raise_signal(signal.SIGTERM)
+        return original(self, weights)
+
+    monkeypatch.setattr(OneShot, "accuracy", accuracy)
 
 
 def test_a_search_of_images_that_are_too_small(tmp_path, capsys):

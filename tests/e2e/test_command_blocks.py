@@ -41,6 +41,7 @@ SUBSTITUTES = {
         r"(nas train .*)": r"\1 --max_images 32 --batch_size 8 --epochs 1",
         r"(nas benchmark .*)": r"\1 --calls 1 --batch_size 2",
         r"--epochs 30 ": "",
+        r"population=20,generations=5": "population=4,generations=2",
     },
     "docs/detection.md": {
         r"pip install -e .*": "true",

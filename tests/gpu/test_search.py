@@ -21,7 +21,9 @@ from tests.gpu.searches import NUM_STEPS, searcher_on_gpu, waits_of_steps
 CHECK = Wait("copy to the host", "finite._check")
 """The planned wait of a step: whether its numbers are finite."""
 MORE = {
-    "gdas": [Wait("copy to the host", "gdas.to_host")],  # the host runs the drawn operators only
+    "gdas": [
+        Wait("copy to the host", "sampling.to_host")
+    ],  # the host runs the drawn operators only
     "drnas": 2 * [Wait("copy to the host", "dirichlet.sample_dirichlet")],  # and draws there
 }
 """What methods wait for besides, and why."""

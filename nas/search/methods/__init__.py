@@ -14,6 +14,7 @@ from nas.search.methods import (
     sdarts_adv,
     sdarts_rs,
     snas,
+    uniform,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "sdarts_adv",
     "sdarts_rs",
     "snas",
+    "uniform",
 ]

@@ -28,9 +28,7 @@ scalars: their value is 0, but each adds the sum of d loss/d edge to its gradien
 the one above in every space.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import ClassVar
 
 import torch
@@ -43,15 +41,12 @@ from nas.search.decode import decode_pairs
 from nas.search.kind import Found
 from nas.search.method import Method, Noise, Progress
 from nas.search.registry import register_method
-from nas.search.sampling import gumbel_noise, gumbel_softmax, reinmax
+from nas.search.sampling import Chosen, gumbel_noise, gumbel_softmax, reinmax, to_host
 from nas.search.searcher import Searcher
 from nas.space import SearchSpace, Space
 from nas.supernet import Alphas, ArchWeights, EdgeWeights
 
 SAMPLERS = ("gumbel", "reinmax")
-
-Chosen = Mapping[str, tuple[int, ...]]
-"""The column of the drawn operator of each edge, by group."""
 
 
 @register_method("gdas", source="GDAS (arXiv:1910.04465), Sec. 3")
@@ -163,16 +158,6 @@ class Gdas(Method):
     def measures(self, alphas: Alphas, progress: Progress) -> dict[str, float]:
         """Return the temperature."""
         return {"tau": self.tau(progress)}
-
-
-def to_host(draws: Sequence[Mapping[str, Tensor]]) -> list[Chosen]:
-    """Return argmax p of every edge; the indices of all draws and groups are one transfer.
-
-    Args:
-        draws: For each draw p by group, (E, P).
-    """
-    columns = iter(torch.cat([p.argmax(dim=1) for draw in draws for p in draw.values()]).tolist())
-    return [{group: tuple(islice(columns, len(p))) for group, p in draw.items()} for draw in draws]
 
 
 def one_hot(

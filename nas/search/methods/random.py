@@ -9,17 +9,14 @@ Source: DARTS (arXiv:1806.09055), Table 1 ("Random search baseline"); arXiv:1902
 needed.
 """
 
-import dataclasses
 from dataclasses import dataclass
 
 from nas.config import SearchConfig
-from nas.errors import ConfigError
+from nas.search.alpha_settings import refuse_settings_of_alphas
 from nas.search.kind import Found, Kind
 from nas.search.method import Method
 from nas.search.registry import register_method
 from nas.space import SearchSpace, Space
-
-_ALLOWED = ("method", "list_methods")
 
 
 @register_method("random", source="DARTS (arXiv:1806.09055), Table 1")
@@ -35,15 +32,8 @@ class Random(Method):
         chain, which is met.
         """
         super().check(config, space)
-        allowed = _ALLOWED if isinstance(space, SearchSpace) else (*_ALLOWED, "target")
-        for field in dataclasses.fields(config):
-            value = getattr(config, field.name)
-            is_refused = field.metadata.get("group") == "method" and field.name not in allowed
-            if is_refused and value != field.default:
-                raise ConfigError(
-                    f"{field.name}: found {value}, but method random has no alphas, so it has no "
-                    "effect; leave it out"
-                )
+        allowed = () if isinstance(space, SearchSpace) else ("target",)
+        refuse_settings_of_alphas(config, "method random has no alphas", allowed)
 
     def without_search(self, kind: Kind, config: SearchConfig) -> Found:
         """Draw by the seed."""

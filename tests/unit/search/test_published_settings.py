@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nas.config import SearchConfig, parse_settings
-from nas.operators import resolve
+from nas.search.kind import kind_of
 from nas.search.run import Recipe
 from nas.space import load_space
 
@@ -21,5 +21,5 @@ def test_the_method_accepts_its_settings(path):
     setting, name = ADDED.get(path.stem, ("method", path.stem))
     assert getattr(config, setting).startswith(name)
     space = load_space(config.space)
-    resolve(space)
+    kind_of(space).prepare(config)
     Recipe.of(config, space)
