@@ -58,7 +58,7 @@ def searcher_of(name, run, *, ranks=ALONE, share=WHOLE, sync=False):
 def test_a_method_searches_chains_or_says_why_not(name):
     """Those that change the edges of cells, or decode cells, are refused by name of the space."""
     config = SearchConfig(method=name, epochs=50, **SETTINGS.get(name, {}))
-    if name in SEARCH_CHAINS:
+    if name in (*SEARCH_CHAINS, "random"):  # which draws one
         method_of(name).check(config, SPACE)
         return
     with pytest.raises(ConfigError, match=r"a chain, which has none|is of the family chain, but"):
