@@ -176,7 +176,7 @@ class Evaluation:
             )
         for key, is_right, kind in (
             ("epoch", is_count, "a whole number"),
-            ("checkpoint", _is_text, "text"),
+            ("checkpoint", is_text, "text"),
         ):
             if document.get(key) is not None:
                 take(document, key, where, is_right, kind)
@@ -184,7 +184,7 @@ class Evaluation:
             num_images=take(document, "num_images", where, is_count, "a whole number"),
             per_class_accuracy=tuple(accuracies),
             confusion=tuple(map(tuple, confusion)) if confusion else None,
-            split=take(document, "split", where, _is_text, "text"),
+            split=take(document, "split", where, is_text, "text"),
             epoch=document.get("epoch"),
             classes=tuple(classes),
             checkpoint=document.get("checkpoint"),
@@ -256,6 +256,30 @@ def take(
     return record[key]
 
 
+def read_rows(record: type, document: Mapping[str, Any], key: str, where: str) -> tuple[Any, ...]:
+    """Read a list of objects into records of plain values; keys that a record lacks are ignored.
+
+    Args:
+        record: A dataclass whose fields are text, numbers, or true and false, by annotation.
+        document: An object of JSON.
+        key: Where it has the list.
+        where: Its place, for messages.
+
+    Raises:
+        ReportError: It is no list of objects, or a value is missing or of the wrong kind.
+    """
+    rows = take(document, key, where, _is_objects, "a list of objects")
+    return tuple(
+        record(
+            **{
+                name: take(row, name, f"{where}: {key}[{index}]", *_KINDS[kind])
+                for name, kind in record.__annotations__.items()
+            }
+        )
+        for index, row in enumerate(rows)
+    )
+
+
 def is_number(value: Any) -> bool:
     """Whether a value of JSON is a finite number."""
     # The bound excludes NaN and the infinities, which only Python's JSON has.
@@ -267,6 +291,22 @@ def is_count(value: Any) -> bool:
     return isinstance(value, int) and is_number(value) and value >= 0
 
 
+def is_text(value: Any) -> bool:
+    """Whether a value of JSON is text."""
+    return isinstance(value, str)
+
+
+def is_object(value: Any) -> bool:
+    """Whether a value of JSON is an object."""
+    return isinstance(value, dict)
+
+
+_KINDS: Mapping[type, tuple[Callable[[Any], bool], str]] = {
+    str: (is_text, "text"),
+    int: (is_count, "a whole number"),
+    float: (is_number, "a number"),
+    bool: (lambda value: isinstance(value, bool), "true or false"),
+}
 _SHAPE = "a list of whole numbers"
 
 
@@ -278,8 +318,8 @@ def _layer_cost(layer: Any, where: str) -> LayerCost:
     if not isinstance(layer, dict):
         raise ReportError(f"{where}: expected an object, found {shown(layer)}")
     return LayerCost(
-        name=take(layer, "name", where, _is_text, "text"),
-        kind=take(layer, "kind", where, _is_text, "text"),
+        name=take(layer, "name", where, is_text, "text"),
+        kind=take(layer, "kind", where, is_text, "text"),
         output_shape=tuple(take(layer, "output_shape", where, _is_shape, _SHAPE)),
         num_parameters=take(layer, "num_parameters", where, is_count, "a whole number"),
         madds=take(layer, "madds", where, is_count, "a whole number"),
@@ -291,16 +331,16 @@ def _block_of(name: str) -> str:
     return f"{first}.{rest[0]}" if len(rest) > 1 and rest[0].isdigit() else first
 
 
+def _is_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(map(is_object, value))
+
+
 def _is_list(value: Any) -> bool:
     return isinstance(value, list)
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
 def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
+    return isinstance(value, list) and all(map(is_text, value))
 
 
 def _is_shape(value: Any) -> bool:

@@ -37,7 +37,7 @@ COMMANDS = {
     "export": Command("export", "Export a network to ONNX or PyTorch, and check it."),
     "quantize": Command("quantize", "Convert an exported network to 8 bits, and measure it."),
     "benchmark": Command("benchmark", "Measure the latency and throughput of networks."),
-    "latency": Command("latency", "Measure the operators of a space, for a target of latency."),
+    "latency": Command("latency", "Measure the layers of a space, for a target of latency."),
     "experiment": Command("experiment", "Run what an experiment still needs, and write its table."),
     "sweep": Command("sweep", "Search in many spaces with many seeds, also on a cluster."),
     "paper": Command("paper", "Print the tables of the MobileNeXt paper next to our numbers."),

@@ -39,6 +39,7 @@ _MAY_DIFFER = {
     "model",
     "network",
     "target",
+    "latency_table",
     "width_mult",
     "plugins",
     "out",
@@ -185,7 +186,7 @@ def _check_network(
             f"{where}: is of another architecture: {model.get('model', 'a ' + _kind(model))}, not "
             f"{config.model}; leave `model` out"
         )
-    names = ("genotype", "network", "space", "target", "width_mult")
+    names = ("genotype", "network", "space", "target", "latency_table", "width_mult")
     if all(getattr(config, name) == getattr(saved, name) for name in names):
         return
     named: Found = choose_genotype(config) or _chain(config, info)

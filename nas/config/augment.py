@@ -13,7 +13,7 @@ from nas.config.fields import check_ranges, check_skip_corrupt, setting
 from nas.config.network_size import NETWORK_SIZES
 from nas.config.old_keys import REMOVED, Removed
 from nas.config.run import RunConfig
-from nas.config.target import Target, read_targets
+from nas.config.target import Target, check_latency_table, read_targets
 from nas.errors import ConfigError
 from nas.space import DEFAULT_FAMILY, get_cell_family
 
@@ -155,15 +155,12 @@ class AugmentConfig(EvaluateConfig, RunConfig):
 
     def _check_random_network(self) -> None:
         is_random = self.network is not None and self.network.startswith("random:")
-        for name in ("target", "width_mult"):
+        for name in ("target", "latency_table", "width_mult"):
             if getattr(self, name) is not None and not is_random:
                 raise ConfigError(f"`{name}` has an effect only with `network` random:SEED")
-        for target in read_targets(self.target or ""):
-            if target.quantity not in ("madds", "parameters"):
-                raise ConfigError(
-                    f"target: {target.quantity}: expected madds or parameters; a network is "
-                    "drawn by what can be counted"
-                )
+        targets = read_targets(self.target or "")
+        check_latency_table(targets, self.latency_table)
+        for target in targets:
             if target != Target(target.quantity, target.value):
                 raise ConfigError(
                     f"target: {target.quantity}: a random network meets it without any weight or "

@@ -21,8 +21,11 @@ class EvaluateConfig(ComputeConfig):
     """Network of a chain, instead of a genotype: network.json, run directory of a search, or
     random:SEED, a random network of `space` that meets `target`."""
     target: str | None = setting(None, group="network", convert=targets_to_text)
-    """Cost of `network` random:SEED, such as madds=200e6 or parameters=2e6, met within 3 % at the
-    image size and for the classes of the dataset; null draws from all networks."""
+    """Cost of `network` random:SEED, such as madds=200e6, parameters=2e6 or latency_ms=12, met
+    within 3 % at the image size and for the classes of the dataset; null draws from all
+    networks."""
+    latency_table: str | None = setting(None, group="network", is_path=True)
+    """File that `nas latency` wrote for the chain; for a target of latency_ms."""
     width_mult: float | None = setting(None, above=0, maximum=10, group="network")
     """Width multiplier of `network` random:SEED; null is that of the space."""
     ema_weights: bool = setting(False, group="network")

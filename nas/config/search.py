@@ -12,7 +12,7 @@ from nas.config.compute import ComputeConfig
 from nas.config.fields import check_ranges, check_skip_corrupt, setting
 from nas.config.old_keys import REMOVED, Removed
 from nas.config.run import RunConfig
-from nas.config.target import read_targets, targets_to_text
+from nas.config.target import check_latency_table, read_targets, targets_to_text
 from nas.errors import ConfigError
 
 
@@ -156,16 +156,7 @@ class SearchConfig(ComputeConfig, RunConfig):
                     f"target: {target.quantity}: found warmup_epochs {target.warmup_epochs} in a "
                     f"search of `epochs` {self.epochs}, so it would never act; lower warmup_epochs"
                 )
-        needs_table = any(target.quantity == "latency_ms" for target in targets)
-        if needs_table and self.latency_table is None:
-            raise ConfigError(
-                "target: latency_ms needs a table of this machine; make one with `nas latency` and "
-                "name it with `latency_table`"
-            )
-        if self.latency_table is not None and not needs_table:
-            raise ConfigError(
-                "latency_table: has an effect only with a `target` of latency_ms; leave it out"
-            )
+        check_latency_table(targets, self.latency_table)
 
     @property
     def all_monitors(self) -> str | None:

@@ -5,7 +5,7 @@ also be a mapping, `{madds: 300e6, weight: 2}`, and several a list of them.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,20 @@ def read_targets(text: str, where: str = _NAME) -> tuple[Target, ...]:
         if sum(target.quantity == other.quantity for other in targets) > 1:
             raise ConfigError(f"{where}: {target.quantity} is given twice; give it once")
     return targets
+
+
+def check_latency_table(targets: Sequence[Target], latency_table: str | None) -> None:
+    """Raise ConfigError where a latency has no table, or a table no latency."""
+    needs_table = any(target.quantity == "latency_ms" for target in targets)
+    if needs_table and latency_table is None:
+        raise ConfigError(
+            "target: latency_ms needs a table of this machine; make one with `nas latency` and "
+            "name it with `latency_table`"
+        )
+    if latency_table is not None and not needs_table:
+        raise ConfigError(
+            "latency_table: has an effect only with a `target` of latency_ms; leave it out"
+        )
 
 
 def targets_to_text(value: Any, where: str) -> str:

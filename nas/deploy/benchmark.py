@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,11 +11,11 @@ import onnx
 import onnxruntime
 import torch
 
-from nas.deploy.candidates import Candidate, build_candidates
+from nas.deploy.candidates import Candidate, build_candidates, timed_call
 from nas.deploy.latency import Latency, Row, latency_chart, time_calls
 from nas.deploy.options import BenchmarkSettings, is_onnx_file
 from nas.deploy.source import Source, check_plugins, is_checkpoint, read_source
-from nas.errors import ConfigError, DeployError
+from nas.errors import ConfigError
 from nas.files import write_files
 from nas.png import png_bytes
 from nas.runtime.environment import describe_environment
@@ -92,7 +92,7 @@ def _rows(
 
 def markdown(settings: BenchmarkSettings, rows: Sequence[Row]) -> str:
     """Return the table, and what it was measured on."""
-    environment = _environment()
+    environment = engine_environment()
     columns = ["network", "engine", "threads", "image", "median (ms)", "p95 (ms)", "min (ms)"]
     columns += [f"images/s at batch {settings.batch_size}", "file (MB)"]
     lines = [f"| {' | '.join(columns)} |", "|---|---" + "|---:" * (len(columns) - 2) + "|"]
@@ -118,7 +118,7 @@ def write_results(settings: BenchmarkSettings, rows: Sequence[Row], out: Path) -
     document = {
         "settings": dataclasses.asdict(settings),
         "rows": [dataclasses.asdict(row) for row in rows],
-        "environment": _environment(),
+        "environment": engine_environment(),
     }
     chart = latency_chart(rows)
     return write_files(
@@ -136,33 +136,12 @@ def _time(candidates: Sequence[Candidate], batch_size: int, num_calls: int) -> l
         size = candidate.image_size
         generator = torch.Generator().manual_seed(0)
         images = torch.randn(batch_size, 3, size, size, generator=generator)
-        if not candidate.engine.startswith("onnx"):
-            images = images.contiguous(memory_format=torch.channels_last)
-        calls[str(index)] = _call(candidate, images)
-        _first(candidate, calls[str(index)])
+        calls[str(index)] = timed_call(candidate, images)
     latencies = time_calls(calls, num_calls)
     return [latencies[str(index)] for index in range(len(candidates))]
 
 
-def _call(candidate: Candidate, images: torch.Tensor) -> Callable[[], None]:
-    def call() -> None:
-        with torch.inference_mode():
-            candidate.net(images)
-
-    return call
-
-
-def _first(candidate: Candidate, call: Callable[[], None]) -> None:
-    """Run once: torch.compile works only now, and may find that it cannot."""
-    try:
-        call()
-    except Exception as cause:
-        raise DeployError(
-            f"{candidate.model}: cannot be run by the engine {candidate.engine}: "
-            f"{' '.join(str(cause).split())[:200]}; leave it out of `engines`"
-        ) from cause
-
-
-def _environment() -> dict[str, Any]:
+def engine_environment() -> dict[str, Any]:
+    """Return device and versions, those of ONNX Runtime too."""
     environment: dict[str, Any] = describe_environment(torch.device("cpu"))
     return environment | {"onnxruntime": onnxruntime.__version__, "onnx": onnx.__version__}

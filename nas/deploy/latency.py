@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-_CALLS_A_TURN = 5
+CALLS_A_TURN = 5
 """Timed calls of a candidate in a row; the first calls of a turn warm caches and threads."""
 _WARM_UP = 2
 _COLORS = {
@@ -56,11 +56,11 @@ def time_calls(calls: Mapping[str, Callable[[], object]], num_calls: int) -> dic
         num_calls: Timed calls of each, rounded up to whole turns.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(-(-num_calls // _CALLS_A_TURN)):
+    for _ in range(-(-num_calls // CALLS_A_TURN)):
         for name, call in calls.items():
             for _ in range(_WARM_UP):
                 call()
-            for _ in range(_CALLS_A_TURN):
+            for _ in range(CALLS_A_TURN):
                 start = time.perf_counter()
                 call()
                 times[name].append(1e3 * (time.perf_counter() - start))

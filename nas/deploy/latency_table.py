@@ -28,6 +28,7 @@ from nas.space import SearchSpace, load_cells
 
 _NUM_CLASSES = 10
 """Of the networks: the classifier is a small part of the offset."""
+_IMAGE_SIZE, _NUM_NETWORKS, _NUM_CALLS = 32, 4, 50
 
 
 def measure_latency_table(
@@ -40,22 +41,32 @@ def measure_latency_table(
         size: Of the networks.
 
     Raises:
-        ConfigError: The space is of a family that has no targets.
+        ConfigError: The space is of a family that has no targets, or a setting is for chains.
     """
     space = load_cells(settings.space)
+    for name in ("width_mult", "num_classes", "engine"):
+        if (value := getattr(settings, name)) is not None:
+            raise ConfigError(
+                f"{name}: found {value}, but {space.name} is a space of cells, and it has an "
+                "effect only on a chain; leave it out"
+            )
     if space.kind.edges_per_node is None:
         raise ConfigError(
             f"space: {space.name} is of the family {space.family}; a table is for targets, which "
             "need cells that keep two edges to every node, as in darts"
         )
     resolve(space, settings.plugins)
-    image_shape = (3, settings.image_size, settings.image_size)
+    num_calls = settings.calls or _NUM_CALLS
+    image_size = settings.image_size or _IMAGE_SIZE
+    image_shape = (3, image_size, image_size)
     before = torch.get_num_threads()
     torch.set_num_threads(settings.threads)
     try:
-        operators = _measure_operators(space, image_shape, size, settings.calls)
-        genotypes = [random_genotype(space, seed) for seed in range(2 * settings.networks)]
-        times_ms = _measure_networks(genotypes, image_shape, size, settings.calls)
+        operators = _measure_operators(space, image_shape, size, num_calls)
+        genotypes = [
+            random_genotype(space, seed) for seed in range(2 * (settings.networks or _NUM_NETWORKS))
+        ]
+        times_ms = _measure_networks(genotypes, image_shape, size, num_calls)
         environment = describe_environment(torch.device("cpu"))
         environment["load_average_1min"] = round(os.getloadavg()[0], 2)
     finally:

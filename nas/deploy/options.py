@@ -169,29 +169,43 @@ class BenchmarkSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class LatencySettings:
-    """Measure the operators of a search space on this machine, for a target of latency_ms.
+    """Measure the layers of a search space on this machine, for a target of latency_ms.
 
-    Each operator is timed alone at every size of the network of a decoded cell (36 channels, 20
-    cells). Whole networks of random cells show how far the sum of their operators is off.
+    Of cells each operator is timed alone at every size of the network of a decoded cell (36
+    channels, 20 cells). Of a chain each layer is timed between two others, as in a network. Whole
+    random networks show how far the sum is off. The measurement of a chain that was stopped goes on
+    with the same command.
     """
 
     out: str = setting(is_path=True)
     """The file to write, JSON."""
     space: str = setting("darts", is_path=True)
-    """Search space whose operators are measured: a name, a YAML file, or several joined by +."""
+    """Search space to measure: a name, a YAML file, or several of cells joined by +."""
     plugins: tuple[str, ...] = setting((), is_path=True)
-    """Modules or .py files that register more operators."""
-    image_size: int = setting(32, minimum=MIN_IMAGE_SIZE, maximum=MAX_IMAGE_SIZE)
-    """Height and width of the images in pixels."""
+    """Modules or .py files that register more operators, for cells."""
+    image_size: int | None = setting(None, minimum=MIN_IMAGE_SIZE, maximum=MAX_IMAGE_SIZE)
+    """Height and width of the images in pixels; null is 32, or that of the space of a chain."""
+    width_mult: float | None = setting(None, above=0, maximum=10)
+    """Width multiplier of a chain; null is that of its space."""
+    num_classes: int | None = setting(None, minimum=1, maximum=100_000)
+    """Classes of the dataset, for a chain; null is 1000."""
+    engine: Engine | None = None
+    """What runs a chain, as in `nas benchmark`; null is onnx_fp32. Cells are timed in eager."""
     threads: int = setting(1, minimum=1)
     """Number of threads."""
-    calls: int = setting(50, minimum=1)
-    """Number of timed calls of each operator and network; the median counts."""
-    networks: int = setting(4, minimum=1)
-    """Number of networks to fit the offset to, and of others to check the sum with."""
+    calls: int | None = setting(None, minimum=1)
+    """Number of timed calls of each layer and network; the median counts; null is 500, or 50 for
+    cells."""
+    networks: int | None = setting(None, minimum=1)
+    """Random networks to compare the sum with; null is 10, or 4 for cells, where as many others
+    give the offset."""
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        if self.engine is not None and self.engine not in ENGINES:
+            raise ConfigError(
+                f"engine: {self.engine!r} is unknown; {close_matches(self.engine, ENGINES)}"
+            )
 
 
 def is_onnx_file(model: str) -> bool:

@@ -124,9 +124,13 @@ def check_budget(quantity: str, costs: ChainCosts, budget: float) -> None:
         space = costs.space
         raise ConfigError(
             f"target: {quantity}: found {budget:g}, but networks of space {space.name!r} at width "
-            f"{space.width_mult:g} have {low:,.0f} to {high:,.0f}; choose a number in this range, "
-            "or another width"
+            f"{space.width_mult:g} have {_shown(low)} to {_shown(high)}; choose a number in this "
+            "range, or another width"
         )
+
+
+def _shown(cost: float) -> str:
+    return f"{cost:,.0f}" if cost >= 1000 else f"{cost:.4g}"
 
 
 class _Proposal:

@@ -8,8 +8,8 @@ from nas.config.target import read_targets
 from nas.errors import ChainError, ConfigError
 from nas.genotype import Chain, load_chain, random_chain
 from nas.genotype.random_chains import Budget
+from nas.models.chain_latency import target_costs
 from nas.space import ChainSpace, load_chain_space
-from nas.space.chain_cost import count_chain
 
 RANDOM = "random:"
 DEFAULT_SPACE = "mobilenext_chain"
@@ -45,30 +45,44 @@ def drawn_chain(
     """Return the random network that `network` names as random:SEED; None for another text.
 
     Args:
-        config: With `space`, `width_mult` and `target`.
+        config: With `space`, `width_mult`, `target` and `latency_table`.
         image_size: Rows and columns of the images; costs are those of this size.
         num_classes: Of the data set.
         in_channels: Of the images.
 
     Raises:
         ChainError: There is no seed.
-        ConfigError: A budget is outside of the space.
+        ConfigError: A budget is outside of the space, or the latency table does not fit it.
     """
     if config.network is None or not config.network.startswith(RANDOM):
         return None
     space = _space(config)
     _log.info("space %s: %s", space.name, space.describe())
-    budgets = read_budgets(config.target, space, image_size, num_classes, in_channels)
+    budgets = read_budgets(
+        config.target, space, image_size, num_classes, in_channels, config.latency_table
+    )
     return random_chain(space, _seed(config.network), budgets)
 
 
 def read_budgets(
-    text: str | None, space: ChainSpace, image_size: int, num_classes: int, in_channels: int
+    text: str | None,
+    space: ChainSpace,
+    image_size: int,
+    num_classes: int,
+    in_channels: int,
+    latency_table: str | None,
 ) -> dict[str, Budget]:
-    """Return what a target asks of networks of a space on such images; nothing without a text."""
+    """Return what a target asks of networks of a space on such images; nothing without a text.
+
+    Raises:
+        ConfigError: The latency table cannot be read, or does not fit.
+    """
     return {
         target.quantity: Budget(
-            count_chain(target.quantity, space, image_size, num_classes, in_channels), target.value
+            target_costs(
+                target.quantity, space, image_size, num_classes, in_channels, latency_table
+            ),
+            target.value,
         )
         for target in read_targets(text or "")
     }

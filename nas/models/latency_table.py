@@ -18,7 +18,7 @@ from nas.genotype import Genotype
 from nas.models.cost import CostTable, build_cost_table
 from nas.operators import get_operator
 from nas.operators.contract import OperatorSize, network_sizes
-from nas.records import is_count, is_number, read_object, take
+from nas.records import is_count, is_number, is_object, is_text, read_object, read_rows, take
 from nas.space import SearchSpace
 
 _SHOWN = 3
@@ -129,7 +129,12 @@ def read_latency_table(path: Path) -> LatencyTable:
 
 
 def _parse(document: Mapping[str, Any], where: str) -> LatencyTable:
-    size = take(document, "size", where, _is_object, "an object")
+    if "engine" in document:
+        raise ConfigError(
+            f"latency_table: {where}: is a table of a chain, but the target is about cells; "
+            "measure with `nas latency --space` and a space of cells"
+        )
+    size = take(document, "size", where, is_object, "an object")
     return LatencyTable(
         image_shape=_image_shape(document, where),
         size=NetworkSize(
@@ -140,36 +145,17 @@ def _parse(document: Mapping[str, Any], where: str) -> LatencyTable:
         ),
         num_threads=take(document, "num_threads", where, is_count, "a whole number"),
         offset_ms=take(document, "offset_ms", where, is_number, "a number"),
-        operators=_records(OperatorLatency, document, "operators", where),
-        fitted=_records(NetworkLatency, document, "fitted", where),
-        checked=_records(NetworkLatency, document, "checked", where),
-        date=take(document, "date", where, _is_text, "text"),
-        environment=take(document, "environment", where, _is_object, "an object"),
+        operators=read_rows(OperatorLatency, document, "operators", where),
+        fitted=read_rows(NetworkLatency, document, "fitted", where),
+        checked=read_rows(NetworkLatency, document, "checked", where),
+        date=take(document, "date", where, is_text, "text"),
+        environment=take(document, "environment", where, is_object, "an object"),
     )
 
 
 def _image_shape(document: Mapping[str, Any], where: str) -> tuple[int, int, int]:
     channels, height, width = take(document, "image_shape", where, _is_shape, "three whole numbers")
     return channels, height, width
-
-
-def _records(record: type, document: Mapping[str, Any], key: str, where: str) -> tuple[Any, ...]:
-    """Read a list of objects; their kinds follow from the annotations of the record."""
-    kinds = {
-        str: (_is_text, "text"),
-        int: (is_count, "a whole number"),
-        float: (is_number, "a number"),
-    }
-    rows = take(document, key, where, _is_objects, "a list of objects")
-    return tuple(
-        record(
-            **{
-                name: take(row, name, f"{where}: {key}[{index}]", *kinds[kind])
-                for name, kind in record.__annotations__.items()
-            }
-        )
-        for index, row in enumerate(rows)
-    )
 
 
 def _listed(missing: Iterable[tuple[str, OperatorSize]]) -> str:
@@ -179,18 +165,6 @@ def _listed(missing: Iterable[tuple[str, OperatorSize]]) -> str:
     ]
     more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
     return "; ".join(texts[:_SHOWN]) + more
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_objects(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_object, value))
 
 
 def _is_shape(value: Any) -> bool:

@@ -7,17 +7,18 @@ from typing import Any
 from torch import nn
 
 from nas.config import SearchConfig
-from nas.config.target import Target, read_targets
+from nas.config.target import Target
 from nas.errors import ConfigError
 from nas.genotype import Chain, random_chain
 from nas.models.chain_choice import read_budgets
+from nas.models.chain_latency import target_costs
 from nas.operators import load_plugins
 from nas.search.chain_target import ChainTargetTerm
 from nas.search.data import SearchData, load_images
 from nas.search.kind import Kind
 from nas.search.method import Method
 from nas.space import ChainSpace
-from nas.space.chain_cost import QUANTITIES, count_chain
+from nas.space.chain_cost import count_chain
 from nas.supernet.chain import ChainSupernet
 
 _OF_CELLS = ("init_channels", "num_cells")
@@ -39,12 +40,6 @@ class ChainKind(Kind):
                 raise ConfigError(
                     f"{field.name}: found {value}, but {self.space.name} is a chain, whose layers "
                     "and widths are those of its file; leave it out, or use width_mult"
-                )
-        for target in read_targets(config.target or ""):
-            if target.quantity not in QUANTITIES:
-                raise ConfigError(
-                    f"target: {target.quantity}: expected {' or '.join(QUANTITIES)} for a chain; "
-                    "there is no table of the latency of its layers"
                 )
         if type(method).build_edge is not Method.build_edge:
             name = config.method.partition(",")[0]
@@ -74,9 +69,11 @@ class ChainKind(Kind):
     def target(
         self, target: Target, config: SearchConfig, data: SearchData, method: Method
     ) -> ChainTargetTerm:
-        """Count in the network on images of the size of the search."""
+        """Count in the network on images of the size of the search, or read the latency table."""
         channels, size, _ = data.image_shape
-        costs = count_chain(target.quantity, self.space, size, data.num_classes, channels)
+        costs = target_costs(
+            target.quantity, self.space, size, data.num_classes, channels, config.latency_table
+        )
         return ChainTargetTerm(target, costs, method)
 
     def random(self, config: SearchConfig) -> Chain:
@@ -85,7 +82,12 @@ class ChainKind(Kind):
             return random_chain(self.space, config.seed)
         info = load_images(config).info
         budgets = read_budgets(
-            config.target, self.space, info.image_size, info.num_classes, info.channels
+            config.target,
+            self.space,
+            info.image_size,
+            info.num_classes,
+            info.channels,
+            config.latency_table,
         )
         return random_chain(self.space, config.seed, budgets)
 

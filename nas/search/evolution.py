@@ -234,4 +234,7 @@ def add_new(
 def _networks(config: SearchConfig, space: Space, data: SearchData) -> RandomChains:
     assert isinstance(space, ChainSpace)
     channels, size, _ = data.image_shape
-    return RandomChains(space, read_budgets(config.target, space, size, data.num_classes, channels))
+    budgets = read_budgets(
+        config.target, space, size, data.num_classes, channels, config.latency_table
+    )
+    return RandomChains(space, budgets)

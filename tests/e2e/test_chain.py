@@ -13,6 +13,7 @@ from nas.data.shapes.dataset import NUM_IMAGES
 from nas.deploy.source import read_source
 from nas.genotype import Chain, load_chain
 from nas.models import build_network
+from nas.models.chain_latency import read_chain_latency
 from nas.runtime.complexity import count_parameters
 from nas.search.one_shot import OneShot
 from nas.space import load_space
@@ -116,7 +117,11 @@ def test_from_python(run, tmp_path):
         (["--network=random:0", "--num_cells=3"], "--num_cells has an effect only on the network"),
         (["--network=random:0", "--space=darts"], "darts is a space of cells, but a chain"),
         (["--network=n.json", "--target=madds=1e6"], "--target has an effect only with --network"),
-        (["--network=random:0", "--target=latency_ms=3"], "latency_ms: expected madds or parame"),
+        (
+            ["--network=random:0", "--target=latency_ms=3"],
+            "latency_ms needs a table of this machine",
+        ),
+        (["--latency_table=t.json"], "--latency_table has an effect only with --network"),
         (
             ["--network=random:0", "--target=madds=3,weight=2"],
             "meets it without any weight or warm-up",
@@ -231,3 +236,28 @@ def test_a_search_of_images_that_are_too_small(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "--image_size: images of 16 x 16 are too small: networks of space" in said
     assert not out.exists()
+
+
+@pytest.mark.slow
+def test_a_latency_is_measured_and_aimed_at(tmp_path, capsys):
+    """From `nas latency` to a search and a random network; a table of other sizes is refused."""
+    (tmp_path / "mine.yaml").write_text(SPACE)
+    space, table = f"--space={tmp_path / 'mine.yaml'}", tmp_path / "latency.json"
+    words = ["latency", str(table), space, "--num_classes=10", "--engine=eager", "--calls=50"]
+    assert main(words) == 0
+    assert "Error of the sum over 10 random networks: median" in capsys.readouterr().out
+    assert not (tmp_path / "latency.json.partial").exists()
+    costs = read_chain_latency(table).costs(load_space(tmp_path / "mine.yaml"), 16, 10)
+    value = sum(costs.bounds()) / 2
+    target = [f"--target=latency_ms={value}", f"--latency_table={table}"]
+    code, out = searched(tmp_path, "run", "--method=gdas", "--epochs=2", *target)
+    assert code == 0
+    record = json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])
+    assert record["measures"]["latency_ms/decoded"] == costs.of(record["network"])
+    network = ["--network=random:0", space, *target]
+    assert augment([*DATA, *network, f"--out={tmp_path / 'random'}"]) == 0
+    assert abs(costs.of(load_chain(tmp_path / "random").stages) / value - 1) <= 0.03
+    capsys.readouterr()
+    other = [*DATA, *network, "--width_mult=0.5", f"--out={tmp_path / 'other'}"]
+    assert augment(other) == 2
+    assert "--latency_table: measured with width 1," in capsys.readouterr().err

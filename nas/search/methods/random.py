@@ -29,10 +29,10 @@ class Random(Method):
 
         Settings of the data, the budget, the weights and the optimizer of the alphas may be given,
         so that one file of settings serves all methods of a comparison; so may the target of a
-        chain, which is met.
+        chain, which is met, and its latency table.
         """
         super().check(config, space)
-        allowed = () if isinstance(space, SearchSpace) else ("target",)
+        allowed = () if isinstance(space, SearchSpace) else ("target", "latency_table")
         refuse_settings_of_alphas(config, "method random has no alphas", allowed)
 
     def without_search(self, kind: Kind, config: SearchConfig) -> Found:

@@ -48,7 +48,8 @@ class Uniform(Method):
     def check(self, config: SearchConfig, space: Space) -> None:
         """Refuse a search in which nothing chooses, and settings of alphas."""
         super().check(config, space)
-        refuse_settings_of_alphas(config, "method uniform moves no alphas", ("selection", "target"))
+        allowed = ("selection", "target", "latency_table")
+        refuse_settings_of_alphas(config, "method uniform moves no alphas", allowed)
         if config.selection is None:
             raise ConfigError(
                 "selection: method uniform trains the weights of all networks and chooses none; "

@@ -100,6 +100,12 @@ def test_operators_are_timed_as_deployed(space, monkeypatch):
     assert not any(net.training for net in timed)
 
 
+@pytest.mark.parametrize("setting", [{"width_mult": 0.5}, {"num_classes": 4}, {"engine": "eager"}])
+def test_settings_of_chains_are_refused(setting):
+    with pytest.raises(ConfigError, match=f"{next(iter(setting))}: found .*, but s2 is a space of"):
+        measure_latency_table(LatencySettings(out="x", space="s2", **setting))
+
+
 def test_refuses_what_does_not_fit(space):
     """Other shapes, and operators that are missing; the message names them."""
     table = made_up(space)

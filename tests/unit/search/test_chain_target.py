@@ -1,6 +1,7 @@
 """Targets of a chain: the expectation against enumeration, the gradient against differences."""
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,13 +11,14 @@ from nas.config.target import Target
 from nas.errors import ConfigError
 from nas.search import Method
 from nas.search.chain_target import ChainTargetTerm
+from nas.search.kind import kind_of
 from nas.search.method import Progress
-from nas.search.run import Recipe
 from nas.space import load_chain_space
 from nas.space.blocks import Candidate
 from nas.space.chain import ChainSpace, Stage, Stem
 from nas.space.chain_cost import count_chain
 from nas.supernet import Alphas
+from tests.unit.models.test_chain_latency import made_up
 
 PROGRESS = Progress(3, 50)
 BLOCKS = tuple(Candidate("sandglass", ratio, kernel) for ratio in (2, 6) for kernel in (3, 5))
@@ -126,8 +128,19 @@ def test_a_target_outside_of_the_space_is_refused_with_its_ends(term, value):
     assert f"have {low} to {high} " in str(raised.value)
 
 
-def test_a_latency_is_refused():
-    space = load_chain_space("mobilenext_chain_64")
-    config = SearchConfig(space=space.name, target="latency_ms=3", latency_table="table.json")
-    with pytest.raises(ConfigError, match="target: latency_ms: expected madds or parameters for a"):
-        Recipe.of(config, space)
+def test_a_latency(tmp_path):
+    """From the table of the search, in milliseconds; a table of other images is refused."""
+    path = tmp_path / "table.json"
+    table = made_up(SPACE.at_size(8))
+    path.write_text(table.to_json())
+    low, high = table.costs(SPACE, 8, 10).bounds()
+    target = Target("latency_ms", (low + high) / 2)
+    config = SearchConfig(target=f"latency_ms={target.value}", latency_table=str(path))
+    kind = kind_of(SPACE)
+    term = kind.target(target, config, SimpleNamespace(image_shape=(3, 8, 8), num_classes=10), None)
+    assert term.costs == table.costs(SPACE, 8, 10)
+    with pytest.raises(ConfigError, match="latency_table: measured with image size 8"):
+        other = SimpleNamespace(image_shape=(3, 16, 16), num_classes=10)
+        kind.target(target, config, other, None)
+    with pytest.raises(ConfigError, match=f"found 99, .* have {low:.4g} to {high:.4g} millisecon"):
+        ChainTargetTerm(Target("latency_ms", 99), term.costs, Method())
