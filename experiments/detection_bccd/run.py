@@ -8,7 +8,6 @@ finished runs.
 """
 
 import argparse
-import datetime
 import statistics
 import subprocess
 import sys
@@ -116,10 +115,17 @@ def row(out: Path, run: Run, evaluation: DetectionEvaluation) -> list[object]:
     values = [f"{value:.2f}" for value in (*means, *(by_class[name] for name in CLASSES))]
     timing = read_epochs(path / TIMING, check_timing)
     minutes = sum(float(record["time_s"]) for record in timing) / 60
-    ended = datetime.date.fromtimestamp(result_of(out, run).stat().st_mtime)
-    commit = str(environment(path)["commit"])[:12]
-    name = f"{run.backbone} 0.5"
-    return [name, run.start, run.seed, *values, f"{minutes:.0f}", commit, ended]
+    made = environment(path)
+    name, commit = f"{run.backbone} 0.5", str(made["commit"])[:12]
+    return [
+        name,
+        run.start,
+        run.seed,
+        *values,
+        f"{minutes:.0f}",
+        commit,
+        str(made.get("started", "-"))[:10],
+    ]
 
 
 def summary(finished: dict[Run, DetectionEvaluation]) -> list[list[object]]:
