@@ -24,6 +24,8 @@ from nas.errors import ConfigError, close_matches, shown
 from nas.genotype import Chain, Genotype
 from nas.genotype.chain import names_chain
 from nas.models.factory import MODEL_FAMILIES
+from nas.search.frontier import FrontierResult
+from nas.search.frontier import search_frontier as run_frontier
 from nas.search.run import SearchResult
 from nas.search.run import search as run_search
 from nas.train.inference import Prediction, TrainedNetwork
@@ -32,12 +34,14 @@ from nas.train.run import TrainResult
 from nas.train.run import train as run_train
 
 __all__ = [
+    "FrontierResult",
     "Prediction",
     "SearchResult",
     "TrainResult",
     "TrainedNetwork",
     "load",
     "search",
+    "search_frontier",
     "train",
 ]
 
@@ -61,6 +65,26 @@ def search(space: str | Path | None = None, *, out: str | Path, **settings: Any)
     """
     given = settings if space is None else {"space": str(space), **settings}
     return run_search(_config(SearchConfig, out, given))
+
+
+def search_frontier(
+    space: str | Path | None = None, *, out: str | Path, **settings: Any
+) -> FrontierResult:
+    """Search a network of a chain for each of several costs, from one supernet.
+
+    The arguments are those of `search`, with `targets`, such as "madds=150e6,200e6,300e6".
+
+    Returns:
+        The networks, their accuracies in the supernet, and the run directory as `path`.
+
+    Raises:
+        NasError: A setting is wrong, or something else that the user can fix; the message says how.
+    """
+    given = settings if space is None else {"space": str(space), **settings}
+    config = _config(SearchConfig, out, given)
+    if config.targets is None:
+        raise ConfigError("targets: expected such as madds=150e6,200e6,300e6, found None")
+    return run_frontier(config)
 
 
 def train(

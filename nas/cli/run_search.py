@@ -7,7 +7,10 @@ from nas.cli.search_log import SearchLog
 from nas.config import SearchConfig
 from nas.errors import ReportError
 from nas.genotype import Chain, Genotype
+from nas.genotype.frontier import FILE_NAME
+from nas.report.figures.frontier import draw_frontier
 from nas.report.html import write_report
+from nas.search.frontier import FrontierResult, search_frontier
 from nas.search.kind import Found
 from nas.search.run import SearchResult, search
 from nas.space import get_family
@@ -17,6 +20,10 @@ _LOGGER = logging.getLogger(__name__)
 
 def run_search(config: SearchConfig) -> int:
     """Search, and write the genotype and the pictures; returns the exit code."""
+    if config.targets is not None:
+        return run_to_end(
+            lambda: search_frontier(config, make_log=SearchLog, announce=print), _finish_frontier
+        )
     return run_to_end(lambda: search(config, make_log=SearchLog, announce=print), _finish)
 
 
@@ -28,6 +35,20 @@ def _finish(result: SearchResult) -> None:
         print(*draw(found, result.path), write_report(result.path), sep="\n")
     except ReportError as error:  # a picture is not worth a search
         _LOGGER.warning("no picture: %s", error)
+
+
+def _finish_frontier(result: FrontierResult) -> None:
+    for network, point in zip(result.networks, result.frontier.networks, strict=True):
+        _finish(SearchResult(network, result.path / point.name, stop=None))
+    for point in result.frontier.networks:
+        print(
+            f"{point.name}: {point.madds:,} multiply-adds, {point.accuracy:.2f} % in the supernet"
+        )
+    try:
+        print(*draw_frontier(result.frontier, result.path), sep="\n")
+    except ReportError as error:  # a picture is not worth a search
+        _LOGGER.warning("no picture: %s", error)
+    print(result.path / FILE_NAME)
 
 
 def format_found(found: Found) -> str:

@@ -12,7 +12,13 @@ from nas.config.compute import ComputeConfig
 from nas.config.fields import check_ranges, check_skip_corrupt, setting
 from nas.config.old_keys import REMOVED, Removed
 from nas.config.run import RunConfig
-from nas.config.target import check_latency_table, read_targets, targets_to_text
+from nas.config.target import (
+    check_latency_table,
+    frontier_to_text,
+    read_frontier,
+    read_targets,
+    targets_to_text,
+)
 from nas.errors import ConfigError
 
 
@@ -95,6 +101,9 @@ class SearchConfig(ComputeConfig, RunConfig):
     target: str | None = setting(None, group="method", convert=targets_to_text)
     """Cost that the decoded network should have, such as madds=300e6, parameters=2.5e6 or
     latency_ms=12; see docs/targets.md."""
+    targets: str | None = setting(None, group="method", convert=frontier_to_text)
+    """Costs of several networks of a chain that are searched from one supernet, such as
+    madds=150e6,200e6,300e6; see docs/chain.md."""
     latency_table: str | None = setting(None, group="method", is_path=True)
     """File that `nas latency` wrote; for a target of latency_ms."""
     order: Literal["first_order", "second_order"] = setting("first_order", group="method")
@@ -150,13 +159,16 @@ class SearchConfig(ComputeConfig, RunConfig):
 
     def _check_targets(self) -> None:
         targets = read_targets(self.target or "")
-        for target in targets:
+        several = read_frontier(self.targets or "")
+        if targets and several:
+            raise ConfigError("targets: `target` is given too; give one of them")
+        for target in (*targets, *several):
             if target.warmup_epochs >= self.epochs:
                 raise ConfigError(
                     f"target: {target.quantity}: found warmup_epochs {target.warmup_epochs} in a "
                     f"search of `epochs` {self.epochs}, so it would never act; lower warmup_epochs"
                 )
-        check_latency_table(targets, self.latency_table)
+        check_latency_table((*targets, *several), self.latency_table)
 
     @property
     def all_monitors(self) -> str | None:

@@ -2,11 +2,15 @@
 
 `madds=300e6` is one target; `madds=300e6,weight=2+parameters=2.5e6` is two. In YAML a target may
 also be a mapping, `{madds: 300e6, weight: 2}`, and several a list of them.
+
+The targets of several networks, one each, are values of one quantity, `madds=150e6,200e6,300e6`,
+with settings for all of them after the values; in YAML `{madds: [150e6, 200e6, 300e6]}`.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from nas.config.choice import JOINT, read_choices
@@ -34,6 +38,17 @@ class Target:
     """Factor of |E / T - 1| in the alpha loss."""
     warmup_epochs: int = 1
     """Number of first epochs without the term."""
+
+    def __str__(self) -> str:
+        """Return the text that is read as this target; settings that are the default left out."""
+        plain = Target(self.quantity, self.value)
+        settings = [
+            f"{name}={getattr(self, name)!r}"
+            for name in _SETTINGS
+            if getattr(self, name) != getattr(plain, name)
+        ]
+        value = int(self.value) if self.value.is_integer() else self.value
+        return ",".join([f"{self.quantity}={value!r}", *settings])
 
 
 def read_targets(text: str, where: str = _NAME) -> tuple[Target, ...]:
@@ -67,6 +82,59 @@ def check_latency_table(targets: Sequence[Target], latency_table: str | None) ->
         raise ConfigError(
             "latency_table: has an effect only with a `target` of latency_ms; leave it out"
         )
+
+
+def read_frontier(text: str, where: str = "targets") -> tuple[Target, ...]:
+    """Read the targets of several networks, in increasing order.
+
+    Args:
+        text: Such as "madds=150e6,200e6,300e6,weight=2"; empty text is none.
+        where: The setting, for messages.
+
+    Raises:
+        ConfigError: The text does not follow the grammar, or a value is out of range or there
+            twice.
+    """
+    if not text.strip():
+        return ()
+    first, *rest = (part.strip() for part in text.split(","))
+    quantity, equals, value = (part.strip() for part in first.partition("="))
+    num_values = next((i for i, part in enumerate(rest) if "=" in part), len(rest))
+    values, settings = [value, *rest[:num_values]], rest[num_values:]
+    if quantity not in QUANTITIES or not equals or not all("=" in part for part in settings):
+        raise ConfigError(
+            f"{where}: expected QUANTITY=VALUE,VALUE,... and perhaps settings after the values, "
+            f"such as madds=150e6,200e6,300e6 or madds=1e6,2e6,weight=2, found {shown(text)}"
+        )
+    texts = (",".join([f"{quantity}={value}", *settings]) for value in values)
+    targets = sorted((read_targets(one, where)[0] for one in texts), key=lambda one: one.value)
+    if targets[0].warmup_epochs < 1:
+        raise ConfigError(
+            f"{where}: warmup_epochs: expected 1 or more, found {targets[0].warmup_epochs}; these "
+            "epochs are what the searches have in common"
+        )
+    for one, other in pairwise(targets):
+        if one.value == other.value:
+            raise ConfigError(f"{where}: {one.value:g} is given twice; give it once")
+    return tuple(targets)
+
+
+def frontier_to_text(value: Any, where: str) -> str:
+    """Turn what a YAML file holds, text or a mapping with a list of values, into text.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    if isinstance(value, Mapping) and value:
+        lists = {key: item if isinstance(item, list) else [item] for key, item in value.items()}
+        order = sorted(lists, key=lambda key: key not in QUANTITIES)
+        return ",".join(f"{key}={','.join(map(str, lists[key]))}" for key in order)
+    if isinstance(value, str):
+        return value
+    raise ConfigError(
+        f"{where}: expected madds=NUMBER,NUMBER or a mapping such as {{madds: [150e6, 300e6]}}, "
+        f"found {shown(value)}"
+    )
 
 
 def targets_to_text(value: Any, where: str) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from nas.config import SearchConfig
 from nas.errors import ConfigError
 from nas.experiments.plan import Run
+from nas.search.assembly import Recipe
 from nas.search.kind import kind_of
-from nas.search.run import Recipe
 from nas.space import load_space_at
 
 

@@ -1,47 +1,29 @@
 """A whole search, from its settings to genotype.json or network.json."""
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
-
-import torch
-from torch.nn.functional import cross_entropy
+from typing import Any
 
 from nas.config import SearchConfig, run_settings
-from nas.config.choice import read_choice, read_choices
-from nas.config.target import read_targets
-from nas.data.fingerprint import FILE_NAME
 from nas.data.transforms import FLIP_ADVICE
-from nas.distributed.launch import Share
 from nas.distributed.ranks import Ranks
-from nas.distributed.session import check_ranks, format_ranks, join_ranks, prepare_network
-from nas.errors import ConfigError, RunDirectoryError
+from nas.distributed.session import check_ranks, format_ranks, join_ranks
+from nas.errors import ConfigError
 from nas.genotype import Chain, Genotype
 from nas.runtime.complexity import count_parameters
 from nas.runtime.compute import Compute, describe_compute, select_compute
-from nas.runtime.environment import current_commit, describe_environment
+from nas.runtime.environment import current_commit
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.runtime.step_memory import LONG_RUN_STEPS, StepMemory
-from nas.search import evolution, methods  # noqa: F401  (importing them registers them)
-from nas.search.data import load_search_data
+from nas.search.assembly import MakeLog, Recipe, assembled, open_run
 from nas.search.decision import chance_warning
 from nas.search.kind import Found, kind_of
-from nas.search.memory import estimate_stages
-from nas.search.method import Method
-from nas.search.monitors import Monitor
-from nas.search.network import build_network
-from nas.search.registry import METHODS, MONITORS, SELECTIONS, STOPS, TERMS, build, settings_of
-from nas.search.searcher import Searcher
-from nas.search.selections import Selection, check_not_begun
-from nas.search.stops import Stop, StoppingRule
-from nas.search.terms import Term
-from nas.space import Space, get_family, load_space, load_space_at
-from nas.strict_yaml import is_file
-from nas.supernet import Alphas
+from nas.search.registry import settings_of
+from nas.search.stops import Stop
+from nas.space import Space, get_family, load_space_at
 
 _logger = logging.getLogger(__name__)
 
@@ -73,63 +55,10 @@ class SearchResult:
         return get_family(self.found.family).file_name
 
 
-class EpochLog(Protocol):
-    """What follows a search epoch by epoch, such as a TensorBoard writer; see `make_log`."""
-
-    def start(self, epoch: int) -> None:
-        """Begin at an epoch."""
-        ...
-
-    def on_epoch(self, record: dict[str, Any]) -> None:
-        """Receive the record of an epoch."""
-        ...
-
-    def close(self) -> None:
-        """End."""
-        ...
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """The method of a search and what is added to it."""
-
-    method: Method
-    terms: tuple[Term, ...] = ()
-    monitors: tuple[Monitor, ...] = ()
-    stops: tuple[StoppingRule, ...] = ()
-    selection: Selection | None = None
-
-    @classmethod
-    def of(cls, config: SearchConfig, space: Space) -> "Recipe":
-        """Build what the settings name; the plug-ins of the space must have been loaded.
-
-        Raises:
-            ConfigError: A name or a setting is unknown, or the method cannot do what is asked.
-        """
-        method = build(METHODS, read_choice(config.method, "method"), "method")
-        method.check(config, space)
-        several = [
-            tuple(build(registry, choice, key) for choice in read_choices(text or "", key))
-            for registry, text, key in (
-                (TERMS, config.term, "term"),
-                (MONITORS, config.all_monitors, "monitor"),
-                (STOPS, config.stop, "stop"),
-            )
-        ]
-        selection = None
-        if config.selection is not None:
-            choice = read_choice(config.selection, "selection")
-            selection = build(SELECTIONS, choice, "selection")
-        for part in (*(part for parts in several for part in parts), selection):
-            if hasattr(part, "check"):
-                part.check(config, space)
-        return cls(method, *several, selection)
-
-
 def search(
     config: SearchConfig,
     *,
-    make_log: Callable[[RunDirectory, Space], EpochLog] | None = None,
+    make_log: MakeLog | None = None,
     announce: Callable[[str], None] = _logger.info,
 ) -> SearchResult:
     """Search, and write the run directory with genotype.json, or network.json of a chain.
@@ -145,6 +74,11 @@ def search(
     """
     if config.out is None:
         raise ConfigError("out: expected the path of a run directory, found None")
+    if config.targets is not None:
+        raise ConfigError(
+            "targets: this is a search of one network; give one `target`, or call "
+            "nas.api.search_frontier"
+        )
     space = load_space_at(config.space, config.width_mult)
     kind_of(space).prepare(config)
     recipe = Recipe.of(config, space)
@@ -181,8 +115,8 @@ def _write_found(
     }
     kind = kind_of(space)
     found = kind.with_details(found, {**found.search, **details}, config.plugins)
-    open_run = partial(_open_run, config, space, compute.device)
-    with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
+    opened = partial(open_run, config, space, compute.device)
+    with ranks.on_first(opened) or SilentRunDirectory(path) as run:
         announce(
             f"method {config.method}; space {space.name}: {kind.describe()}; "
             f"{kind.noun}: {_rule(recipe, config, space)}; nothing is trained; run {run.path}"
@@ -199,64 +133,16 @@ def _search(
     compute: Compute,
     ranks: Ranks,
     memory: StepMemory,
-    make_log: Callable[[RunDirectory, Space], EpochLog] | None,
+    make_log: MakeLog | None,
     announce: Callable[[str], None],
 ) -> SearchResult:
-    path, method, kind = Path(str(config.out)), recipe.method, kind_of(space)
-    if not config.resume:
-        ranks.on_first(lambda: RunDirectory.check_free(path))
-    share = Share(ranks.rank, ranks.size)
-    data = ranks.first_then_others(
-        lambda: load_search_data(config, compute, share, method.one_level)
-    )
-    kind.check_data(config, data, method)
-    targets = tuple(
-        kind.target(target, config, data, method) for target in read_targets(config.target or "")
-    )
-    if hasattr(recipe.selection, "check_data"):
-        recipe.selection.check_data(config, space, data)
-    acting = targets if method.moves_alphas else ()
-    torch.manual_seed(config.seed)
-    net = build_network(config, space, data, method)
-    alphas = Alphas(
-        space, config.alpha_init_std, extra=method.extra_alphas(space, config.alpha_init_std)
-    )
-    memory.estimate = partial(estimate_stages, config, space, net, alphas, method, data, compute)
-    alphas = alphas.to(compute.device)
-    net = compute.place(prepare_network(net, config, ranks))
-    open_run = partial(_open_run, config, space, compute.device)
-    with ranks.on_first(open_run) or SilentRunDirectory(path) as run:
-        if data.fingerprint is not None:
-            run.write_missing(FILE_NAME, data.fingerprint.to_json)
-        log = ranks.on_first(lambda: make_log(run, space) if make_log else None)
-        searcher = Searcher(
-            config=config,
-            space=space,
-            net=net,
-            alphas=alphas,
-            loss=cross_entropy,
-            data=data,
-            run=run,
-            method=method,
-            terms=(*recipe.terms, *acting),
-            monitors=(*recipe.monitors, *(target.measure for target in acting)),
-            stops=recipe.stops,
-            callbacks=[log.on_epoch] if log else [],
-            compute=compute,
-            ranks=ranks,
-        )
-        if config.resume:
-            searcher.resume()
-            if not searcher.is_finished():
-                ranks.on_first(lambda: check_not_begun(path))
-                run.remove(space.kind.file_name)
-            elif recipe.selection is not None:
-                run.remove(space.kind.file_name)  # its cells are those without the selection
-            run.write_config(run_settings(config))
+    kind = kind_of(space)
+    with assembled(config, space, recipe, compute, ranks, memory, make_log) as (searcher, log):
+        data, run, alphas = searcher.data, searcher.run, searcher.alphas
         announce(
             f"method {config.method}; space {space.name}: {kind.describe()}; "
             f"{kind.noun}: {_rule(recipe, config, space)}; "
-            f"supernet of {count_parameters(net) / 1e6:.2f} M weights; "
+            f"supernet of {count_parameters(searcher.net) / 1e6:.2f} M weights; "
             f"{describe_compute(compute)}{format_ranks(config, ranks)}; "
             f"{data.num_images.weights} images for w, {data.num_images.alphas} for alpha; "
             f"run {run.path}"
@@ -286,7 +172,7 @@ def _search(
             final = (record["alphas"], record.get("extra_alphas", {}))
         found = _with_details(cells, config, space, recipe, final, stop)
         run.write(space.kind.file_name, found.to_json())
-    return SearchResult(found, path, stop)
+    return SearchResult(found, run.path, stop)
 
 
 def _with_details(
@@ -340,20 +226,3 @@ def _rule(recipe: Recipe, config: SearchConfig, space: Space) -> str:
     if recipe.selection is not None:
         return f"selection {config.selection}"
     return recipe.method.decode_rule(space)
-
-
-def _open_run(config: SearchConfig, space: Space, device: torch.device) -> RunDirectory:
-    """Open the run; the settings of one that is resumed are written once they are accepted."""
-    path = Path(str(config.out))
-    if config.resume:
-        if is_file(path / "space.yaml") and load_space(path / "space.yaml") != space:
-            raise RunDirectoryError(
-                f"resume: the space {config.space!r} is no longer the one of this run "
-                f"({path / 'space.yaml'}); restore its file or start another run"
-            )
-        run = RunDirectory.open(path)
-    else:
-        run = RunDirectory.create(path, run_settings(config))
-    run.write_missing("space.yaml", space.to_yaml)
-    run.write_missing("env.json", lambda: json.dumps(describe_environment(device), indent=1) + "\n")
-    return run

@@ -101,6 +101,8 @@ class Searcher(EpochLoop):
         self.terms = (*self.method.terms(), *terms)
         self.monitors = (*self.method.monitors(), *monitors)
         self.history = History(stops)
+        self.until = config.epochs
+        """The epochs to run; fewer than those of the schedules where the rest is another search."""
         # All draws of the method: equal on all ranks, independent of torch's global generator.
         self.generator = torch.Generator().manual_seed(config.seed)
         self.weight_optimizer = torch.optim.SGD(
@@ -163,7 +165,7 @@ class Searcher(EpochLoop):
 
     def is_finished(self) -> bool:
         """Whether no epoch is left, or a stopping rule has ended the search."""
-        return super().is_finished() or self.history.stop() is not None
+        return self.epoch >= self.until or self.history.stop() is not None
 
     def run_epoch(self) -> dict[str, Any]:
         """Run what is left of an epoch, then measure; return its record."""

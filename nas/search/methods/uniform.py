@@ -48,7 +48,7 @@ class Uniform(Method):
     def check(self, config: SearchConfig, space: Space) -> None:
         """Refuse a search in which nothing chooses, and settings of alphas."""
         super().check(config, space)
-        allowed = ("selection", "target", "latency_table")
+        allowed = ("selection", "target", "targets", "latency_table")
         refuse_settings_of_alphas(config, "method uniform moves no alphas", allowed)
         if config.selection is None:
             raise ConfigError(

@@ -3,7 +3,13 @@
 import pytest
 
 from nas.config import SearchConfig
-from nas.config.target import Target, read_targets, targets_to_text
+from nas.config.target import (
+    Target,
+    frontier_to_text,
+    read_frontier,
+    read_targets,
+    targets_to_text,
+)
 from nas.errors import ConfigError
 
 
@@ -56,3 +62,45 @@ def test_refuses(text, message):
 def test_a_search_refuses(settings, message):
     with pytest.raises(ConfigError, match=message):
         SearchConfig(**settings)
+
+
+def test_targets_of_several_networks():
+    """In increasing order; settings are those of all."""
+    assert read_frontier("") == ()
+    assert read_frontier("madds=3e8, 150e6,weight=2") == (
+        Target("madds", 150e6, weight=2.0),
+        Target("madds", 300e6, weight=2.0),
+    )
+    assert frontier_to_text({"weight": 2, "madds": [1, 3e8]}, "") == "madds=1,300000000.0,weight=2"
+    assert frontier_to_text("madds=1,2", "") == "madds=1,2"
+
+
+@pytest.mark.parametrize(
+    "target", [Target("madds", 8e6), Target("latency_ms", 1.5, 0.3, 7), Target("parameters", 1e7)]
+)
+def test_a_target_as_text_is_read_back(target):
+    assert read_targets(str(target)) == (target,)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("3e6,4e6", "expected QUANTITY=VALUE,VALUE"),
+        ("flops=3,4", "expected QUANTITY=VALUE,VALUE"),
+        ("madds=3,weight=2,4", "settings after the values"),
+        ("madds=3,3.0", "3 is given twice"),
+        ("madds=3,many", "madds: expected a number above 0, found 'many'"),
+        ("madds=3,4,speed=2", "unknown 'speed'"),
+        ("madds=3,4,warmup_epochs=0", "warmup_epochs: expected 1 or more, found 0"),
+    ],
+)
+def test_several_that_mean_nothing(text, message):
+    with pytest.raises(ConfigError, match=f"^targets: .*{message}"):
+        SearchConfig(targets=text)
+
+
+def test_one_target_or_several():
+    with pytest.raises(ConfigError, match="targets: `target` is given too"):
+        SearchConfig(target="madds=1", targets="madds=1,2")
+    with pytest.raises(ConfigError, match="expected madds=NUMBER,NUMBER"):
+        frontier_to_text(3, "targets")

@@ -6,9 +6,9 @@ import torch
 from nas.config import SearchConfig
 from nas.errors import ConfigError, SearchSpaceError
 from nas.genotype import random_chain
+from nas.search.assembly import Recipe
 from nas.search.decode import decode, decode_chain
 from nas.search.kind import kind_of
-from nas.search.run import Recipe
 from nas.space import load_chain_space, load_space_at
 from nas.supernet import Alphas
 

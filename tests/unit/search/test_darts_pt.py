@@ -11,9 +11,9 @@ from nas.distributed.launch import WHOLE, Share
 from nas.distributed.ranks import ALONE
 from nas.errors import ConfigError, RunDirectoryError
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
+from nas.search.assembly import Recipe
 from nas.search.method import Method, Progress
 from nas.search.projection import Choices, ProjectedMethod, Projector, order_of
-from nas.search.run import Recipe
 from nas.search.selections import check_not_begun
 from nas.space import SearchSpace, load_space
 from nas.supernet import Alphas, EdgeWeights, Supernet

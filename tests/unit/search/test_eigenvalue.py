@@ -10,9 +10,9 @@ from nas.config import SearchConfig
 from nas.errors import ConfigError
 from nas.runtime.compute import Compute
 from nas.runtime.run_directory import RunDirectory
+from nas.search.assembly import Recipe
 from nas.search.hessian import AlphaHessian, largest_eigenvalue
 from nas.search.monitors import DominantEigenvalue
-from nas.search.run import Recipe
 from nas.space import load_space
 from tests.contract.test_methods import searcher_of
 from tests.distributed.ranks import run_ranks

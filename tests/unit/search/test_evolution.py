@@ -11,9 +11,9 @@ from nas.distributed.launch import Share
 from nas.errors import ConfigError, RunDirectoryError, SearchSpaceError
 from nas.genotype.random_chains import Budget, RandomChains
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
+from nas.search.assembly import Recipe
 from nas.search.evolution import Evolution, RandomChoice
 from nas.search.one_shot import OneShot
-from nas.search.run import Recipe
 from nas.signals import Stopped
 from nas.space import load_space
 from nas.space.chain_cost import count_chain

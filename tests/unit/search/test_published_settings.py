@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from nas.config import SearchConfig, parse_settings
+from nas.search.assembly import Recipe
 from nas.search.kind import kind_of
-from nas.search.run import Recipe
 from nas.space import load_space
 
 FILES = sorted(Path(__file__).parents[3].glob("experiments/methods/*.yaml"))
