@@ -8,7 +8,6 @@ from nas.config import SearchConfig
 from nas.errors import ReportError
 from nas.genotype import Chain, Genotype
 from nas.genotype.frontier import FILE_NAME
-from nas.report.figures.frontier import draw_frontier
 from nas.report.html import write_report
 from nas.search.frontier import FrontierResult, search_frontier
 from nas.search.kind import Found
@@ -44,11 +43,11 @@ def _finish_frontier(result: FrontierResult) -> None:
         print(
             f"{point.name}: {point.madds:,} multiply-adds, {point.accuracy:.2f} % in the supernet"
         )
+    print(result.path / FILE_NAME)
     try:
-        print(*draw_frontier(result.frontier, result.path), sep="\n")
+        print(write_report(result.path))
     except ReportError as error:  # a picture is not worth a search
         _LOGGER.warning("no picture: %s", error)
-    print(result.path / FILE_NAME)
 
 
 def format_found(found: Found) -> str:

@@ -13,10 +13,12 @@ from nas.config.network_size import NetworkSize, evaluation_size
 from nas.errors import ReportError
 from nas.files import write_files
 from nas.png import png_bytes
+from nas.report.cells.labels import printable
 from nas.report.figures.alphas import alphas_figure
 from nas.report.figures.chain import chain_figure
 from nas.report.figures.confusion import MAX_NAMED, confusion_figure
 from nas.report.figures.detection_curves import detection_figure, precision_recall_figure
+from nas.report.figures.frontier import frontier_figure
 from nas.report.figures.operator_counts import count_operators, operators_figure
 from nas.report.figures.search_curves import curves_figure
 from nas.report.figures.training_curves import training_figure
@@ -70,9 +72,13 @@ def write_report(run_dir: str | Path) -> Path:
 
 
 def draw_pictures(run: Run) -> dict[str, bytes]:
-    """Draw the PNGs next to the report: `curves`, for a search `alphas`, of a chain `chain`."""
+    """Draw the PNGs next to the report: `curves`, for a search `alphas`, of a chain `chain`.
+
+    For a search of several targets `frontier`.
+    """
     chain = {"chain": png_bytes(chain_figure(run.chain))} if run.chain else {}
-    return chain | _curves(run)
+    frontier = {"frontier": png_bytes(frontier_figure(run.frontier))} if run.frontier else {}
+    return chain | frontier | _curves(run)
 
 
 def _curves(run: Run) -> dict[str, bytes]:
@@ -112,6 +118,8 @@ def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
         "alphas": data_uri(pictures["alphas"]) if "alphas" in pictures else None,
         "chain": data_uri(pictures["chain"]) if "chain" in pictures else None,
         "layers": chain_rows(run),
+        "frontier": data_uri(pictures["frontier"]) if "frontier" in pictures else None,
+        "points": frontier_rows(run),
         "curves": data_uri(pictures["curves"]) if "curves" in pictures else None,
         "curves_note": _curves_note(run),
         "evaluation": evaluation,
@@ -125,7 +133,7 @@ def report_page(run: Run, pictures: dict[str, bytes]) -> bytes:
         "numbered": bool(evaluation and len(evaluation.classes) > MAX_NAMED),
         "cost": run.cost,
         "cost_note": _cost_note(run),
-        "search_cost": run.metrics[-1:] if run.kind == "search" else (),
+        "search_cost": run.metrics[-1:] if run.kind == "search" and not run.of_targets else (),
         "configuration": settings_of(run.config),
         "environment": settings_of(
             {name: value for name, value in run.environment.items() if name != "command"}
@@ -212,6 +220,20 @@ def chain_rows(run: Run) -> list[tuple[str, str, str, str, int, int]]:
     return rows
 
 
+def frontier_rows(run: Run) -> list[tuple[str, int, int, str]]:
+    """Return name, multiply-adds, parameters and accuracy of the networks of several targets."""
+    points = (*run.frontier.networks, *run.frontier.references) if run.frontier else ()
+    return [
+        (
+            printable(point.name, 60),
+            point.madds,
+            point.parameters,
+            "\N{EN DASH}" if point.accuracy is None else percent(point.accuracy),
+        )
+        for point in points
+    ]
+
+
 def draw_cell_svgs(run: Run) -> tuple[list[Markup], list[str]]:
     """Draw the cells of a run; where that cannot be done, return none and a line that says why."""
     if run.genotype is None:
@@ -270,9 +292,9 @@ def _tiles(run: Run, facts: Facts) -> list[dict[str, str | None]]:
         tiles.append(("one-shot accuracy", percent(accuracy), "of the network in the supernet"))
     is_chain = isinstance(run.space, ChainSpace)
     of_cells = str(size_of_cells(run)) if run.kind == "search" and not is_chain else None
-    if facts.num_parameters is not None:
+    if facts.num_parameters is not None and not run.of_targets:
         tiles.append(("parameters", millions(facts.num_parameters), of_cells))
-    if facts.madds is not None:
+    if facts.madds is not None and not run.of_targets:
         tiles.append(("multiply-adds", millions(facts.madds), of_cells))
     tiles.append(("iterations" if run.kind == "detection" else "epochs", facts.epochs, None))
     if facts.time_s is not None:
@@ -319,6 +341,7 @@ def _cost_note(run: Run) -> str:
 def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
     """Return anchor and name of the sections that the template will write."""
     sections = (
+        ("frontier", "Networks of all targets", context["frontier"]),
         ("network", "Network", context["chain"]),
         ("cells", "Cells", context["cells"] or context["operators"]),
         ("operators", "Operators", context["operators"]),

@@ -13,6 +13,8 @@ from nas.detection_record import DetectionEvaluation, read_detection
 from nas.errors import ChainError, GenotypeError, ReportError, shown
 from nas.genotype import Chain, Genotype, load_chain, load_genotype
 from nas.genotype.chain import FILE_NAME as NETWORK_FILE
+from nas.genotype.frontier import FILE_NAME as FRONTIER_FILE
+from nas.genotype.frontier import Frontier, read_frontier
 from nas.genotype.record import cell_keys
 from nas.primitives import BUILT_IN
 from nas.records import Cost, Evaluation, read_cost, read_evaluation, read_object
@@ -38,6 +40,7 @@ _WRITTEN = {
     TIMING: "the times; it gets a line after each epoch",
     "genotype.json": "the final cells; a search writes it at its end",
     NETWORK_FILE: "the final network; a search writes it at its end",
+    FRONTIER_FILE: "the networks of all targets; a search writes it at its end",
     "cost.json": "parameters and multiply-adds; a training run writes it at the beginning",
     "detection.json": "average precision of each class; a training writes it at its end",
     "evaluation.json": "test accuracy and confusion matrix; a training run writes it at its end",
@@ -72,6 +75,8 @@ class Run:
     chain: Chain | None = None
     """The network of a chain, where the run is of one; in a search in progress the one decoded
     after its last epoch."""
+    frontier: Frontier | None = None
+    """The networks of a search of several targets."""
     metrics: tuple[Mapping[str, Any], ...] = ()
     """One record an epoch, checked as `nas.report.checks` does."""
     timing: tuple[Mapping[str, Any], ...] = ()
@@ -92,6 +97,11 @@ class Run:
         """The name of the directory."""
         return self.path.resolve().name
 
+    @property
+    def of_targets(self) -> bool:
+        """Whether it is what the searches of several targets have in common."""
+        return bool(self.config.get("targets"))
+
 
 def read_run(run_dir: str | Path) -> Run:
     """Read a run directory.
@@ -102,7 +112,7 @@ def read_run(run_dir: str | Path) -> Run:
     Raises:
         ReportError: It is not a run directory, or a file in it is damaged.
         GenotypeError: genotype.json is damaged.
-        ChainError: network.json is damaged.
+        ChainError: network.json or frontier.json is damaged.
         SearchSpaceError: space.yaml is damaged.
     """
     path = Path(run_dir)
@@ -118,8 +128,9 @@ def read_run(run_dir: str | Path) -> Run:
     chain = _read(path / NETWORK_FILE, load_chain)
     expected = _EXPECTED[kind]
     if isinstance(space, ChainSpace):
-        expected = tuple(NETWORK_FILE if name == "genotype.json" else name for name in expected)
-        if chain is None and metrics:
+        result = FRONTIER_FILE if config.get("targets") else NETWORK_FILE
+        expected = tuple(result if name == "genotype.json" else name for name in expected)
+        if chain is None and metrics and result == NETWORK_FILE:
             chain = network_of_record(metrics[-1], space, path / METRICS)
     found = genotype or chain
     untrained = found is not None and found.search.get("epochs") == 0
@@ -138,6 +149,7 @@ def read_run(run_dir: str | Path) -> Run:
         space=space,
         genotype=_with_labels(genotype) if genotype else None,
         chain=chain,
+        frontier=_read(path / FRONTIER_FILE, read_frontier),
         metrics=tuple(metrics),
         timing=tuple(_read(path / TIMING, lambda file: read_epochs(file, check_timing)) or ()),
         cost=_read(path / "cost.json", read_cost),

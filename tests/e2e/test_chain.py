@@ -12,6 +12,7 @@ from nas.cli.main import main
 from nas.data.shapes.dataset import NUM_IMAGES
 from nas.deploy.source import read_source
 from nas.genotype import Chain, load_chain
+from nas.genotype.frontier import read_frontier
 from nas.models import build_network
 from nas.models.chain_latency import read_chain_latency
 from nas.runtime.complexity import count_parameters
@@ -213,6 +214,24 @@ def test_a_choice_that_is_stopped_and_resumed(tmp_path, monkeypatch, capsys):
     assert main([*SEARCH, "--resume=true", f"--out={out}"]) == 0
     for name in ("metrics.jsonl", "network.json", "selection/tested.jsonl"):
         assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_frontier(tmp_path, capsys):
+    """A folder with a report for each target, and one page for all; resuming changes nothing."""
+    words = [word for word in CHOICE if not word.startswith("--target")]
+    code, out = searched(tmp_path, "run", *words, "--targets=madds=62e3,70e3")
+    said = capsys.readouterr().out
+    assert code == 0 and said.strip().endswith(str(out / "report.html"))
+    frontier = read_frontier(out / "frontier.json")
+    for point in frontier.networks:
+        assert load_chain(out / point.name).search["target"] == point.name.replace("_", "=")
+        assert (out / point.name / "report.html").exists()
+        assert f"{point.name}: {point.madds:,} multiply-adds, {point.accuracy:.2f} %" in said
+    assert '<section id="frontier">' in (out / "report.html").read_text()
+    before = (out / "frontier.json").read_bytes()
+    assert main([*SEARCH, "--resume=true", f"--out={out}"]) == 0
+    assert (out / "frontier.json").read_bytes() == before
 
 
 def stop_at_test(monkeypatch, number):

@@ -1,12 +1,8 @@
 """The networks of several costs that one supernet led to: accuracy in the supernet against cost."""
 
-from pathlib import Path
-
 from matplotlib.figure import Figure
 
-from nas.files import write_files
 from nas.genotype.frontier import Frontier
-from nas.png import picture_bytes
 from nas.report.cells.labels import printable
 
 _COLORS = {"MobileNeXt": "#CC3311", "MobileNetV2": "#888800"}
@@ -70,15 +66,3 @@ def frontier_figure(frontier: Frontier) -> Figure:
     title = f"{printable(str(space), 40)}, {printable(str(method), 40)}: weights of epoch {epochs}"
     axes.set_title(title, fontsize=10, loc="left", parse_math=False)
     return figure
-
-
-def draw_frontier(frontier: Frontier, folder: Path) -> list[Path]:
-    """Write frontier.png and frontier.svg; returns their paths.
-
-    Raises:
-        ReportError: They cannot be written.
-    """
-    figure = frontier_figure(frontier)
-    return write_files(
-        {folder / f"frontier.{form}": picture_bytes(figure, form) for form in ("png", "svg")}
-    )

@@ -5,7 +5,9 @@ import dataclasses
 import pytest
 
 from nas.genotype.frontier import Point
-from nas.report.figures.frontier import draw_frontier, frontier_figure
+from nas.report.figures.frontier import frontier_figure
+from nas.report.html import write_report
+from nas.space import load_space
 from tests.unit.genotype.test_frontier import FRONTIER
 
 
@@ -30,7 +32,15 @@ def test_points_and_lines(quantity, unit):
     assert [text.get_text().strip() for text in axes.texts] == ["MobileNetV2 0.5"]
 
 
-def test_files(tmp_path):
-    paths = draw_frontier(FRONTIER, tmp_path)
-    assert [path.name for path in paths] == ["frontier.png", "frontier.svg"]
-    assert all(path.stat().st_size > 1000 for path in paths)
+def test_the_report_shows_it(tmp_path):
+    """Picture and table; a run that is not finished says what is missing."""
+    (tmp_path / "config.yaml").write_text("space: mobilenext_chain\ntargets: madds=6,9\n")
+    (tmp_path / "space.yaml").write_text(load_space("mobilenext_chain").to_yaml())
+    assert "frontier.json is not there yet" in write_report(tmp_path).read_text()
+    (tmp_path / "frontier.json").write_text(FRONTIER.to_json())
+    page = write_report(tmp_path).read_text()
+    assert '<section id="frontier">' in page and "network.json" not in page
+    assert "frontier.json is not there" not in page
+    for text in ("madds_6", "61.50 %", "MobileNetV2 0.5", "\N{EN DASH}"):
+        assert text in page
+    assert (tmp_path / "frontier.png").stat().st_size > 1000
