@@ -1,14 +1,16 @@
 """Measure the latency table of a chain: every layer between two ends, and ten whole networks."""
 
+import logging
 import os
-from collections.abc import Callable
+import statistics
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
@@ -22,6 +24,7 @@ from nas.deploy.chain_probes import (
     name_of,
     probes_of,
 )
+from nas.deploy.latency import CALLS_A_TURN
 from nas.deploy.metadata import NO_DATASET, Metadata
 from nas.deploy.options import Engine, LatencySettings
 from nas.deploy.rounds import Rounds
@@ -38,11 +41,15 @@ from nas.models.chain_latency import (
 )
 from nas.space import ChainSpace
 from nas.space.chain_files import chain_document
-from nas.space.chain_layers import LayerAt, layers_of_chain
+from nas.space.chain_layers import HEAD, STEM, layers_of_chain
 
+_log = logging.getLogger(__name__)
 _ENGINE: Engine = "onnx_fp32"
-_NUM_CLASSES, _NUM_NETWORKS, _NUM_CALLS = 1000, 10, 500
+_NUM_CLASSES, _NUM_NETWORKS, _NUM_CALLS = 1000, 10, 300
 _IN_CHANNELS = 3
+_UNDISTURBED = 10
+"""The percentile over the rounds that counts: what else a machine does only adds time."""
+_BUSY = 0.1
 _OF_THE_MACHINE = ("cpu", "torch", "onnxruntime", "commit")
 """What must be the same when a measurement goes on."""
 _NUM_IMAGES = 16
@@ -61,6 +68,7 @@ def measure_chain(settings: LatencySettings, space: ChainSpace) -> tuple[ChainLa
         Stopped: A signal asked to stop; the same settings go on.
     """
     space = _sized(settings, space)
+    _log.info("space %s: %s", space.name, space.describe())
     engine = settings.engine or _ENGINE
     num_classes = settings.num_classes or _NUM_CLASSES
     layers = layers_of_chain(space, num_classes, _IN_CHANNELS)
@@ -82,30 +90,58 @@ def measure_chain(settings: LatencySettings, space: ChainSpace) -> tuple[ChainLa
         name: builder(name, partial(build_probe, probe), input_of(probe))
         for name, probe in probes.items()
     }
+    # Stem and head have the cost of the call, and a network is called back to back.
+    outer = tuple(layer for layer in layers if layer.block.kind in (STEM, HEAD))
+    back_to_back = {f"{name_of(probe)}_alone": probe for probe in probes_of(outer)}
+    builders |= {
+        name: builder(name_of(probe), partial(build_probe, probe), input_of(probe))
+        for name, probe in back_to_back.items()
+    }
     image = Shape(_IN_CHANNELS, space.image_size)
     networks = {f"random_{seed}": chain for seed, chain in enumerate(chains)}
     for name, chain in networks.items():
         net = partial(ChainNetwork, chain, _IN_CHANNELS, num_classes)
         builders[name] = builder(name, net, image)
+    # As in a network, where all other layers run between two calls of one, and use the caches.
+    between = dict.fromkeys(probes, next(iter(networks)))
+    # One thread works in the calling thread, whose own time leaves out that of other programs.
+    clock = time.thread_time if settings.threads == 1 else time.perf_counter
     before = torch.get_num_threads()
     torch.set_num_threads(settings.threads)
     try:
-        # All probes share one function; each gets a separate compiled form.
-        with torch._dynamo.config.patch(recompile_limit=4 * len(builders)):
-            times = rounds.run(builders, settings.calls or _NUM_CALLS)
+        # All probes share one function; each gets a separate compiled form, for its own shape.
+        with torch._dynamo.config.patch(
+            recompile_limit=4 * len(builders), automatic_dynamic_shapes=False
+        ):
+            times = rounds.run(builders, settings.calls or _NUM_CALLS, between, clock)
     finally:
         torch.set_num_threads(before)
     environment |= {
         "num_threads": settings.threads,
+        "clock": clock.__name__,
         "load_average_1min": round(os.getloadavg()[0], 2),
     }
-    of_probes = {probe: times[name] for name, probe in probes.items()}
-    measured = {layer: _measured(layer, latency_of(layer, of_probes)) for layer in layers}
-    costs = chain_costs(
-        {layer: one.median_ms for layer, one in measured.items()}, space, num_classes, _IN_CHANNELS
+    fast, median = (
+        {name: float(np.percentile(rounds_ms, percent)) for name, rounds_ms in times.items()}
+        for percent in (_UNDISTURBED, 50)
     )
+    _warn_if_busy([median[name] / fast[name] - 1 for name in networks])
+    of_layers = [
+        {
+            layer: latency_of(
+                layer,
+                {
+                    probe: by_name[name]
+                    for name, probe in (back_to_back if layer in outer else probes).items()
+                },
+            )
+            for layer in layers
+        }
+        for by_name in (fast, median)
+    ]
+    costs = chain_costs(of_layers[0], space, num_classes, _IN_CHANNELS)
     checked = tuple(
-        CheckedNetwork(chain.stages, float(np.median(times[name])), costs.of(chain.stages))
+        CheckedNetwork(chain.stages, fast[name], costs.of(chain.stages))
         for name, chain in networks.items()
     )
     table = ChainLatency(
@@ -114,7 +150,8 @@ def measure_chain(settings: LatencySettings, space: ChainSpace) -> tuple[ChainLa
         in_channels=_IN_CHANNELS,
         engine=engine,
         num_threads=settings.threads,
-        layers=measured,
+        num_calls=CALLS_A_TURN * len(times[next(iter(networks))]),
+        layers={layer: Measured(layer.size, *(of[layer] for of in of_layers)) for layer in layers},
         checked=checked,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=environment,
@@ -137,9 +174,9 @@ def chain_text(table: ChainLatency) -> str:
         f"{low:.3g} to {high:.3g} ms by the table.",
         f"{len(table.layers)} layers, engine {table.engine}, images of {table.space.image_size} x "
         f"{table.space.image_size}, {table.num_classes} classes, batch 1, threads: "
-        f"{table.num_threads}. {environment['cpu']}, torch {environment['torch']}, ONNX Runtime "
-        f"{environment['onnxruntime']}, {table.date}; load average "
-        f"{environment['load_average_1min']} on {environment['num_cpus']} cores.",
+        f"{table.num_threads}, {table.num_calls} calls. {environment['cpu']}, torch "
+        f"{environment['torch']}, ONNX Runtime {environment['onnxruntime']}, {table.date}; "
+        f"load average {environment['load_average_1min']} on {environment['num_cpus']} cores.",
     ]
     return "\n".join(lines)
 
@@ -187,6 +224,11 @@ def _build(
     return timed_call(candidate, images[:1].contiguous())
 
 
-def _measured(layer: LayerAt, of_rounds: NDArray[np.float64]) -> Measured:
-    low, median, high = np.percentile(of_rounds, [25, 50, 75])
-    return Measured(layer.size, float(median), float((high - low) / 2))
+def _warn_if_busy(longer: Sequence[float]) -> None:
+    """Say where half of the rounds were disturbed by more than a little."""
+    if statistics.median(longer) > _BUSY:
+        _log.warning(
+            "the machine does other work: half of the rounds took %.0f %% longer than the fast "
+            "ones, which count; measure again on a machine that does nothing else",
+            100 * statistics.median(longer),
+        )

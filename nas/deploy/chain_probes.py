@@ -17,14 +17,15 @@ and the latency of a layer is
 Where times add up, that is T(e(s), ..., e(s')) = enter(s) + c(e(s)) + ... + c(e(s')) + leave(s'),
 the sum of c over the layers of a network is exactly its time, call, enter and leave included: each
 c has (enter(s) - leave(s)) / 2 too much and as much of s' too little, and these cancel between
-neighbors. Copies have weights of their own, so that they pass through the caches as in a network.
+neighbors. Copies have weights of their own, and a whole network runs between two calls, so that
+what a layer needs is in the caches as far as it is in a network, where all other layers run between
+two calls of one. Stem and head, which have the cost of the call, and their ends are called back to
+back, as a network is.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from nas.layers.conv_norm import depthwise_norm
@@ -33,7 +34,6 @@ from nas.operators.blocks import build_block, build_stem
 from nas.space.chain_layers import HEAD, STEM, LayerAt
 
 _COPIES = 3
-Time = TypeVar("Time", float, NDArray[np.float64])
 
 
 class Shape(NamedTuple):
@@ -71,12 +71,12 @@ def build_probe(probe: Probe) -> nn.Sequential:
     )
 
 
-def latency_of(layer: LayerAt, times: Mapping[Probe, Time]) -> Time:
+def latency_of(layer: LayerAt, times: Mapping[Probe, float]) -> float:
     """Return the latency of a layer, c above.
 
     Args:
         layer: One of those that `probes_of` was asked for.
-        times: Of all probes, in any unit; numbers, or arrays of one number for each round.
+        times: Of all probes, in any unit.
     """
     time = times[layer]
     for shape in (_before(layer), _after(layer)):

@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -46,7 +47,12 @@ class Row:
     size_bytes: int | None
 
 
-def time_calls(calls: Mapping[str, Callable[[], object]], num_calls: int) -> dict[str, Latency]:
+def time_calls(
+    calls: Mapping[str, Callable[[], object]],
+    num_calls: int,
+    between: Mapping[str, Callable[[], object]] = MappingProxyType({}),
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Latency]:
     """Time each candidate in turns of five calls, after two that are not counted.
 
     The candidates take turns so that a busy machine slows all of them.
@@ -54,16 +60,20 @@ def time_calls(calls: Mapping[str, Callable[[], object]], num_calls: int) -> dic
     Args:
         calls: The candidates by name.
         num_calls: Timed calls of each, rounded up to whole turns.
+        between: What runs before each call of a candidate, and is not timed.
+        clock: Returns seconds.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(-(-num_calls // CALLS_A_TURN)):
         for name, call in calls.items():
+            other = between.get(name, _nothing)
             for _ in range(_WARM_UP):
                 call()
             for _ in range(CALLS_A_TURN):
-                start = time.perf_counter()
+                other()
+                start = clock()
                 call()
-                times[name].append(1e3 * (time.perf_counter() - start))
+                times[name].append(1e3 * (clock() - start))
     return {
         name: Latency(
             num_calls=len(measured),
@@ -73,6 +83,10 @@ def time_calls(calls: Mapping[str, Callable[[], object]], num_calls: int) -> dic
         )
         for name, measured in times.items()
     }
+
+
+def _nothing() -> None:
+    """Run nothing between calls."""
 
 
 def latency_chart(rows: Sequence[Row]) -> Figure:

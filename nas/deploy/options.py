@@ -194,8 +194,9 @@ class LatencySettings:
     threads: int = setting(1, minimum=1)
     """Number of threads."""
     calls: int | None = setting(None, minimum=1)
-    """Number of timed calls of each layer and network; the median counts; null is 500, or 50 for
-    cells."""
+    """Number of timed calls of each layer and network; null is 300, or 50 for cells. The median
+    counts; of a chain the tenth percentile over rounds of five calls, which other work disturbs
+    least."""
     networks: int | None = setting(None, minimum=1)
     """Random networks to compare the sum with; null is 10, or 4 for cells, where as many others
     give the offset."""

@@ -3,8 +3,10 @@
 import json
 import logging
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,8 +25,7 @@ _log = logging.getLogger(__name__)
 class Rounds:
     """The folder of a measurement: its settings, files of networks, and a line for each round.
 
-    A round times every candidate in turn, so that a busy machine slows all of them; the median
-    over the rounds of each candidate counts.
+    A round times every candidate in turn, so that a busy machine slows all of them.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]):
@@ -64,13 +65,19 @@ class Rounds:
         return rounds
 
     def run(
-        self, builders: Mapping[str, Callable[[], Callable[[], object]]], num_calls: int
+        self,
+        builders: Mapping[str, Callable[[], Callable[[], object]]],
+        num_calls: int,
+        between: Mapping[str, str] = MappingProxyType({}),
+        clock: Callable[[], float] = time.perf_counter,
     ) -> dict[str, NDArray[np.float64]]:
         """Build all candidates, then time them for as many rounds as are left.
 
         Args:
             builders: For each candidate what builds the call that is timed.
             num_calls: Of each candidate, rounded up to whole rounds of five.
+            between: For some candidates another one that runs before each of their calls.
+            clock: Returns seconds.
 
         Returns:
             For each candidate the median of each round, milliseconds, (R,).
@@ -95,11 +102,12 @@ class Rounds:
             for name, build in tqdm(builders.items(), "building", dynamic_ncols=True):
                 check()
                 calls[name] = build()
+            others = {name: calls[other] for name, other in between.items()}
             first = min(len(self._times), num_rounds)
             bar = tqdm(range(first, num_rounds), "timing", num_rounds, initial=first)
             for _ in bar:
                 check()
-                latencies = time_calls(calls, CALLS_A_TURN)
+                latencies = time_calls(calls, CALLS_A_TURN, others, clock)
                 self._times.append({name: one.median_ms for name, one in latencies.items()})
                 append_line(self._path, json.dumps(self._times[-1]))
         return {name: np.array([times[name] for times in self._times]) for name in builders}

@@ -30,10 +30,10 @@ class Measured:
     """A latency at batch 1, and the rows and columns of the input."""
 
     size: int
+    latency_ms: float
+    """From the undisturbed rounds; noise may make that of a tiny layer negative."""
     median_ms: float
-    """Over the rounds of a measurement; noise may make that of a tiny layer negative."""
-    spread_ms: float
-    """Half of the range between the quartiles of the rounds."""
+    """From the median over all rounds: what else the machine did adds to it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ class ChainLatency:
     engine: str
     """What runs the network: eager, compiled, onnx_fp32 or onnx_int8."""
     num_threads: int
+    num_calls: int
+    """Of each layer and network."""
     layers: Mapping[LayerAt, Measured]
     checked: tuple[CheckedNetwork, ...]
     """Random networks, which show the error."""
@@ -115,7 +117,7 @@ class ChainLatency:
                 f"{'; '.join(missing[:_SHOWN])}{more} of space {space.name!r}; {again}"
             )
         return chain_costs(
-            {layer: measured.median_ms for layer, measured in self.layers.items()},
+            {layer: measured.latency_ms for layer, measured in self.layers.items()},
             space,
             num_classes,
             in_channels,
@@ -126,6 +128,7 @@ class ChainLatency:
         document = {
             "engine": self.engine,
             "num_threads": self.num_threads,
+            "num_calls": self.num_calls,
             "num_classes": self.num_classes,
             "in_channels": self.in_channels,
             "date": self.date,
@@ -207,7 +210,7 @@ def _parse(document: Mapping[str, Any], where: str) -> ChainLatency:
         space=parse_chain(space, f"{where}: space", "unnamed"),
         **{
             key: take(document, key, where, is_count, "a whole number")
-            for key in ("num_classes", "in_channels", "num_threads")
+            for key in ("num_classes", "in_channels", "num_threads", "num_calls")
         },
         **{key: take(document, key, where, is_text, "text") for key in ("engine", "date")},
         layers={LayerAt(block, one.size): one for block, one in zip(blocks, measured, strict=True)},

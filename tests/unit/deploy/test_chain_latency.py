@@ -49,6 +49,7 @@ def test_measures_every_layer_once(space, tmp_path):
     text = chain_text(table)
     assert "| random:1 |" in text and "engine eager" in text and "median" in text
     assert rounds.folder.is_dir()
+    assert all(one.median_ms != one.latency_ms for one in table.layers.values())
 
 
 @pytest.mark.slow

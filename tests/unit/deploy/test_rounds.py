@@ -35,6 +35,16 @@ def test_a_measurement_that_is_stopped_goes_on(tmp_path):
     assert not folder.exists()
 
 
+def test_another_candidate_runs_between_calls(tmp_path):
+    """Before each timed call, untimed; the clock is the one that is given."""
+    done = []
+    builders = {name: lambda n=name: lambda: done.append(n) for name in "ab"}
+    ticks = iter(range(100))
+    times = Rounds(tmp_path / "t", SETTINGS).run(builders, 5, {"a": "b"}, lambda: next(ticks))
+    assert "".join(done) == "aa" + "ba" * 5 + "b" * 7
+    assert times["a"].tolist() == times["b"].tolist() == [1000.0]  # a tick is a second
+
+
 def test_other_settings_are_refused(tmp_path):
     Rounds(tmp_path / "part", SETTINGS)
     with pytest.raises(ConfigError, match=r"out: .* stopped and had another threads; remove the"):
