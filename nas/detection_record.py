@@ -23,6 +23,8 @@ NUMBERS = (
     "test_map_coco",
 )
 """What metrics.jsonl has of each interval of a training, for curves."""
+NUM_RECALLS = 101
+"""Points of a curve, at recalls of 0, 0.01, ..., 1."""
 Values = tuple[float | None, ...]
 
 
@@ -82,6 +84,12 @@ class DetectionEvaluation:
         for name in ("ap_11", "ap_area", "ap_coco"):
             if not all(value is None or is_number(value) for value in lists[name]):
                 raise ReportError(f"{where}: {name}: expected a number or null for each class")
+        if not all(map(is_count, lists["num_objects"])):
+            raise ReportError(f"{where}: num_objects: expected a whole number for each class")
+        if not all(curve is None or _is_curve(curve) for curve in lists["curves"]):
+            raise ReportError(
+                f"{where}: curves: expected {NUM_RECALLS} numbers or null for each class"
+            )
         return cls(
             num_images=take(document, "num_images", where, is_count, "a whole number"),
             classes=tuple(map(str, lists["classes"])),
@@ -113,3 +121,7 @@ def mean(values: Sequence[float | None]) -> float:
 
 def _is_list(value: object) -> bool:
     return isinstance(value, list)
+
+
+def _is_curve(value: object) -> bool:
+    return isinstance(value, list) and len(value) == NUM_RECALLS and all(map(is_number, value))

@@ -98,10 +98,10 @@ def _check_unchanged(saved: Settings, config: Settings, out: str) -> None:
             continue
         if field.metadata.get("is_path") and _is_same(field.name, before, now, Path(out)):
             continue
+        raised = " (`epochs` may be raised)" if hasattr(config, "epochs") else ""
         raise ConfigError(
             f"resume: the run in {out} has {field.name} {before!r}, found {now!r}; leave "
-            f"`{field.name}` out to continue it (`epochs` may be raised), or start another run in "
-            "another `out`"
+            f"`{field.name}` out to continue it{raised}, or start another run in another `out`"
         )
 
 

@@ -91,6 +91,10 @@ class DetectConfig(ComputeConfig, RunConfig):
             raise ConfigError(
                 f"decay_iterations: expected rising numbers, found {list(self.decay_iterations)}"
             )
+        if any(not name.strip() for name in self.classes):
+            raise ConfigError(
+                "classes: a class has no name; write them as in cat,dog, or leave it out"
+            )
         if len(set(self.classes)) < len(self.classes):
             raise ConfigError("classes: a class is named twice; name each once")
         self.check_compute(self.batch_size)

@@ -15,6 +15,8 @@ from nas.errors import RunDirectoryError
 from nas.records import is_count, read_object, take
 
 FILE_NAME = "data.json"
+VOC = "voc"
+"""The dataset of a detector."""
 _MAX_CHANGES = 3
 
 
@@ -23,9 +25,10 @@ class ClassImages:
     """The images of one class in one split."""
 
     num_images: int
+    """Of a VOC folder, objects."""
     digest: str
-    """Hash of names and contents of the files, names and sizes for imagenet; "" where the dataset
-    never changes."""
+    """Hash of names and contents of the files, names and sizes for imagenet, names and boxes for a
+    VOC folder; "" where the dataset never changes."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ class Fingerprint:
             for name in old.keys() & new.keys():
                 before, after = old[name], new[name]
                 if before.num_images != after.num_images:
-                    counts = f"{after.num_images} images, had {before.num_images}"
+                    noun = "objects" if now.dataset == VOC else "images"
+                    counts = f"{after.num_images} {noun}, had {before.num_images}"
                     changes.append(f"{split}: class {name!r} has {counts}")
                 elif before.digest != after.digest:
                     changes.append(f"{split}: class {name!r} has other images or file names")

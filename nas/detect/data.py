@@ -9,7 +9,7 @@ from torch import Tensor
 from nas.config import DetectConfig
 from nas.data.epochs import Epochs, Rounds
 from nas.data.file_loader import SampleLoader
-from nas.data.fingerprint import Fingerprint, check_unchanged
+from nas.data.fingerprint import VOC, Fingerprint, check_unchanged
 from nas.data.voc import (
     TestSamples,
     TrainSamples,
@@ -56,7 +56,7 @@ def load_data(config: DetectConfig, compute: Compute, share: Share = WHOLE) -> D
     )
     test = load_test(config, train.classes)
     splits = {"train": train.fingerprint(), "test": test.fingerprint()}
-    fingerprint = Fingerprint("voc", IMAGE_SIZE, None, splits)
+    fingerprint = Fingerprint(VOC, IMAGE_SIZE, None, splits)
     if config.resume and config.out is not None:
         check_unchanged(Path(config.out), fingerprint)
     transform = train_transform(

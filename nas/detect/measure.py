@@ -14,7 +14,7 @@ from nas.detect.average_precision import (
     eleven_points,
     voc_curve,
 )
-from nas.detection_record import DetectionEvaluation
+from nas.detection_record import NUM_RECALLS, DetectionEvaluation
 from nas.distributed.ranks import ALONE, Ranks
 from nas.models.detection import Detections
 from nas.runtime.compute import Batch, Compute
@@ -83,7 +83,7 @@ def _num_counted(images: Sequence[VocImage], label: int) -> int:
 
 
 def _best_precision(curve: Curve) -> tuple[float, ...]:
-    recalls = numpy.arange(101) / 100
+    recalls = numpy.arange(NUM_RECALLS) / (NUM_RECALLS - 1)
     return tuple(
         float(curve.precision[curve.recall >= recall].max(initial=0)) for recall in recalls
     )

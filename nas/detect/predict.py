@@ -1,6 +1,7 @@
 """Measure a trained detector on a split, or use it on any images."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as tvf
 
 from nas.config import DetectConfig, EvaluateDetectConfig, PredictConfig
-from nas.data.decoding import read_image
+from nas.data.decoding import CORRUPT_ADVICE, read_image
 from nas.data.voc import VocSet, eval_transform, load_voc
 from nas.detect.data import test_loader
 from nas.detect.measure import detect, measure
@@ -68,8 +69,11 @@ def predict(config: PredictConfig) -> list[Path]:
     trained = load_detector(config.checkpoint)
     out, paths = Path(config.out), list(_image_files(config.images))
     names = [f"{path.stem}.png" for path in paths]
-    if len(set(names)) < len(names):
-        raise DataError("images: two of them have the same name; put them in different `out`")
+    if same := [name for name, number in Counter(names).items() if number > 1]:
+        raise DataError(
+            f"images: two pictures would be {out / same[0]}; give their images one by one, each "
+            "with another `out`"
+        )
     inputs = {path.resolve() for path in paths}
     for name in names:
         if (out / name).resolve() in inputs:
@@ -108,7 +112,11 @@ def write_grids(path: Path, images: VocSet, detections: Sequence[Detections]) ->
 def _detect_one(
     trained: TrainedDetector, path: Path, compute: Compute
 ) -> tuple[Image.Image, Detections]:
-    image = read_image(path).image
+    try:
+        image = read_image(path).image
+    except DataError as cause:  # there is no `skip_corrupt` here
+        problem = str(cause).removesuffix(CORRUPT_ADVICE)
+        raise DataError(f"{problem}; leave it out of `images`") from cause
     pixels = eval_transform(IMAGE_SIZE)(tv_tensors.Image(tvf.pil_to_tensor(image)))
     with compute.autocast():
         (found,) = trained.net(pixels.as_subclass(torch.Tensor)[None].to(compute.device))

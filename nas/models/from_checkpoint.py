@@ -12,7 +12,7 @@ from nas.genotype import Genotype
 from nas.models.description import build_model
 from nas.models.weights import fit_weights
 from nas.operators import resolve_genotype
-from nas.runtime.checkpoint import load_checkpoint, load_newest
+from nas.runtime.checkpoint import list_checkpoints, load_checkpoint, load_newest
 
 _ADVICE = "give a checkpoint of a training run"
 
@@ -28,6 +28,8 @@ def read_described(path: Path) -> tuple[dict[str, Any], str]:
     """
     if (path / "checkpoints").is_dir():
         path = path / "checkpoints"
+    if path.is_dir() and not list_checkpoints(path):
+        raise CheckpointError(f"{path}: has no checkpoint; {_ADVICE}")
     state = load_newest(path) if path.is_dir() else load_checkpoint(path)
     described = state.get("description")
     if not isinstance(described, dict):

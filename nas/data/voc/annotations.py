@@ -1,6 +1,7 @@
 """Read one annotation of Pascal VOC: the objects of an image and their boxes."""
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
@@ -11,6 +12,7 @@ from defusedxml.ElementTree import fromstring
 from nas.errors import DataError, shown
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_COUNT = re.compile("0*[1-9][0-9]{0,9}")
 
 
 class BoxError(DataError):
@@ -80,7 +82,7 @@ def read_annotation(path: Path) -> Annotation:
         raise DataError(f"{path}: is not XML that can be read ({cause})") from cause
     width, height = (root.findtext(f"size/{name}", "").strip() for name in ("width", "height"))
     size = None
-    if width.isdecimal() and height.isdecimal() and int(width) and int(height):
+    if _COUNT.fullmatch(width) and _COUNT.fullmatch(height):
         size = int(width), int(height)
     objects = (
         _read_object(element, f"{path}: object {number}")

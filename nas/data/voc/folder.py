@@ -22,6 +22,8 @@ _ROTATED = (5, 6, 7, 8)
 _ORIENTATION = 0x0112  # the EXIF tag
 _ADVICE = "; repair or remove it, or leave out what is damaged with `skip_corrupt`"
 _MAX_LISTED = 5
+WITHOUT_OBJECT = "(no object)"
+"""What data.json calls images without an object."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,14 @@ class VocSet:
         return len(self.images)
 
     def fingerprint(self) -> dict[str, ClassImages]:
-        """The objects of each class, their number and a hash of images and boxes."""
+        """The objects of each class, their number and a hash of images and boxes.
+
+        Images without an object, if there are any, have an entry of their own.
+        """
         found: dict[str, list[tuple[str, str]]] = {name: [] for name in self.classes}
         for image in self.images:
+            if len(image.labels) == 0:
+                found.setdefault(WITHOUT_OBJECT, []).append((image.path.name, ""))
             rows = zip(image.labels, image.boxes, image.difficult, strict=True)
             for label, box, difficult in rows:
                 text = f"{box.tolist()} {bool(difficult)}"
@@ -108,14 +115,14 @@ def load_voc(
             read.append((path, width, height, good))
     place = " and ".join(map(str, folders))
     if not read:
-        raise DataError(f"data: {place}: the split {split!r} has no image that can be used")
+        raise DataError(f"{place}: the split {split!r} has no image that can be used")
     if skipped:
         listed = "; ".join(skipped[:_MAX_LISTED])
         more = f"; and {len(skipped) - _MAX_LISTED} more" if len(skipped) > _MAX_LISTED else ""
         _log.warning("%s: split %s: left out %d: %s%s", place, split, len(skipped), listed, more)
     names = tuple(classes) or tuple(sorted({item.name for *_, items in read for item in items}))
     if not names:
-        raise DataError(f"data: {place}: the split {split!r} has no object in any image")
+        raise DataError(f"{place}: the split {split!r} has no object in any image")
     images = tuple(_image(path, width, height, items, names) for path, width, height, items in read)
     return VocSet(images, names, tuple(skipped))
 
@@ -131,15 +138,17 @@ def _names(folder: Path, split: str) -> list[str]:
     path = folder / "ImageSets" / "Main" / f"{split}.txt"
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as cause:
+    except UnicodeDecodeError as cause:
+        raise DataError(f"{path} is not text in UTF-8; save it as UTF-8") from cause
+    except OSError as cause:
         known = sorted(p.stem for p in path.parent.glob("*.txt"))
         near = f"its splits are {', '.join(known)}" if known else "it has no ImageSets/Main/*.txt"
         raise DataError(
-            f"data: {path} cannot be read; {near}; name a VOC folder and one of its splits"
+            f"{path} cannot be read; {near}; name a VOC folder and one of its splits"
         ) from cause
     names = [line.strip() for line in lines if line.strip()]
     if not names:
-        raise DataError(f"data: {path} is empty; it needs the name of an image on each line")
+        raise DataError(f"{path} is empty; it needs the name of an image on each line")
     annotations = folder / "Annotations"
     return list(
         dict.fromkeys(
@@ -154,7 +163,7 @@ def _pictures(folder: Path) -> dict[str, Path]:
     path = folder / "JPEGImages"
     if not path.is_dir():
         raise DataError(
-            f"data: {folder} is no VOC folder: {path} does not exist; it needs Annotations, "
+            f"{folder} is no VOC folder: {path} does not exist; it needs Annotations, "
             "JPEGImages and ImageSets/Main"
         )
     return {file.stem: file for file in sorted(path.iterdir()) if file.is_file()}

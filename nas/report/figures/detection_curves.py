@@ -5,6 +5,7 @@ from itertools import cycle
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 
 from nas.detection_record import DetectionEvaluation
 from nas.report.cells.labels import distinct, printable
@@ -62,6 +63,7 @@ def precision_recall_figure(evaluation: DetectionEvaluation) -> Figure:
         axes.plot(recalls, curve, label=name, linestyle=look["linestyle"])
     label_panel(axes, "precision and recall at IoU 0.5", "best precision", legend=False)
     axes.set_xlabel("recall")
+    axes.xaxis.set_major_locator(MultipleLocator(0.2))
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.03)
     if 0 < len(curves) <= _MAX_NAMED:

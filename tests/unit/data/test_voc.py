@@ -5,6 +5,7 @@ import torch
 
 from nas.data.epochs import Rounds
 from nas.data.file_loader import SampleLoader
+from nas.data.fingerprint import VOC, Fingerprint
 from nas.data.voc import TestSamples, TrainSamples, eval_transform, load_voc, train_transform
 from nas.distributed.launch import WHOLE
 from nas.errors import DataError
@@ -45,6 +46,29 @@ def test_two_folders_are_joined(tmp_path):
     assert [image.labels.tolist() for image in found.images] == [[0], [1]]
 
 
+def test_fingerprint(tmp_path):
+    """It changes with boxes, and with images that have none; objects are what it counts."""
+    small = small_voc(tmp_path / "a")
+    before = load_voc([small], "trainval").fingerprint()
+    assert {name: item.num_images for name, item in before.items()} == {
+        "cat": 3,
+        "dog": 2,
+        "(no object)": 1,
+    }
+    main = small / "ImageSets" / "Main" / "trainval.txt"
+    main.write_text("a\nb\nc\n")
+    one, other = (
+        Fingerprint(VOC, 320, None, {"train": found})
+        for found in (before, load_voc([small], "trainval").fingerprint())
+    )
+    assert one.changes_to(other) == ["train: class '(no object)' is gone"]
+    main.write_text("a\nc\nd\n")
+    (change,) = one.changes_to(
+        Fingerprint(VOC, 320, None, {"train": load_voc([small], "trainval").fingerprint()})
+    )
+    assert change == "train: class 'cat' has 2 objects, had 3"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -57,6 +81,7 @@ def test_two_folders_are_joined(tmp_path):
         ("<annotation><object/></annotation>", "has no name"),
         (annotation(("cat", (1, 1, 5, 5), 7)), "difficult: expected 0 or 1"),
         (annotation(("cat", (1, 1, 5, 5)), size=(48, 64)), "its annotation says 48 x 64"),
+        (annotation(("cat", (1, 1, 65, 5)), size=("9" * 5000, 48)), "outside of the image"),
     ],
 )
 def test_bad_annotations(tmp_path, text, words):
@@ -92,6 +117,9 @@ def test_missing_files(tmp_path):
     ):
         with pytest.raises(DataError, match=words):
             load_voc([folder], split)
+    (folder / "ImageSets" / "Main" / "wide.txt").write_bytes("b\n".encode("utf-16"))
+    with pytest.raises(DataError, match=r"wide\.txt is not text in UTF-8; save it as UTF-8"):
+        load_voc([folder], "wide")
     with pytest.raises(DataError, match="is no VOC folder"):
         load_voc([tmp_path / "nothing"], "trainval")
     with pytest.raises(DataError, match=r"class 'cat', which is not in the list of classes"):

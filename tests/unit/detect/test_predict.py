@@ -63,6 +63,15 @@ def test_predict(checkpoint, tmp_path, capsys):
     capsys.readouterr()
     assert main([*words, str(tmp_path / "none")]) == 2
     assert "none does not exist" in capsys.readouterr().err
+    assert main([*words, str(images / "a.jpg"), str(images / "a.jpg"), f"--out={out}"]) == 2
+    assert f"two pictures would be {out / 'a.png'}" in capsys.readouterr().err
+    (tmp_path / "notes.txt").write_text("no image")
+    assert main([*words, str(tmp_path / "notes.txt"), f"--out={out}", "--device=cpu"]) == 2
+    error = capsys.readouterr().err
+    assert "leave it out of --images" in error and "skip_corrupt" not in error
+    (tmp_path / "empty").mkdir()
+    assert main(["detect", "predict", str(tmp_path / "empty"), str(images)]) == 2
+    assert "empty: has no checkpoint; give" in capsys.readouterr().err
 
 
 def test_other_checkpoints(tmp_path, checkpoint, capsys):

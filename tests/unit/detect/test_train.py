@@ -57,7 +57,8 @@ def test_a_run_and_its_continuation(tmp_path, capsys):
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
     capsys.readouterr()
     assert main([*words, "--iterations=6"]) == 2
-    assert "has iterations 4, found 6" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "has iterations 4, found 6" in error and "epochs" not in error
 
 
 def test_bad_input(tmp_path, capsys):
@@ -71,6 +72,7 @@ def test_bad_input(tmp_path, capsys):
         ({"model": "ssdlite"}, "--model: 'ssdlite' is unknown"),
         ({"eval_interval": 3}, "--eval_interval: found 3, which does not divide --iterations"),
         ({"classes": "cat"}, "not in the list of classes"),
+        ({"classes": "cat,"}, "--classes: a class has no name"),
         ({"test_split": "val"}, "its splits are test, trainval"),
         ({"decay_iterations": "5,4"}, "--decay_iterations: expected rising numbers"),
         ({"batch_size": 20}, "--batch_size: found 20"),

@@ -77,6 +77,15 @@ def test_damaged_files(run):
     (run / "detection.json").write_text(json.dumps(document | {"ap_11": [1]}))
     with pytest.raises(ReportError, match=r"detection\.json: expected lists of the same length"):
         read_run(run)
+    for name, values, words in (
+        ("num_objects", [4, "x"], "num_objects: expected a whole number"),
+        ("curves", [[1], None], "curves: expected 101 numbers"),
+        ("curves", [5, None], "curves: expected 101 numbers"),
+        ("curves", [["x"] * 101, None], "curves: expected 101 numbers"),
+    ):
+        (run / "detection.json").write_text(json.dumps(document | {name: values}))
+        with pytest.raises(ReportError, match=rf"detection\.json: {words}"):
+            read_run(run)
     (run / "metrics.jsonl").write_text('{"epoch": 0, "iteration": 1}\n')
     with pytest.raises(ReportError, match="without 'learning_rate'"):
         read_run(run)
@@ -120,3 +129,4 @@ def test_figures():
     (axes,) = precision_recall_figure(EVALUATION).axes
     (line,) = axes.lines
     assert list(line.get_xdata())[::100] == [0, 1] and line.get_ydata()[0] == 1
+    assert len([tick for tick in axes.get_xticks() if 0 <= tick <= 1]) > 2
