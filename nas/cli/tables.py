@@ -53,7 +53,10 @@ def detection_table(evaluation: DetectionEvaluation) -> str:
             strict=True,
         )
     ]
+    means: tuple[float | None, ...]
     means = (evaluation.map_11, evaluation.map_area, evaluation.map_coco)
+    if not any(evaluation.num_objects):
+        means = (None,) * 3  # there is nothing to find, so nothing was measured
     rows.append(("mean", str(sum(evaluation.num_objects)), *map(_percent, means)))
     return f"{evaluation.num_images} images\n{_aligned(rows)}"
 

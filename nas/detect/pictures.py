@@ -19,6 +19,8 @@ NUM_IN_GRID = 6
 _COLORS = ("#0077BB", "#EE7733", "#009988", "#CC3311", "#EE3377", "#33BBEE")
 _TRUTH = "#FFFFFF"
 _DPI = 100
+_LABEL_HEIGHT = 0.04
+"""Part of the height of a picture; a label that would be cut off is put inside its box."""
 
 
 def detection_figure(
@@ -110,7 +112,7 @@ def _draw(
             f"{classes[int(label)]} {float(score):.2f}",
             fontsize=7,
             color="white",
-            va="bottom",
+            va="bottom" if box[1] > _LABEL_HEIGHT else "top",
             parse_math=False,
             clip_on=True,
             bbox={"facecolor": color, "edgecolor": "none", "pad": 1},

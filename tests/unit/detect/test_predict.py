@@ -42,6 +42,12 @@ def test_evaluate(checkpoint, tmp_path, capsys):
     other = write_voc(tmp_path / "x", {"a": annotation(("cow", (1, 1, 9, 9)))}, test="a")
     assert main(["detect", "evaluate", str(checkpoint), f"--data={other}"]) == 2
     assert "class 'cow', which is not in the list of classes" in capsys.readouterr().err
+    other = write_voc(tmp_path / "y", {"a": annotation(("cat", (1, 1, 9, 9), 1))}, test="a")
+    words[3] = f"--data={other}"
+    assert main([*words, "--device=cpu", f"--out={tmp_path / 'y_out'}"]) == 0
+    *table, path = capsys.readouterr().out.splitlines()
+    assert table[-1].split() == ["mean", "0", "-", "-", "-"]  # difficult objects do not count
+    assert path == str(tmp_path / "y_out" / "detection.json")
 
 
 def test_predict(checkpoint, tmp_path, capsys):
@@ -100,7 +106,9 @@ def test_pictures(tmp_path):
     assert isinstance(figure, Figure)
     lines = [patch.get_linestyle() for patch in figure.axes[0].patches]
     assert lines == ["-", "-", "--", "--"]
-    assert [text.get_text() for text in figure.axes[0].texts] == ["cat 0.90", "dog 0.80"]
+    cat, dog = figure.axes[0].texts
+    assert [text.get_text() for text in (cat, dog)] == ["cat 0.90", "dog 0.80"]
+    assert (cat.get_va(), dog.get_va()) == ("top", "bottom")  # the cat is at the top of the image
     low = detection_figure(Image.new("RGB", (64, 48)), right, images.classes, min_score=0.85)
     (box,) = low.axes[0].patches
     assert (box.get_x(), box.get_y(), box.get_width(), box.get_height()) == (0, 0, 32, 24)
