@@ -2,8 +2,8 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
 
 import yaml
 from tqdm import tqdm
@@ -55,9 +55,7 @@ class TestedNetworks:
         lines = self.searcher.ranks.bytes_from_first(lambda: self._run.read_bytes(FILE_NAME))
         whole = [line for line in lines.splitlines(keepends=True) if line.endswith(b"\n")]
         self._run.keep_lines(FILE_NAME, len(whole))
-        for line in whole:
-            record = json.loads(line)
-            self._kept[_stages(record["network"])] = record["accuracy"]
+        self._kept |= _read(whole, str(path / FILE_NAME))
         self._stop.__enter__()
         self._bar = tqdm(
             total=self.most,
@@ -133,5 +131,16 @@ class TestedNetworks:
             )
 
 
-def _stages(network: Any) -> Stages:
-    return tuple(tuple(names) for names in network)
+def _read(lines: Sequence[bytes], where: str) -> dict[Stages, float]:
+    """Return the accuracies that were measured, by network."""
+    kept = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+            network = tuple(tuple(names) for names in record["network"])
+            kept[network] = float(record["accuracy"])
+        except (KeyError, TypeError, ValueError) as cause:
+            raise RunDirectoryError(
+                f"{where}: line {number} is damaged; remove the file to test all networks again"
+            ) from cause
+    return kept

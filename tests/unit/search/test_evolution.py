@@ -152,6 +152,17 @@ def test_stopped_and_resumed(tmp_path, monkeypatch):
     assert file.read_bytes() == (tmp_path / "whole" / "selection" / "tested.jsonl").read_bytes()
 
 
+@pytest.mark.parametrize("line", ["{", "[]", '{"network": [], "accuracy": "x"}', '{"network": 3}'])
+def test_a_damaged_line_is_refused(line, tmp_path):
+    """A whole one; only the last may be cut short, by a kill."""
+    searcher = searched(tmp_path / "run")
+    FEW(searcher)
+    with (tmp_path / "run" / "selection" / "tested.jsonl").open("a") as stream:
+        stream.write(f"{line}\n")
+    with pytest.raises(RunDirectoryError, match=r"tested.jsonl: line 7 is damaged; remove the fi"):
+        FEW(searcher)
+
+
 def test_other_settings_are_refused_on_resume(tmp_path):
     """What is kept was measured with those of the first time."""
     searcher = searched(tmp_path / "run")
