@@ -5,17 +5,17 @@
 A step is that of the method (`Method.step`) with its default settings, in the middle of a search
 of 50 epochs: one step of the alphas and one of the weights, or what the method does instead. All
 methods take turns in one process. The peak memory of each is that of a fresh interpreter that takes
-three steps. Writes benchmarks/results/methods.{md,json}.
+three steps; what it had before the first of them, torch and the network, is told apart. Writes
+benchmarks/results/methods.{md,json}.
 """
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -27,6 +27,7 @@ from nas.config.choice import read_choice
 from nas.data import DatasetInfo, TensorLoader, TrainTransform
 from nas.operators import resolve
 from nas.runtime.compute import Compute
+from nas.runtime.memory import peak_memory_mib
 from nas.runtime.run_directory import SilentRunDirectory
 from nas.search import SearchData, Searcher, list_methods
 from nas.search.data import NumImages
@@ -38,6 +39,20 @@ CPU = Compute(torch.device("cpu"), memory_format=torch.channels_last)
 REFERENCE = "darts"
 EPOCHS, EPOCH = 50, 25
 STEPS_FOR_MEMORY = 3
+
+
+class Memory(NamedTuple):
+    """Peak resident memory of a process, MiB."""
+
+    before_steps: int
+    """With imports, network and data."""
+    peak: int
+    """After some steps."""
+
+    @property
+    def added(self) -> int:
+        """What the steps need in addition."""
+        return self.peak - self.before_steps
 
 
 def main() -> None:
@@ -54,14 +69,15 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     if given.memory_of:
         step = step_of(given.memory_of, given)
+        before = peak_memory_mib(CPU.device)
         for _ in range(STEPS_FOR_MEMORY):
             step()
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        print(before, peak_memory_mib(CPU.device))
         return
     names = given.methods.split(",")
     flags = [f"--{key}={value}" for key, value in vars(given).items() if key != "memory_of"]
     # Memory first: a process starts with the peak of the one that starts it.
-    memory = {name: peak_memory_mib(name, flags) for name in names}
+    memory = {name: memory_mib(name, flags) for name in names}
     times_s = take_turns({name: step_of(name, given) for name in names}, given.repeats, CPU.device)
     result = {
         "command": " ".join(["python -m benchmarks.bench_methods", *flags]),
@@ -139,25 +155,29 @@ def random_data(batch_size: int) -> SearchData:
     )
 
 
-def peak_memory_mib(name: str, flags: list[str]) -> int:
-    """Return the peak resident memory of a process that takes some steps, MiB."""
+def memory_mib(name: str, flags: list[str]) -> Memory:
+    """Return the memory of a fresh process that takes some steps."""
     command = [sys.executable, "-m", "benchmarks.bench_methods", f"--memory_of={name}", *flags]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return round(float(done.stdout.split()[-1]))
+    before, peak = done.stdout.split()[-2:]
+    return Memory(round(float(before)), round(float(peak)))
 
 
-def row(name: str, times_s: dict[str, list[float]], memory: dict[str, int]) -> dict[str, Any]:
+def row(name: str, times_s: dict[str, list[float]], memory: dict[str, Memory]) -> dict[str, Any]:
     """Return the figures of a method; ratios of times are taken round by round."""
     ratios = [
         time / reference for time, reference in zip(times_s[name], times_s[REFERENCE], strict=True)
     ]
+    own, of_reference = memory[name], memory[REFERENCE]
     return {
         "times_s": [round(time, 4) for time in times_s[name]],
         "median_s": round(statistics.median(times_s[name]), 3),
         "time_ratio": round(statistics.median(ratios), 2),
         "time_ratio_range": [round(min(ratios), 2), round(max(ratios), 2)],
-        "peak_memory_mib": memory[name],
-        "memory_ratio": round(memory[name] / memory[REFERENCE], 2),
+        "peak_memory_mib": own.peak,
+        "memory_ratio": round(own.peak / of_reference.peak, 2),
+        "memory_before_steps_mib": own.before_steps,
+        "added_memory_ratio": round(own.added / of_reference.added, 2),
     }
 
 
@@ -166,7 +186,8 @@ def table(result: dict[str, Any]) -> str:
     rows = [
         f"| {name} | {one['median_s']:.2f} | {one['time_ratio']:.2f} "
         f"({one['time_ratio_range'][0]:.2f} to {one['time_ratio_range'][1]:.2f}) | "
-        f"{one['peak_memory_mib']:,} | {one['memory_ratio']:.2f} |"
+        f"{one['peak_memory_mib']:,} | {one['memory_ratio']:.2f} | "
+        f"{one['memory_before_steps_mib']:,} | {one['added_memory_ratio']:.2f} |"
         for name, one in result["methods"].items()
     ]
     rounds = len(result["methods"][REFERENCE]["times_s"])
@@ -179,12 +200,15 @@ def table(result: dict[str, Any]) -> str:
             f"load average {result['load_average_1min']} at the end (more than the threads means "
             f"that other work took part of the processors); CPU, {rounds} rounds after a warm-up.",
             "",
-            "| method | median, s | time, darts = 1 | peak memory, MiB | memory, darts = 1 |",
-            "|---|---:|---:|---:|---:|",
+            "| method | median, s | time, darts = 1 | peak memory, MiB | memory, darts = 1 | "
+            "before the steps, MiB | added by the steps, darts = 1 |",
+            "|---|---:|---:|---:|---:|---:|---:|",
             *rows,
             "",
             "Default settings of each method, in the middle of a search. Peak memory: of a whole "
-            f"process that takes {STEPS_FOR_MEMORY} steps, torch itself included.",
+            f"process that takes {STEPS_FOR_MEMORY} steps, torch itself included. Before the "
+            "steps: of that process with imports, network and data. Added by the steps: the peak "
+            "less what was there before.",
             "",
         ]
     )

@@ -1,11 +1,13 @@
 """Plain nn.Modules that know nothing of architecture search."""
 
 from nas.layers.auxiliary import AuxiliaryHeadCIFAR, AuxiliaryHeadImageNet
+from nas.layers.channels import concatenate, split
 from nas.layers.conv import DilConv, FactorizedConv, FactorizedReduce, ReLUConvBN, SepConv
 from nas.layers.depthwise import DepthwiseConv2d
 from nas.layers.drop_path import drop_path
 from nas.layers.initialize import initialize
 from nas.layers.inverted_residual import inverted_residual
+from nas.layers.joined import can_join, run_joined
 from nas.layers.narrow_depthwise import NarrowDepthwise
 from nas.layers.pointwise_norm import ConvSequence, run_layers
 from nas.layers.pool import Noise, Zero, avg_pool, max_pool
@@ -34,11 +36,15 @@ __all__ = [
     "Zero",
     "add_identity",
     "avg_pool",
+    "can_join",
+    "concatenate",
     "drop_path",
     "identity_channels",
     "initialize",
     "inverted_residual",
     "max_pool",
+    "run_joined",
     "run_layers",
     "sandglass_hidden_channels",
+    "split",
 ]

@@ -54,12 +54,21 @@ class DepthwiseConv2d(nn.Conv2d):
             # dilated channels in bfloat16, channels last.
             with torch.autocast("cpu", enabled=False):
                 return self.forward(x.to(self.weight.dtype))
-        if stride > 1 and stride % dilation:
-            return super().forward(x)
-        if stride > 1 and dilation > 1:
-            (x,) = subsample(x, dilation)
-            stride, dilation = stride // dilation, 1
-        return _SameDepthwise.apply(x, self.weight, stride, dilation)
+        return convolve_depthwise(x, self.weight, stride, dilation)
+
+
+def convolve_depthwise(x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
+    """Return (N, C, ceil(H / stride), ceil(W / stride)) of (N, C, H, W) and (C, 1, k, k).
+
+    The form for gradients on a CPU, padded as `DepthwiseConv2d`.
+    """
+    if stride > 1 and stride % dilation:
+        padding = dilation * (weight.shape[-1] // 2)
+        return F.conv2d(x, weight, None, stride, padding, dilation, groups=len(weight))
+    if stride > 1 and dilation > 1:
+        (x,) = subsample(x, dilation)
+        stride, dilation = stride // dilation, 1
+    return _SameDepthwise.apply(x, weight, stride, dilation)
 
 
 class _SameDepthwise(torch.autograd.Function):

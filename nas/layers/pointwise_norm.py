@@ -15,7 +15,7 @@ On other devices, layouts and settings this is convolution and BatchNorm as torc
 Shape legend: N images, C_in and C_out channels, H rows, W columns; M = N * H * W pixels.
 """
 
-from typing import Any, NamedTuple, TypeGuard, cast
+from typing import Any, NamedTuple, Protocol, TypeGuard, cast
 
 import torch
 import torch.nn.functional as F
@@ -51,8 +51,8 @@ def run_layers(layers: list[nn.Module], x: Tensor, scale: Tensor | None = None) 
     position = 0
     while position < len(layers):
         layer, is_last = layers[position], position + 1 == len(layers)
-        if not is_last and _is_pointwise(layer) and _is_plain_norm(norm := layers[position + 1]):
-            x = _convolve_and_normalize(x, layer, norm, scale if norm is layers[-1] else None)
+        if not is_last and is_pointwise(layer) and is_plain_norm(norm := layers[position + 1]):
+            x = convolve_and_normalize(x, layer.weight, norm, scale if norm is layers[-1] else None)
             position += 2
             continue
         if is_last and scale is not None:
@@ -65,18 +65,19 @@ def run_layers(layers: list[nn.Module], x: Tensor, scale: Tensor | None = None) 
     return x
 
 
-def _is_pointwise(layer: nn.Module) -> TypeGuard[nn.Conv2d]:
+def is_pointwise(layer: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """Whether a layer is a 1x1 convolution that mixes all channels, without stride and bias."""
     return (
         type(layer) is nn.Conv2d
         and layer.kernel_size == layer.stride == (1, 1)
         and layer.padding == (0, 0)
         and layer.groups == 1
         and layer.bias is None
-        and layer.in_channels <= _MAX_CHANNELS
     )
 
 
-def _is_plain_norm(layer: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
+def is_plain_norm(layer: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
+    """Whether a layer is a BatchNorm in training that keeps running statistics by a momentum."""
     return (
         type(layer) is nn.BatchNorm2d
         and layer.training
@@ -85,25 +86,48 @@ def _is_plain_norm(layer: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
     )
 
 
-def _convolve_and_normalize(
-    x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d, scale: Tensor | None
-) -> Tensor:
+class Norm(Protocol):
+    """What `convolve_and_normalize` reads of a BatchNorm, and writes to its statistics."""
+
+    weight: Any
+    bias: Any
+    training: bool
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+    momentum: float | None
+    eps: float
+
+
+def convolve_and_normalize(x: Tensor, weight: Tensor, norm: Norm, scale: Tensor | None) -> Tensor:
+    """Return the BatchNorm of a pointwise convolution, together where that is fast.
+
+    Args:
+        x: (N, C_in, H, W).
+        weight: (C_out, C_in, 1, 1).
+        norm: The BatchNorm, in training mode.
+        scale: (C_out,), for a BatchNorm without a scale; None is none.
+
+    Returns:
+        (N, C_out, H, W).
+    """
     num_pixels = x.numel() // x.shape[1]
     if not (
         x.device.type == "cpu"
-        and x.dtype == conv.weight.dtype
+        and x.shape[1] <= _MAX_CHANNELS
+        and x.dtype == weight.dtype
         and x.is_contiguous(memory_format=torch.channels_last)
         and num_pixels > 1
         and torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
     ):
-        return _one_by_one(x, conv, norm, scale)
+        return _normalize(F.conv2d(x, weight), norm, scale)
     with torch.no_grad():
-        moments, is_exact = _moments(_pixels(x), conv.weight.flatten(1))
+        moments, is_exact = _moments(_pixels(x), weight.flatten(1))
     if not is_exact:
-        return _one_by_one(x, conv, norm, scale)
+        return _normalize(F.conv2d(x, weight), norm, scale)
     factors = (norm.weight if scale is None else scale, norm.bias)
-    z = _PointwiseNorm.apply(x, conv.weight, *factors, *moments, norm.eps)
+    z = _PointwiseNorm.apply(x, weight, *factors, *moments, norm.eps)
     assert norm.num_batches_tracked is not None and norm.momentum is not None
     assert norm.running_mean is not None and norm.running_var is not None
     norm.num_batches_tracked.add_(1)
@@ -112,12 +136,7 @@ def _convolve_and_normalize(
     return z
 
 
-def _one_by_one(x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d, scale: Tensor | None) -> Tensor:
-    x = conv(x)
-    return norm(x) if scale is None else _normalize(x, norm, scale)
-
-
-def _normalize(x: Tensor, norm: nn.BatchNorm2d, scale: Tensor) -> Tensor:
+def _normalize(x: Tensor, norm: Norm, scale: Tensor | None) -> Tensor:
     assert norm.num_batches_tracked is not None and norm.momentum is not None
     if norm.training:
         norm.num_batches_tracked.add_(1)
@@ -125,7 +144,8 @@ def _normalize(x: Tensor, norm: nn.BatchNorm2d, scale: Tensor) -> Tensor:
         x,
         norm.running_mean,
         norm.running_var,
-        weight=scale,
+        weight=norm.weight if scale is None else scale,
+        bias=norm.bias,
         training=norm.training,
         momentum=norm.momentum,
         eps=norm.eps,

@@ -97,6 +97,10 @@ class EdgeRow(NamedTuple):
     drop: PathDrop | None = None
     """Drop path on what the edge passes on."""
 
+    def weight(self, column: int) -> Tensor:
+        """Return the weight of an operator times that of the edge, a scalar."""
+        return self.ops[column] if self.edge is None else self.ops[column] * self.edge
+
 
 ArchWeights = Mapping[str, EdgeWeights]
 """The weights of every group, by its name."""

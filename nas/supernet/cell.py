@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import SearchSpaceError
-from nas.layers import FactorizedReduce, ReLUConvBN
+from nas.layers import FactorizedReduce, ReLUConvBN, concatenate
 from nas.space import SearchSpace
 from nas.supernet.arch_weights import EdgeWeights
 from nas.supernet.edges import Edge, MixedEdge
-from nas.supernet.shared_edges import SharedOperators, SourceState, concatenate
+from nas.supernet.shared_edges import SharedOperators, SourceState
 
 EdgeFactory = Callable[[tuple[str, ...], tuple[str, ...], int, int], Edge]
 """Builds an edge from (on_edge, primitives, channels, stride); see `MixedEdge`."""
@@ -113,10 +113,18 @@ class EdgeGraph(nn.Module):
         for source in range(self.num_states):
             if source >= self.num_inputs:
                 states.append(self._finish(totals[source], inputs[-1]))
-            state = SourceState(states[source], cast(SharedOperators, self.shared[source]))
-            for edge, row, (start, target) in zip(self.edges, rows, self.ends, strict=True):
-                if start == source:
-                    totals[target] = cast(Edge, edge).add_to(totals[target], state, row)
+            leaving = [
+                (cast(Edge, edge), row, target)
+                for edge, row, (start, target) in zip(self.edges, rows, self.ends, strict=True)
+                if start == source
+            ]
+            state = SourceState(
+                states[source],
+                cast(SharedOperators, self.shared[source]),
+                {edge.mixed: row for edge, row, _ in leaving if edge.keeps_row},
+            )
+            for edge, row, target in leaving:
+                totals[target] = edge.add_to(totals[target], state, row)
         return states
 
     def _finish(self, total: Any, like: Tensor) -> Tensor:

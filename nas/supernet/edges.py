@@ -10,18 +10,23 @@ Source: DARTS (arXiv:1806.09055), Sec. 2.2, Eq. 2.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Hashable, Iterator
+from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
 from nas.operators import Operator, build_operator, get_operator
 from nas.supernet.arch_weights import EdgeRow
+from nas.supernet.joined_edges import Candidate, Joined, join_edges
 from nas.supernet.shared_edges import SharedOperators, SourceState, add_product, weighted
 
 
 class Edge(nn.Module, ABC):
     """One edge of a cell, with all its candidate operators."""
+
+    keeps_row: ClassVar[bool] = False
+    """Whether `add_to` hands its row to `mixed` as it is, so that operators of `mixed` may be
+    evaluated together with those of other edges before."""
 
     @property
     @abstractmethod
@@ -64,6 +69,8 @@ class MixedEdge(Edge):
     Owns the operators' weights. The BatchNorms have no scale and no shift (`affine=False`), and
     the operators whose record says `norm_in_search` get one behind them.
     """
+
+    keeps_row = True
 
     def __init__(
         self, on_edge: tuple[str, ...], primitives: tuple[str, ...], channels: int, stride: int
@@ -114,10 +121,15 @@ class MixedEdge(Edge):
 
     def add_to(self, total: Tensor | None, state: SourceState, row: EdgeRow) -> Tensor | None:
         """Add the weighted operators; `total` is (N, C, H, W)."""
+        joined = state.once("joined", lambda: _join(state))
+        columns, outputs = joined.get(self, Joined(set(), []))
+        assert not columns or state.leaving[self] is row, "an edge that sets keeps_row changes it"
+        for output in outputs:
+            total = output if total is None else total.add_(output)
         for index, column, record in self._running(row):
-            if record.is_zero:
-                continue  # weight * 0: neither the sum nor a gradient changes
-            weight = row.ops[column] if row.edge is None else row.ops[column] * row.edge
+            if record.is_zero or column in columns:
+                continue  # weight * 0 changes neither the sum nor a gradient; or it is in the sum
+            weight = row.weight(column)
             if state.shares(record.name):
                 output = state.output_of(record.name)
                 total = output * weight if total is None else add_product(total, output, weight)
@@ -126,12 +138,27 @@ class MixedEdge(Edge):
                 total = output if total is None else total.add_(output)
         return total
 
+    def candidates(self, row: EdgeRow) -> list[Candidate]:
+        """Return the operators that this row runs and that no other edge shares."""
+        return [
+            Candidate(column, record, self.operators[str(index)], row.weight(column))
+            for index, column, record in self._running(row)
+            if str(index) in self.operators
+        ]
+
     def _running(self, row: EdgeRow) -> Iterator[tuple[int, int, Operator]]:
         """Yield place, column and record of the operators that this row runs."""
         for index, (column, record) in enumerate(zip(self.columns, self.records, strict=True)):
             is_chosen = row.chosen is None or row.chosen == column
             if is_chosen and column not in row.removed:
                 yield index, column, record
+
+
+def _join(state: SourceState) -> dict[Hashable, Joined]:
+    """Return what the edges that leave a state share; see `nas.supernet.joined_edges`."""
+    return join_edges(
+        state, {edge: cast(MixedEdge, edge).candidates(row) for edge, row in state.leaving.items()}
+    )
 
 
 def _in_search(name: str, channels: int, stride: int) -> nn.Module:

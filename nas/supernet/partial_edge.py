@@ -16,13 +16,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nas.layers import split
 from nas.supernet.arch_weights import EdgeRow
 from nas.supernet.edges import Edge, MixedEdge
-from nas.supernet.shared_edges import SourceState
+from nas.supernet.shared_edges import SourceState, add_product
 
 
 class PartialEdge(Edge):
     """An edge that mixes the first C/k channels and passes the others by."""
+
+    keeps_row = True
 
     def __init__(self, mixed: MixedEdge, fraction: int, stride: int):
         super().__init__()
@@ -48,13 +51,17 @@ class PartialEdge(Edge):
         Concatenation and shuffle are linear and the same for all edges, so `finish` does them
         once a node.
         """
-        num_mixed = state.x.shape[1] // self.fraction
-        part = state.once("part", lambda: _part(state, num_mixed))
-        side = state.once("side", lambda: self._bypass(state.x[:, num_mixed:]))
+        channels = state.x.shape[1]
+        num_mixed = channels // self.fraction
+        x, others = state.once("parts", lambda: split(state.x, [num_mixed, channels - num_mixed]))
+        part = state.once("part", lambda: SourceState(x, state.operators, state.leaving))
+        side = state.once("side", lambda: self._bypass(others))
         mix_total, side_total = (None, None) if total is None else total
         mix_total = self.inner.add_to(mix_total, part, row)
-        weighted = side if row.edge is None else row.edge * side
-        return mix_total, weighted if side_total is None else side_total + weighted
+        factor = torch.ones_like(row.ops[0]) if row.edge is None else row.edge
+        if side_total is None:
+            return mix_total, side * factor
+        return mix_total, add_product(side_total, side, factor)
 
     def finish(self, total: tuple[Tensor | None, Tensor]) -> Tensor:
         """Return shuffle(concat(sum of mixes, sum of sides))."""
@@ -67,14 +74,6 @@ class PartialEdge(Edge):
     def _bypass(self, side: Tensor) -> Tensor:
         # With ceil_mode an odd size shrinks as that of the operators does.
         return side if self.stride == 1 else F.max_pool2d(side, 2, 2, ceil_mode=True)
-
-
-def _part(state: SourceState, num_channels: int) -> SourceState:
-    """Return the state of the mixed channels, laid out in memory as the whole state is."""
-    is_channels_last = state.x.is_contiguous(memory_format=torch.channels_last)
-    memory_format = torch.channels_last if is_channels_last else torch.contiguous_format
-    x = state.x[:, :num_channels].contiguous(memory_format=memory_format)
-    return SourceState(x, state.operators)
 
 
 def channel_shuffle(x: Tensor, num_parts: int) -> Tensor:

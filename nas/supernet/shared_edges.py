@@ -9,7 +9,7 @@ its record; one that declares nothing is evaluated as it is.
 The results are those of `Edge.forward`, up to the order of summation.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from nas.layers import ConvSequence, run_layers
 from nas.operators import Operator
+from nas.supernet.arch_weights import EdgeRow
 
 Result = TypeVar("Result")
 
@@ -47,15 +48,22 @@ class SharedOperators(nn.Module):
 class SourceState:
     """One state of a cell, with what its outgoing edges share; each is computed once."""
 
-    def __init__(self, x: Tensor, operators: SharedOperators | None = None):
+    def __init__(
+        self,
+        x: Tensor,
+        operators: SharedOperators | None = None,
+        leaving: Mapping[nn.Module, EdgeRow] | None = None,
+    ):
         """Start with nothing computed.
 
         Args:
             x: (N, C, H, W).
             operators: Those that the edges leave to the state.
+            leaving: The mixed edges that may be evaluated together, with their weights.
         """
         self.x = x
         self.operators = operators
+        self.leaving = leaving or {}
         self._computed: dict[Hashable, Any] = {}
 
     def once(self, key: Hashable, compute: Callable[[], Result]) -> Result:
@@ -83,31 +91,6 @@ class SourceState:
 def add_product(total: Tensor, output: Tensor, weight: Tensor) -> Tensor:
     """Return total + weight * output, computed in place."""
     return _AddWeighted.apply(total, output, weight)
-
-
-def concatenate(nodes: list[Tensor]) -> Tensor:
-    """Return (N, C, H, W) a node as (N, num_nodes * C, H, W)."""
-    return _Concatenate.apply(*nodes)
-
-
-class _Concatenate(torch.autograd.Function):
-    """torch.cat over the channels, whose gradients are views with gaps between the pixels.
-
-    All operators on a node's edges read its gradient; here it is a separate tensor.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, *nodes: Tensor) -> Tensor:
-        ctx.num_nodes = len(nodes)
-        return torch.cat(nodes, dim=1)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
-        is_channels_last = grad.is_contiguous(memory_format=torch.channels_last)
-        memory_format = torch.channels_last if is_channels_last else torch.contiguous_format
-        return tuple(
-            part.clone(memory_format=memory_format) for part in grad.chunk(ctx.num_nodes, dim=1)
-        )
 
 
 class _AddWeighted(torch.autograd.Function):

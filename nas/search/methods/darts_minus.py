@@ -82,6 +82,8 @@ class DartsMinus(Method):
 class AuxiliaryEdge(Edge):
     """A mixed edge plus a weighted skip connection."""
 
+    keeps_row = True
+
     def __init__(self, mixed: MixedEdge, channels: int, stride: int):
         super().__init__()
         self.inner = mixed

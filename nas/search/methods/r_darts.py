@@ -85,6 +85,8 @@ class RDarts(Method):
 class DropEdge(Edge):
     """A mixed edge with drop path on its sum."""
 
+    keeps_row = True
+
     def __init__(self, mixed: MixedEdge):
         super().__init__()
         self.inner = mixed

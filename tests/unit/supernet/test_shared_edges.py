@@ -9,7 +9,6 @@ from nas.supernet.shared_edges import (
     SharedOperators,
     SourceState,
     add_product,
-    concatenate,
     weighted,
 )
 
@@ -52,24 +51,6 @@ def test_add_product_has_the_derivatives_of_the_product():
     started = total.detach().clone()
     assert add_product(started, output.detach(), weight.detach()) is started
     assert torch.equal(started, total.detach().addcmul(output.detach(), weight.detach()))
-
-
-@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_concatenate_is_cat_with_dense_gradients(memory_format):
-    nodes = tensors(2, 3, 4, 4, count=3)
-    seen = []
-    for node in nodes:
-        node.register_hook(
-            lambda grad: seen.append(grad.is_contiguous(memory_format=memory_format))
-        )
-    joined = concatenate([node.to(memory_format=memory_format) for node in nodes])
-    assert torch.equal(joined, torch.cat(nodes, dim=1))
-    factor = torch.randn(joined.shape, dtype=torch.float64).to(memory_format=memory_format)
-    (joined * factor).sum().backward()
-    for node, part in zip(nodes, factor.chunk(3, dim=1), strict=True):
-        assert torch.equal(node.grad, part)
-    assert seen == [True] * 3
-    assert torch.autograd.gradcheck(lambda *inputs: concatenate(list(inputs)), nodes)
 
 
 @pytest.mark.parametrize("name", ["sep_conv_3x3", "dil_conv_5x5", "sandglass_3x3"])
