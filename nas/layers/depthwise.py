@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas.layers.channels import concatenate, split
 from nas.layers.subsample import subsample
 
 
@@ -58,12 +59,20 @@ class DepthwiseConv2d(nn.Conv2d):
 
 
 def convolve_depthwise(x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
-    """Return (N, C, ceil(H / stride), ceil(W / stride)) of (N, C, H, W) and (C, 1, k, k).
+    """Convolve in the form for gradients on a CPU, padded as `DepthwiseConv2d`.
 
-    The form for gradients on a CPU, padded as `DepthwiseConv2d`.
+    Args:
+        x: (N, C, H, W).
+        weight: (E * C, 1, k, k), for E kernels on each channel of x, in turn.
+        stride: s.
+        dilation: d.
+
+    Returns:
+        (N, E * C, ceil(H / s), ceil(W / s)).
     """
     if stride > 1 and stride % dilation:
         padding = dilation * (weight.shape[-1] // 2)
+        x = _repeat(x, weight)
         return F.conv2d(x, weight, None, stride, padding, dilation, groups=len(weight))
     if stride > 1 and dilation > 1:
         (x,) = subsample(x, dilation)
@@ -72,31 +81,46 @@ def convolve_depthwise(x: Tensor, weight: Tensor, stride: int, dilation: int) ->
 
 
 class _SameDepthwise(torch.autograd.Function):
-    """The convolution, with stride or dilation 1; its backward pass is itself differentiable."""
+    """The convolution, with stride or dilation 1; its backward pass is itself differentiable.
+
+    It keeps x as it is and repeats its channels again in the backward pass.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride, ctx.dilation = stride, dilation
         padding = dilation * (weight.shape[-1] // 2)
+        x = _repeat(x, weight)
         return F.conv2d(x, weight, None, stride, padding, dilation, groups=len(weight))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         x, weight = ctx.saved_tensors
         stride, dilation, kernel_size = ctx.stride, ctx.dilation, weight.shape[-1]
+        channels = x.shape[1]
+        if ctx.needs_input_grad[1] or stride > 1:
+            x = _repeat(x, weight)
         grad_x = grad_weight = None
         if ctx.needs_input_grad[0] and stride == 1:
             grad_x = _SameDepthwise.apply(grad, weight.flip(2, 3), 1, dilation)
         elif ctx.needs_input_grad[0]:
             padding = (kernel_size // 2, kernel_size // 2)
             grad_x, _, _ = _gradients(grad, x, weight, stride, padding, [True, False, False])
+        if grad_x is not None and grad_x.shape[1] > channels:
+            grad_x = sum(split(grad_x, [channels] * (len(weight) // channels)))
         if ctx.needs_input_grad[1]:
             if dilation > 1:
                 grad_weight = _dilated_weight_gradient(x, grad, kernel_size, dilation)
             else:
                 grad_weight = _weight_gradient(x, grad, kernel_size, kernel_size, stride)
         return grad_x, grad_weight, None, None
+
+
+def _repeat(x: Tensor, weight: Tensor) -> Tensor:
+    """(N, C, H, W), (E * C, 1, k, k) -> (N, E * C, H, W), the channels of x E times."""
+    count = len(weight) // x.shape[1]
+    return concatenate([x] * count) if count > 1 else x
 
 
 def _dilated_weight_gradient(x: Tensor, grad: Tensor, kernel_size: int, dilation: int) -> Tensor:

@@ -18,6 +18,9 @@ from torch import Tensor, nn
 from nas.layers.depthwise import DepthwiseConv2d, convolve_depthwise
 from nas.layers.pointwise_norm import convolve_and_normalize, is_plain_norm, is_pointwise
 
+_MAX_CHANNELS = 32
+"""Convolution and BatchNorm are one product up to here: more than alone, to save memory."""
+
 
 def can_join(layers: Sequence[nn.Module]) -> bool:
     """Whether `run_joined` knows all of these layers, in training mode."""
@@ -38,7 +41,8 @@ def run_joined(sequences: Sequence[Sequence[nn.Module]], x: Tensor, scale: Tenso
     Args:
         sequences: E sequences that `can_join` allows, equal but for their weights; the last layer
             is a BatchNorm.
-        x: (N, E * C, H, W), sequence after sequence. It is not changed.
+        x: (N, E * C, H, W), sequence after sequence, or (N, C, H, W) for all of them where the
+            first layer is a depthwise convolution. It is not changed.
         scale: (E * C,), the scale of the last BatchNorm.
 
     Returns:
@@ -57,7 +61,9 @@ def run_joined(sequences: Sequence[Sequence[nn.Module]], x: Tensor, scale: Tenso
             blocks = torch.block_diag(*(layer.weight.flatten(1) for layer in layers))
             norm, is_last = _JoinedNorm(steps[position + 1]), position + 2 == len(steps)
             weight = blocks[:, :, None, None]
-            x = convolve_and_normalize(x, weight, norm, scale if is_last else None)
+            x = convolve_and_normalize(
+                x, weight, norm, scale if is_last else None, max_channels=_MAX_CHANNELS
+            )
             norm.write_back()
     return x
 

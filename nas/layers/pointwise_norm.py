@@ -99,7 +99,9 @@ class Norm(Protocol):
     eps: float
 
 
-def convolve_and_normalize(x: Tensor, weight: Tensor, norm: Norm, scale: Tensor | None) -> Tensor:
+def convolve_and_normalize(
+    x: Tensor, weight: Tensor, norm: Norm, scale: Tensor | None, max_channels: int = _MAX_CHANNELS
+) -> Tensor:
     """Return the BatchNorm of a pointwise convolution, together where that is fast.
 
     Args:
@@ -107,6 +109,7 @@ def convolve_and_normalize(x: Tensor, weight: Tensor, norm: Norm, scale: Tensor 
         weight: (C_out, C_in, 1, 1).
         norm: The BatchNorm, in training mode.
         scale: (C_out,), for a BatchNorm without a scale; None is none.
+        max_channels: The largest C_in for which they are one product.
 
     Returns:
         (N, C_out, H, W).
@@ -114,7 +117,7 @@ def convolve_and_normalize(x: Tensor, weight: Tensor, norm: Norm, scale: Tensor 
     num_pixels = x.numel() // x.shape[1]
     if not (
         x.device.type == "cpu"
-        and x.shape[1] <= _MAX_CHANNELS
+        and x.shape[1] <= max_channels
         and x.dtype == weight.dtype
         and x.is_contiguous(memory_format=torch.channels_last)
         and num_pixels > 1

@@ -11,7 +11,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from nas.layers import ConvSequence, can_join, concatenate, run_joined, split
+from nas.layers import ConvSequence, can_join, run_joined, split
 from nas.operators import Operator
 from nas.supernet.shared_edges import SourceState
 
@@ -90,8 +90,7 @@ def _can_join(candidate: Candidate) -> bool:
 def _side_by_side(state: SourceState, candidates: Sequence[Candidate]) -> Tensor:
     """Return the weighted outputs of one operator on several edges, (N, E * C, H', W')."""
     count, channels = len(candidates), state.x.shape[1]
-    x = state.once(("relu", count), lambda: concatenate([state.relu] * count))
     weights = torch.stack([candidate.weight for candidate in candidates])
     scale = weights[:, None].expand(count, channels).flatten()
     operators = [cast(ConvSequence, candidate.operator) for candidate in candidates]
-    return run_joined([list(operator)[1:] for operator in operators], x, scale)
+    return run_joined([list(operator)[1:] for operator in operators], state.relu, scale)

@@ -31,10 +31,10 @@ BUILD = {
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("channels", [2, 7])
+@pytest.mark.parametrize("channels", [2, 11])
 @pytest.mark.parametrize("name", BUILD)
 def test_outputs_gradients_and_statistics(name, channels, memory_format):
-    """Those of the sequences one by one, over two calls; of 7 channels also without one product."""
+    """Those of the sequences one by one, over two calls; one product up to 32 channels."""
     alone = nn.ModuleList(BUILD[name](channels) for _ in range(COUNT)).double()
     joined = copy.deepcopy(alone)
     assert all(can_join(list(sequence)) for sequence in joined)
@@ -57,6 +57,19 @@ def test_outputs_gradients_and_statistics(name, channels, memory_format):
             for output, layers in ((found, joined), (expected, alone))
         ]
         torch.testing.assert_close(*results, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", BUILD)
+def test_one_input_for_all(name):
+    """As if its channels were repeated; the gradients add up."""
+    sequences = [list(BUILD[name](2).double())[1:] for _ in range(COUNT)]
+    weights = [weight for layers in sequences for one in layers for weight in one.parameters()]
+    x, scale = randn(2, 2, 6, 5, memory_format=torch.channels_last), randn(COUNT * 2)
+    outputs = [run_joined(sequences, one, scale) for one in (x, torch.cat([x] * COUNT, dim=1))]
+    direction = randn(*outputs[0].shape)
+    gradients = [torch.autograd.grad(out, (x, scale, *weights), direction) for out in outputs]
+    torch.testing.assert_close(outputs[0], outputs[1])
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-10, atol=1e-10)
 
 
 def test_second_derivatives():
