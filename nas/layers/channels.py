@@ -1,7 +1,7 @@
 """Channels put side by side and taken apart, with dense tensors in both directions.
 
 The gradient of torch.cat, and torch.split itself, are views with gaps between the pixels where
-images are channels_last; whatever reads them is slow. Here they are separate tensors.
+images are channels_last, which are slow to read. Here they are separate tensors.
 """
 
 from collections.abc import Sequence

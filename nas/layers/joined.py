@@ -1,9 +1,9 @@
-"""Equal sequences of layers, with weights of their own, evaluated side by side as one.
+"""Equal sequences of layers with different weights, evaluated side by side as one.
 
 E sequences of C channels each are one of E * C channels: the kernels of their depthwise
 convolutions follow each other, the matrices of their pointwise convolutions are the blocks on the
 diagonal of a larger one, and a BatchNorm normalizes channel by channel in any case. The zeros
-beside the blocks cost E times the multiply-adds, so that this pays where C is small and the time
+around the blocks cost E times the multiply-adds, so that this pays where C is small and the time
 goes into calls and half-empty vectors. Exact identities; only the order of summation differs.
 
 Shape legend: N images, E sequences, C channels, H rows, W columns.
@@ -36,7 +36,7 @@ def can_join(layers: Sequence[nn.Module]) -> bool:
 
 
 def run_joined(sequences: Sequence[Sequence[nn.Module]], x: Tensor, scale: Tensor) -> Tensor:
-    """Apply equal sequences, each to C channels of its own.
+    """Apply equal sequences, each to separate C channels.
 
     Args:
         sequences: E sequences that `can_join` allows, equal but for their weights; the last layer

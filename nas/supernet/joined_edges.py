@@ -20,7 +20,7 @@ _MAX_CHANNELS = 8
 
 
 class Candidate(NamedTuple):
-    """An operator that an edge runs with weights of its own."""
+    """An operator that an edge runs and no other edge shares."""
 
     column: int
     """Of the weights."""
