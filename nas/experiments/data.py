@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nas.config import AugmentConfig, SearchConfig
-from nas.data import load_dataset
 from nas.data.fingerprint import Fingerprint, read_fingerprint, some_changes
 from nas.data.from_config import load_split
 from nas.data.image_sets import fingerprint_of
 from nas.errors import ConfigError
 from nas.experiments.plan import Run
+from nas.search.data import load_images
 from nas.strict_yaml import is_directory
 
 _IN_FILES = ("imagefolder", "imagenet")
@@ -50,13 +50,4 @@ def _fingerprint(config: SearchConfig | AugmentConfig) -> Fingerprint | None:
         return None
     if isinstance(config, AugmentConfig):
         return fingerprint_of(train=load_split(config, "train"))
-    images = load_dataset(
-        config.dataset,
-        config.data,
-        split="train",
-        image_size=config.image_size,
-        max_images=config.max_images,
-        seed=config.seed,
-        skip_corrupt=config.skip_corrupt,
-    )
-    return fingerprint_of(train=images)
+    return fingerprint_of(train=load_images(config))
