@@ -34,7 +34,7 @@ def run_evaluate(config: EvaluateDetectConfig) -> None:
     """Measure a checkpoint and print the result; `out` names a new folder for it."""
     is_first = read_launch().rank == 0
     if config.out is not None:
-        RunDirectory.check_free(Path(config.out))
+        RunDirectory.check_free(Path(config.out), can_resume=False)
     evaluation, images, detections = evaluate_detector(config)
     if not is_first:
         return

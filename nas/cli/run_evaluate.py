@@ -87,7 +87,7 @@ def run_evaluate(given: Arguments[AugmentConfig]) -> int:
     with join_ranks(compute.device) as ranks:
         if config.out is not None:
             out = Path(config.out)
-            ranks.on_first(lambda: RunDirectory.check_free(out))
+            ranks.on_first(lambda: RunDirectory.check_free(out, can_resume=False))
         share = Share(ranks.rank, ranks.size)
         evaluation = evaluate(
             compute.place(net),

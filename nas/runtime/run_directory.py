@@ -65,8 +65,12 @@ class RunDirectory:
             ) from cause
 
     @staticmethod
-    def check_free(path: Path) -> None:
+    def check_free(path: Path, *, can_resume: bool = True) -> None:
         """Check that a new run can start in a directory, which may not exist yet.
+
+        Args:
+            path: The directory.
+            can_resume: Whether the program could continue a run that is there.
 
         Raises:
             RunDirectoryError: The directory holds a run, or is a file.
@@ -77,9 +81,9 @@ class RunDirectory:
         if is_file:
             raise RunDirectoryError(f"out: {path} is a file; name a directory")
         if signs:
+            advice = "continue it with `resume`, or " if can_resume else ""
             raise RunDirectoryError(
-                f"out: {path} already holds a run ({signs[0]}); continue it with `resume`, or "
-                "choose another directory"
+                f"out: {path} already holds a run ({signs[0]}); {advice}choose another directory"
             )
 
     @classmethod

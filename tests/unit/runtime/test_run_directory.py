@@ -62,6 +62,9 @@ class TestRunDirectory:
         (tmp_path / name).touch()
         with pytest.raises(RunDirectoryError, match=r"already holds a run.*`resume`"):
             RunDirectory.create(tmp_path, {})
+        with pytest.raises(RunDirectoryError) as error:
+            RunDirectory.check_free(tmp_path, can_resume=False)
+        assert "resume" not in str(error.value)
 
     def test_other_files_do_not_matter(self, tmp_path):
         (tmp_path / "notes.txt").touch()
