@@ -1,12 +1,13 @@
 """Time a step and measure the memory of every registered search method; darts is 1.
 
     python -m benchmarks.bench_methods [--methods darts,pc_darts] [--repeats 5] [--threads 2]
+        [--name NAME]
 
 A step is that of the method (`Method.step`) with its default settings, in the middle of a search
 of 50 epochs: one step of the alphas and one of the weights, or what the method does instead. All
 methods take turns in one process. The peak memory of each is that of a fresh interpreter that takes
 three steps; what it had before the first of them, torch and the network, is told apart. Writes
-benchmarks/results/methods.{md,json}.
+benchmarks/results/NAME.{md,json}.
 """
 
 import argparse
@@ -64,6 +65,7 @@ def main() -> None:
     parser.add_argument("--batch_size", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--name", default="methods", help="of the files of results")
     parser.add_argument("--memory_of", help=argparse.SUPPRESS)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -84,7 +86,7 @@ def main() -> None:
         **describe_machine(CPU.device),
         "methods": {name: row(name, times_s, memory) for name in names},
     }
-    write_results("methods", result, table(result))
+    write_results(given.name, result, table(result))
 
 
 def methods_with_steps() -> list[str]:
