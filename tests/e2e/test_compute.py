@@ -45,7 +45,7 @@ def test_out_of_memory_before_the_first_step(tmp_path, capsys, monkeypatch):
 
 def test_out_of_memory_while_reading_images(tmp_path, capsys, monkeypatch):
     """The images may be what does not fit."""
-    monkeypatch.setattr("nas.search.run.load_search_data", lambda *_: torch.empty(10**15))
+    monkeypatch.setattr("nas.search.assembly.load_search_data", lambda *_: torch.empty(10**15))
     assert search(tmp_path / "run") == 2
     assert "before the first step" in capsys.readouterr().err
 

@@ -56,7 +56,7 @@ def test_estimate_is_what_a_larger_batch_keeps(memory_format):
     compute = Compute(torch.device("cpu"), memory_format=memory_format)
     net = compute.place(Supernet(space, init_channels=4, num_cells=4).train())
     weights = tuple(row.detach() for row in Alphas(space).weights())
-    found = estimate_memory(net, (torch.empty(2, 3, 16, 16, device="meta"), weights), compute)
+    found = estimate_memory(net, (torch.empty(2, 3, 32, 32, device="meta"), weights), compute)
     own = {tensor.untyped_storage().data_ptr() for tensor in (*net.parameters(), *net.buffers())}
     kept, held = {}, []
 
@@ -65,7 +65,7 @@ def test_estimate_is_what_a_larger_batch_keeps(memory_format):
         kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
-    images, _ = compute.to_device((torch.randn(8, 3, 16, 16), torch.arange(8)))
+    images, _ = compute.to_device((torch.randn(8, 3, 32, 32), torch.arange(8)))
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         output = net(images, weights)
     measured = sum(size for pointer, size in kept.items() if pointer not in own)
