@@ -12,7 +12,7 @@ from typing import Any
 
 from nas.errors import ConfigError, shown
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 JOINT = re.compile(r"\+(?=\s*[A-Za-z_])")
 """The + between two choices, which is not that of 1e+3."""
 
@@ -69,12 +69,12 @@ def choices_to_text(value: Any, where: str) -> str:
 
 def _read(text: str, where: str) -> Choice:
     name, *pairs = (part.strip() for part in text.split(","))
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise ConfigError(f"{where}: expected a name such as darts, found {shown(name or text)}")
     settings: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = (part.strip() for part in pair.partition("="))
-        if not _NAME.fullmatch(key) or not equals or not value:
+        if not NAME.fullmatch(key) or not equals or not value:
             raise ConfigError(f"{where}: {name}: expected KEY=VALUE, found {shown(pair)}")
         if key in settings:
             raise ConfigError(f"{where}: {name}: {key} is given twice; give it once")

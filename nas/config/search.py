@@ -3,11 +3,11 @@
 Source: DARTS (arXiv:1806.09055), Sec. 3.1 and Appendix A.1.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from nas.config.choice import choices_to_text, read_choice, read_choices
+from nas.config.choice import Choice, choices_to_text, read_choice, read_choices
 from nas.config.compute import ComputeConfig
 from nas.config.fields import check_ranges, check_skip_corrupt, setting
 from nas.config.old_keys import REMOVED, Removed
@@ -127,7 +127,7 @@ class SearchConfig(ComputeConfig, RunConfig):
         if self.selection is not None:
             read_choice(self.selection, "selection")
         for name in ("term", "monitor", "stop"):
-            read_choices(getattr(self, name) or "", name)
+            _check_distinct(read_choices(getattr(self, name) or "", name), name)
         self._check_targets()
         monitors = [choice.name for choice in read_choices(self.all_monitors or "", "monitor")]
         if monitors.count("eigenvalue") > 1:
@@ -176,3 +176,9 @@ class SearchConfig(ComputeConfig, RunConfig):
         every = self.monitor_eigenvalue
         eigenvalue = f"eigenvalue,every={every}" if every else None
         return "+".join(filter(None, [self.monitor, eigenvalue])) or None
+
+
+def _check_distinct(choices: Sequence[Choice], where: str) -> None:
+    for index, choice in enumerate(choices):
+        if choice in choices[:index]:
+            raise ConfigError(f"{where}: {choice} is given twice; give it once")

@@ -11,7 +11,8 @@ import torch
 
 from nas.config import SearchConfig
 from nas.config.choice import read_choice
-from nas.errors import ConfigError
+from nas.errors import ConfigError, shown
+from nas.records import is_number
 from nas.search.hessian import AlphaHessian, largest_eigenvalue
 from nas.search.registry import METHODS, build, register_monitor
 from nas.space import Space
@@ -122,12 +123,17 @@ def measure_all(searcher: "Searcher") -> dict[str, float]:
     """Return the numbers of the method and of the monitors of a search, by name.
 
     Raises:
-        ConfigError: Two of them have the same name.
+        ConfigError: Two of them have the same name, or a monitor returns no finite number.
     """
     measures = searcher.method.measures(searcher.alphas, searcher.progress)
     for monitor in searcher.monitors:
         more = monitor(searcher)
         if taken := sorted(measures.keys() & more.keys()):
             raise ConfigError(f"monitor: {', '.join(taken)} is measured twice; rename one")
+        for name, value in more.items():
+            if not is_number(value):
+                raise ConfigError(
+                    f"monitor: {name}: expected a finite number, found {shown(value)}"
+                )
         measures |= more
     return measures

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_type_hints
 
-from nas.config.choice import Choice
+from nas.config.choice import NAME, Choice
 from nas.errors import ConfigError, close_matches, shown
 from nas.registry import Registry
+from nas.search.method import Method
 
 Record = TypeVar("Record", bound=type)
 
@@ -112,7 +113,7 @@ def build(registry: Registry[Entry], choice: Choice, where: str) -> Any:
         settings[key] = _value(text, hints[key], f"{where}: {key}")
     try:
         return record(**settings)
-    except ConfigError as cause:
+    except (ConfigError, ValueError) as cause:  # the latter of a plug-in
         raise ConfigError(f"{where}: {cause}") from cause
 
 
@@ -122,8 +123,19 @@ def settings_of(record: Any) -> dict[str, Any]:
 
 
 def _registering(registry: Registry[Entry], name: str, source: str) -> Callable[[Record], Record]:
+    kind = registry.kind
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ConfigError(
+            f"{kind} {name!r}: expected a name of letters, digits and underscores, as in "
+            f'@register_{kind}("my_{kind}")'
+        )
+
     def register(record: Record) -> Record:
-        _check(record, f"{registry.kind} {name!r}")
+        _check(record, f"{kind} {name!r}")
+        if registry is METHODS and not issubclass(record, Method):
+            raise ConfigError(f"{kind} {name!r}: its class must be a subclass of nas.search.Method")
+        if registry is not METHODS and "__call__" not in dir(record):
+            raise ConfigError(f"{kind} {name!r}: add a method __call__ to its class")
         registry.add(name, Entry(record, source), record.__module__)
         return record
 
@@ -142,6 +154,8 @@ def _check(record: type, where: str) -> None:
                 f"{where}: setting {field.name}: expected an int, float, bool or str with another "
                 f"name than `name`, found {hints[field.name]}"
             )
+        if field.default is dataclasses.MISSING:
+            raise ConfigError(f"{where}: setting {field.name}: give it a default")
 
 
 def _value(text: str, kind: type, where: str) -> Any:

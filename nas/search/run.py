@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.config import SearchConfig, run_settings
+from nas.config.choice import read_choice
 from nas.data.transforms import FLIP_ADVICE
 from nas.distributed.ranks import Ranks
 from nas.distributed.session import check_ranks, format_ranks, join_ranks
@@ -201,7 +202,7 @@ def _with_details(
         "stopped": stop and stop._asdict(),
         "selection": config.selection
         and {
-            "name": config.selection.partition(",")[0],
+            "name": read_choice(config.selection, "selection").name,
             **settings_of(recipe.selection),
             **cells.search,
         },
@@ -212,7 +213,7 @@ def _with_details(
 
 def _origin(config: SearchConfig, recipe: Recipe) -> dict[str, Any]:
     """Return where cells come from; every genotype.json has it."""
-    method = config.method.partition(",")[0]
+    method = read_choice(config.method, "method").name
     return {
         "method": {"name": method, **settings_of(recipe.method)},
         "seed": config.seed,

@@ -5,15 +5,17 @@ reads nothing else, so that a resumed search decides as an uninterrupted one doe
 a monitor may have `check(config, space)`, which raises ConfigError before the search starts.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from nas.config import SearchConfig
-from nas.config.choice import read_choices
+from nas.config.choice import read_choice, read_choices
 from nas.errors import ConfigError
-from nas.search.registry import register_stop
-from nas.space import Space, get_cell_family
+from nas.operators import get_operator
+from nas.search.registry import METHODS, MONITORS, build, register_stop
+from nas.space import SearchSpace, Space, get_cell_family
 
 
 class Stop(NamedTuple):
@@ -54,10 +56,17 @@ class SkipCount:
     def check(self, config: SearchConfig, space: Space) -> None:
         """Refuse a group that the space does not have, before the search starts."""
         get_cell_family(space.family, "stop: skip_count: space")
+        assert isinstance(space, SearchSpace)
         if self.group not in space.groups:
             raise ConfigError(
                 f"stop: skip_count: group: expected one of {', '.join(space.groups)}, "
                 f"found {self.group}"
+            )
+        most = _most_skips(space, self.group, config)
+        if self.limit > most:
+            raise ConfigError(
+                f"stop: skip_count: limit: found {self.limit}, but a {self.group} cell of space "
+                f"{space.name} has at most {most} skip connections, so it would never act; lower it"
             )
 
     def __call__(self, records: Sequence[dict[str, Any]]) -> Stop | None:
@@ -114,6 +123,16 @@ class EigenvalueGrows:
                 "stop: eigenvalue: needs the eigenvalue; add `monitor_eigenvalue` 2 to measure it "
                 "every 2 epochs"
             )
+        every = next(
+            build(MONITORS, one, "monitor").every for one in monitors if one.name == "eigenvalue"
+        )
+        newest = math.ceil(self.first / every) + self.delta + self.window // 2
+        if newest * every >= config.epochs:
+            raise ConfigError(
+                f"stop: eigenvalue: found `epochs` {config.epochs}, but with a measurement every "
+                f"{every} epochs it can act from epoch {newest * every} (from 0) on; raise "
+                "`epochs`, or lower first, delta or window of the rule"
+            )
 
     def __call__(self, records: Sequence[dict[str, Any]]) -> Stop | None:
         """See `StoppingRule`."""
@@ -142,6 +161,15 @@ class EigenvalueGrows:
                     f"of {now / before:.3g} (limit {self.factor:g})",
                 )
         return None
+
+
+def _most_skips(space: SearchSpace, group: str, config: SearchConfig) -> int:
+    """Return how many skip connections a cell can have that the method decodes."""
+    method = build(METHODS, read_choice(config.method, "method"), "method")
+    kept = space.kind.edges_per_node if method.keeps_two_edges else None
+    has_skip = [any(get_operator(name).is_identity for name in on) for on in space.groups[group]]
+    of_nodes = (sum(has_skip[edge] for edge in space.incoming(node)) for node in space.nodes)
+    return sum(count if kept is None else min(count, kept) for count in of_nodes)
 
 
 def local_averages(values: Sequence[float], window: int) -> list[float]:

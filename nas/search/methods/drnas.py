@@ -136,9 +136,9 @@ class DrNas(Method):
         widens = self.second_fraction < self.channel_fraction
         if self.stages == 2 and self.keep >= most and not widens:
             raise ConfigError(
-                f"keep: found {self.keep}, but no edge of space {space.name} has more than {most} "
-                "operators, and second_fraction equals channel_fraction, so the second stage would "
-                "change nothing; lower one of the two, or use stages=1"
+                f"method: drnas: keep: found {self.keep}, but no edge of space {space.name} has "
+                f"more than {most} operators, and second_fraction equals channel_fraction, so the "
+                "second stage would change nothing; lower one of the two, or use stages=1"
             )
 
     def make_state(self, searcher: Searcher) -> SecondStage | None:

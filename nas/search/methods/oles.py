@@ -27,12 +27,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
+from nas.config import SearchConfig
 from nas.errors import ConfigError
+from nas.operators import build_operator, get_operator
+from nas.runtime.complexity import count_parameters
 from nas.runtime.compute import Batch
 from nas.search.method import Method
 from nas.search.monitors import Monitor
 from nas.search.registry import register_method
 from nas.search.searcher import Searcher
+from nas.space import SearchSpace, Space
 from nas.supernet import MixedEdge
 
 Gradients = Mapping[str, Tensor]
@@ -60,6 +64,16 @@ class Oles(Method):
             raise ConfigError(f"threshold: expected -1 to 1, found {self.threshold:g}")
         if self.steps < 1:
             raise ConfigError(f"steps: expected 1 or more, found {self.steps}")
+
+    def check(self, config: SearchConfig, space: Space) -> None:
+        """See `Method`; there must be an operator to watch."""
+        super().check(config, space)
+        assert isinstance(space, SearchSpace)
+        if not any(_has_weights(name, config.init_channels) for name in space.primitives):
+            raise ConfigError(
+                f"space: no operator of {space.name} has weights (skip connections do not count), "
+                "so the method has nothing to freeze; use method darts or another space"
+            )
 
     def monitors(self) -> tuple[Monitor, ...]:
         """Count frozen operators after each epoch."""
@@ -201,6 +215,13 @@ def watched_operators(net: nn.Module) -> dict[str, list[str]]:
             if weights and not edge.records[int(key)].is_identity:
                 operators[name] = weights
     return operators
+
+
+def _has_weights(name: str, channels: int) -> bool:
+    if get_operator(name).is_identity:
+        return False
+    with torch.device("meta"):
+        return count_parameters(build_operator(name, channels, 1, affine=False)) > 0
 
 
 def similarity(pairs: Iterable[tuple[Tensor, Tensor]]) -> Tensor:

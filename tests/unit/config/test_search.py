@@ -108,6 +108,8 @@ def test_values_at_the_ends_of_their_ranges_are_taken(extreme):
         ({"xi": 0.1}, "xi: has no effect in first order; add `order` second_order"),
         ({"epsilon": 0.1}, "epsilon: has no effect in first order; add `order` second_order"),
         ({"precision": "bf16", "order": "second_order"}, "precision: found bf16, but second_order"),
+        ({"monitor": "margin+ margin"}, "monitor: margin is given twice; give it once"),
+        ({"stop": "a,b=1+a,b=1"}, "stop: a,b=1 is given twice; give it once"),
         ({"out": ""}, "out: expected the path of a directory, found ''"),
         ({"compile": "reduce-overhead"}, "compile: reduce-overhead is for training only"),
     ],

@@ -1,13 +1,16 @@
 """Names and settings of methods, terms, monitors and stopping rules."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from nas.config.choice import choices_to_text, read_choice, read_choices
 from nas.errors import ConfigError
-from nas.search import Method, list_methods, register_method
+from nas.search import Method, list_methods, register_method, register_term
 from nas.search.methods.pc_darts import PCDarts
+from nas.search.monitors import measure_all
 from nas.search.registry import METHODS, STOPS, TERMS, build, format_registered
 from nas.search.stops import SkipCount
 from nas.search.terms import BetaDecay
@@ -78,3 +81,59 @@ def test_a_taken_name_is_refused():
     register_method("mine")(Mine)
     assert "mine" in list_methods()
     assert "mine\n      Mine." in format_registered()
+
+
+@dataclass(frozen=True)
+class NoDefault(Method):
+    """A setting without a default."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class NotCallable:
+    """Neither a method nor a term."""
+
+
+@dataclass(frozen=True)
+class Picky(Method):
+    """Checks its setting as plain Python does."""
+
+    number: int = 1
+
+    def __post_init__(self):
+        if self.number > 1:
+            raise ValueError("number is above 1")
+
+
+@pytest.mark.parametrize(
+    ("register", "name", "record", "message"),
+    [
+        (register_method, "mine", NoDefault, "method 'mine': setting number: give it a default"),
+        (register_method, "mine", NotCallable, "must be a subclass of nas.search.Method"),
+        (register_term, "mine", NotCallable, "term 'mine': add a method __call__ to its class"),
+        (register_method, "my method", Picky, "'my method': expected a name of letters"),
+        (register_method, Picky, None, '@register_method("my_method")'),
+    ],
+)
+def test_what_cannot_be_registered(register, name, record, message):
+    """The mistakes of an author are said before a search runs into them."""
+    with pytest.raises(ConfigError) as error:
+        register(name)(record)
+    assert message in str(error.value)
+
+
+def test_a_plain_error_of_a_setting_is_one_line():
+    register_method("picky")(Picky)
+    with pytest.raises(ConfigError, match="method: picky: number is above 1"):
+        made(METHODS, "picky,number=2")
+
+
+@pytest.mark.parametrize("value", [float("nan"), torch.ones(()), None], ids=repr)
+def test_a_monitor_returns_finite_numbers(value):
+    """Records cannot hold anything else."""
+    searcher = SimpleNamespace(
+        method=Method(), alphas=None, progress=None, monitors=[lambda searcher: {"mine": value}]
+    )
+    with pytest.raises(ConfigError, match="monitor: mine: expected a finite number, found"):
+        measure_all(searcher)

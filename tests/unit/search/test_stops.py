@@ -4,6 +4,7 @@ import pytest
 
 from nas.config import SearchConfig
 from nas.errors import ConfigError
+from nas.operators import resolve
 from nas.search.stops import EigenvalueGrows, SkipCount, Stop
 from nas.space import load_space
 
@@ -29,6 +30,40 @@ def test_bad_settings():
         SkipCount(limit=0)
     with pytest.raises(ConfigError, match="group: expected one of normal, reduce, found norml"):
         SkipCount(group="norml").check(SearchConfig(), load_space("s2"))
+
+
+@pytest.mark.parametrize(
+    ("space", "settings", "most"),
+    [
+        ("darts", {}, 8),
+        ("darts", {"method": "snas"}, 14),
+        ("nasbench201", {}, 6),
+        ("max_pool_3x3+sep_conv_3x3", {}, 0),
+    ],
+)
+def test_a_limit_that_no_cell_reaches_is_refused(space, settings, most):
+    """The limit is the number of skip connections that the method can decode."""
+    config, space = SearchConfig(**settings), load_space(space)
+    resolve(space)
+    if most:
+        SkipCount(limit=most).check(config, space)
+    with pytest.raises(ConfigError, match=f"at most {most} skip connections, so it would never"):
+        SkipCount(limit=most + 1).check(config, space)
+
+
+@pytest.mark.parametrize(
+    ("settings", "every"), [({}, 2), ({"first": 3, "window": 3, "delta": 2}, 2), ({"first": 0}, 5)]
+)
+def test_the_eigenvalue_rule_is_refused_where_it_cannot_act(settings, every):
+    """The first epoch that is allowed is the first in which growth without end stops a search."""
+    rule, space = EigenvalueGrows(**settings), load_space("darts")
+    records = []
+    while rule(records) is None:
+        epoch = every * len(records)
+        records.append({"epoch": epoch, "measures": {"eigenvalue": 10.0**epoch}})
+    rule.check(SearchConfig(epochs=epoch + 1, monitor_eigenvalue=every), space)
+    with pytest.raises(ConfigError, match=rf"it can act from epoch {epoch} \(from 0\) on"):
+        rule.check(SearchConfig(epochs=epoch, monitor_eigenvalue=every), space)
 
 
 def test_the_eigenvalue_rule_goes_on_after_a_longer_resume():

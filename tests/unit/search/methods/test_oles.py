@@ -1,10 +1,23 @@
 """OLES: what is recorded of frozen operators."""
 
+import pytest
+
+from nas.config import SearchConfig
+from nas.errors import ConfigError
 from nas.operators import resolve
 from nas.runtime.run_directory import RunDirectory
+from nas.search.methods.oles import Oles
 from nas.search.monitors import measure_all
 from nas.space import load_space
 from tests.contract.test_methods import searcher_of
+
+
+def test_a_space_without_weights_is_refused():
+    """There would be nothing to watch."""
+    space = load_space("skip_connect+max_pool_3x3+noise")
+    resolve(space)
+    with pytest.raises(ConfigError, match=r"space: no operator of .* has weights"):
+        Oles().check(SearchConfig(method="oles"), space)
 
 
 def test_frozen_operators_are_counted(tmp_path):
