@@ -148,6 +148,12 @@ def targets_to_text(value: Any, where: str) -> str:
     if isinstance(value, list):
         return "+".join(targets_to_text(item, where) for item in value)
     if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            if isinstance(item, list | Mapping):
+                raise ConfigError(
+                    f"{where}: {key}: expected one number, found {shown(item)}; `targets` takes "
+                    "several, in a space of chains"
+                )
         return ",".join(f"{key}={item}" for key, item in value.items())
     raise ConfigError(
         f"{where}: expected madds=NUMBER or a mapping such as {{madds: 300e6}}, found "

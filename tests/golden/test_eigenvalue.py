@@ -53,6 +53,10 @@ def test_the_exact_hessian():
     close(matrix[0, : len(case["hessian_row_0"])], case["hessian_row_0"])
     close(torch.linalg.eigvalsh(matrix).flip(0), case["eigenvalues"])
     close(matrix.trace(), case["trace"])
+    ends = torch.linalg.eigvalsh(matrix)[[0, -1]]
+    close(ends, [case["smallest_eigenvalue"], case["largest_eigenvalue"]])
+    close(ends.abs().max(), case["largest_abs_eigenvalue"])
+    close(hessian._kept.norm(), case["alpha_gradient_norm"])
     close(matrix.norm(), case["frobenius_norm"])
     for key, value in hessian.net.state_dict().items():
         assert torch.equal(value, before[key]), f"{key} changed"
@@ -102,5 +106,8 @@ def test_the_stop(case):
             break
         assert stop is None
     averages = local_averages(values[: len(records)], 5)
+    for epoch, ratio in case["ratios"]:
+        current = epoch // 2 - 2  # the newest average with a whole window
+        assert averages[current] / averages[current - 4] == pytest.approx(ratio, rel=1e-8)
     expected = case["local_averages"]  # without those of the end, where a stop came first
     assert averages[: len(expected)] == pytest.approx(expected, rel=1e-8)

@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 from nas.genotype import Genotype
 from nas.runtime.complexity import count_parameters
 from nas.search import Architect
-from nas.search.method import Progress
+from nas.search.method import Method, Progress
 from nas.search.methods.gdas import Gdas, one_hot
 from nas.search.methods.pc_darts import PCDarts, softmax_by_node
 from nas.search.sampling import gumbel_softmax
@@ -145,7 +145,11 @@ class TestPCDarts:
         method, space = PCDarts(), load_space("darts")
         alphas = Alphas(space, extra=method.extra_alphas(space)).double()
         fill_by_phase(alphas, case["phase"])
-        assert method.decode(alphas, space, MEASURING) == genotype_of(case["genotype"])
+        decoded = method.decode(alphas, space, MEASURING)
+        assert decoded == genotype_of(case["genotype"])
+        without = Method().decode(alphas, space, MEASURING)
+        assert without == genotype_of(case["genotype"] | case["without_betas"])
+        assert (without != decoded) == case["betas_change_it"]
 
     def test_size_of_the_published_search_network(self):
         case = GOLDEN["pcdarts"]["published_search_network"]
@@ -175,8 +179,10 @@ class TestGdas:
             method, space, case, noise_of(case["noise"]), memory_format, by_source
         )
         weights = method.arch_weights(alphas, MEASURING, noise_of(case["noise"]))
+        probabilities = method.p(alphas, MEASURING, noise_of(case["noise"]))
         for group in GROUPS:
             assert list(weights[group].chosen) == case[f"selected_{group}"]
+            close(probabilities[group], case[f"probs_{group}"])
 
     def test_nothing_else_runs(self):
         """Weights without a gradient, and BatchNorms without a batch, are as many as there."""

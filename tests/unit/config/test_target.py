@@ -29,6 +29,8 @@ def test_forms_of_yaml():
     assert targets_to_text(["madds=1", {"parameters": 5}], "") == "madds=1+parameters=5"
     with pytest.raises(ConfigError, match="expected madds=NUMBER"):
         targets_to_text(3, "target")
+    with pytest.raises(ConfigError, match=r"target: madds: expected one number, found .*`targets`"):
+        targets_to_text({"madds": [1e6, 2e6]}, "target")
 
 
 @pytest.mark.parametrize(
