@@ -10,7 +10,6 @@ from nas.experiments.plan import Run
 from nas.oracle import Judged, Table, best_of, judge
 from nas.oracle.judge import Spread, spreads
 from nas.oracle.text import equal_budget
-from nas.report.checks import TIMING, check_timing, read_epochs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -127,13 +126,7 @@ def judge_searches(table: Table, runs: Sequence[Run]) -> JudgedSearches:
         dataclasses.replace(one, group=run.group, name=str(run.settings().seed))
         for one, run in zip(judged, searches, strict=True)
     )
-    return JudgedSearches(table, placed, tuple(map(_minutes, searches)))
-
-
-def _minutes(run: Run) -> float:
-    path = run.path / TIMING
-    records = read_epochs(path, check_timing) if path.exists() else []
-    return sum(record["time_s"] for record in records) / 60
+    return JudgedSearches(table, placed, tuple(sum(run.times_s()) / 60 for run in searches))
 
 
 def _operators(arch: str) -> list[str]:

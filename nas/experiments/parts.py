@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nas.experiments.plan import Run
-from nas.report.checks import TIMING, check_timing, read_epochs
 
 MINUTES = 25.0
 """Of a part, where no other length is given."""
@@ -55,7 +54,7 @@ def rests(runs: Sequence[Run]) -> list[Rest]:
         ConfigError: The settings of a run are wrong.
         ReportError: A timing.jsonl is damaged.
     """
-    times = {run.path: _times(run) for run in runs}
+    times = {run.path: run.times_s() for run in runs}
     left = []
     for run in runs:
         if run.state() == "finished":
@@ -64,11 +63,6 @@ def rests(runs: Sequence[Run]) -> list[Rest]:
         similar.append([other for other in runs if other.program == run.program])
         left.append(Rest(run, len(times[run.path]), run.settings().epochs, _mean(similar, times)))
     return left
-
-
-def _times(run: Run) -> list[float]:
-    path = run.path / TIMING
-    return [record["time_s"] for record in read_epochs(path, check_timing)] if path.exists() else []
 
 
 def _mean(similar: Iterable[Sequence[Run]], times: dict) -> float | None:

@@ -15,6 +15,7 @@ from nas.experiments.experiment import Experiment, row_of
 from nas.experiments.methods import flags_of
 from nas.files import hashed_name
 from nas.genotype import load_chain, load_genotype
+from nas.report.checks import TIMING, check_timing, read_epochs
 from nas.space import DEFAULT_FAMILY, FAMILIES, SearchSpace, Space, load_space, load_space_at
 from nas.strict_yaml import is_file
 
@@ -57,6 +58,17 @@ class Run:
     def is_ready(self) -> bool:
         """Whether the search that it needs is finished."""
         return self.needs is None or _found_in(self.needs) is not None
+
+    def times_s(self) -> list[float]:
+        """Return the wall-clock time of each epoch, seconds; none of a random draw.
+
+        Raises:
+            ReportError: The file is damaged.
+        """
+        path = self.path / TIMING
+        if not is_file(path):
+            return []
+        return [record["time_s"] for record in read_epochs(path, check_timing)]
 
     def command(self) -> list[str]:
         """Return the command that starts it, or continues it where it was begun."""

@@ -9,7 +9,6 @@ from nas.genotype import load_genotype
 from nas.models.cost import evaluation_cost
 from nas.operators import resolve, resolve_genotype
 from nas.records import read_cost, read_evaluation
-from nas.report.checks import TIMING, check_timing, read_epochs
 from nas.space import load_cells
 
 _IMAGE_SHAPE, _NUM_CLASSES = (3, 32, 32), 10
@@ -91,8 +90,8 @@ def _row(name: str, groups: set[str], runs: list[Run]) -> Row:
         num_parameters=tuple(cost.num_parameters for cost in costs),
         madds=tuple(cost.madds for cost in costs),
         num_parameters_full_size=tuple(map(_full_size, shown)),
-        search_time_s=tuple(map(_time_s, searches)),
-        training_time_s=tuple(map(_time_s, trainings)),
+        search_time_s=tuple(sum(run.times_s()) for run in searches),
+        training_time_s=tuple(sum(run.times_s()) for run in trainings),
     )
 
 
@@ -107,10 +106,6 @@ def _full_size(run: Run) -> int:
         resolve(load_cells(run.space), settings.plugins)
     resolve_genotype(genotype, settings.plugins)
     return evaluation_cost(genotype, _IMAGE_SHAPE, _NUM_CLASSES)[0]
-
-
-def _time_s(run: Run) -> float:
-    return sum(record["time_s"] for record in read_epochs(run.path / TIMING, check_timing))
 
 
 def _error(run: Run) -> float:

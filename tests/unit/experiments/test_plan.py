@@ -362,3 +362,12 @@ def test_other_networks_of_a_chain_are_refused(chains):
     (drawn.path / "space.yaml").write_text(space.at_width(0.5).to_yaml())
     with pytest.raises(ConfigError, match="searched another space than mobilenext_chain_64"):
         drawn.check()
+
+
+def test_a_random_draw_has_no_epochs(chains):
+    """It has no timing.jsonl, takes no time, and is a finished search all the same."""
+    _, drawn, *_ = chains
+    RunDirectory.create(drawn.path, {})
+    assert drawn.times_s() == []
+    (drawn.path / "timing.jsonl").write_text('{"epoch": 0, "time_s": 2.5}\n')
+    assert drawn.times_s() == [2.5]
