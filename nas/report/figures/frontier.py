@@ -61,7 +61,7 @@ def frontier_figure(frontier: Frontier) -> Figure:
     axes.set_xlabel(unit_name)
     axes.set_ylabel("accuracy in the supernet (%)")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     space, method, epochs = (frontier.supernet[key] for key in ("space", "method", "epochs"))
     title = f"{printable(str(space), 40)}, {printable(str(method), 40)}: weights of epoch {epochs}"
     axes.set_title(title, fontsize=10, loc="left", parse_math=False)
