@@ -131,9 +131,12 @@ class SearchConfig(ComputeConfig, RunConfig):
         self._check_targets()
         monitors = [choice.name for choice in read_choices(self.all_monitors or "", "monitor")]
         if monitors.count("eigenvalue") > 1:
-            raise ConfigError(
-                "monitor_eigenvalue: `monitor` names eigenvalue too; give one of them"
+            where = (
+                "monitor_eigenvalue: `monitor` names eigenvalue too"
+                if self.monitor_eigenvalue
+                else "monitor: eigenvalue is there twice"
             )
+            raise ConfigError(f"{where}; give one of them")
         check_skip_corrupt(self.dataset, self.skip_corrupt)
         if self.out == "":
             raise ConfigError("out: expected the path of a directory, found ''")

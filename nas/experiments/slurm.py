@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,7 +68,7 @@ class SlurmExecutor:
             cluster: "slurm", or "local" to try the jobs as processes of this machine.
 
         Raises:
-            ConfigError: submitit is not installed.
+            ConfigError: submitit or Slurm is not installed.
         """
         try:
             import submitit
@@ -75,6 +76,11 @@ class SlurmExecutor:
             raise ConfigError(
                 "cluster: slurm needs submitit: pip install 'sandglass-nas[sweep]'"
             ) from cause
+        if cluster == "slurm" and shutil.which("srun") is None:
+            raise ConfigError(
+                "cluster: found slurm, but there is no srun on this machine; start the sweep on a "
+                "machine of the cluster, or use local"
+            )
         self._executor: Executor = submitit.AutoExecutor(folder / "logs" / "jobs", cluster=cluster)
         self._executor.update_parameters(timeout_min=max(1, round(60 * hours)), name="nas")
         if cluster == "slurm":

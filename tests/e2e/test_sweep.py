@@ -98,6 +98,15 @@ def test_a_sweep_on_this_machine(tmp_path, settings_file, capsys):
     assert "was run with init_channels" in capsys.readouterr().err
 
 
+def test_a_machine_without_slurm(tmp_path, monkeypatch):
+    """One line says where to start the sweep."""
+    pytest.importorskip("submitit")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match="cluster: found slurm, but there is no srun"):
+        SlurmExecutor(tmp_path / "sweep")
+    assert not (tmp_path / "sweep").exists()
+
+
 @pytest.mark.slow
 def test_jobs_of_submitit(tmp_path, settings_file):
     """The same runs as jobs: one ends as finished, one that fails is reported."""

@@ -153,6 +153,10 @@ def test_two_processes_measure_the_mean(space, tmp_path):
         ({"compile": "default"}, "monitor: eigenvalue: needs compile off, found default"),
         ({"method": "gdas"}, "monitor: eigenvalue: does not work with gdas"),
         ({"monitor": "eigenvalue"}, "monitor_eigenvalue: `monitor` names eigenvalue too"),
+        (
+            {"monitor_eigenvalue": 0, "monitor": "eigenvalue+eigenvalue,every=3"},
+            "monitor: eigenvalue is there twice; give one of them",
+        ),
         ({"monitor_eigenvalue": 0, "stop": "eigenvalue"}, "add `monitor_eigenvalue` 2"),
         ({"stop": "eigenvalue,window=4"}, "window: expected an odd number from 1 on, found 4"),
         ({"stop": "eigenvalue,factor=1"}, "factor: expected above 1, found 1"),
