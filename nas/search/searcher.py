@@ -27,7 +27,7 @@ from nas.search.kind import Found, kind_of
 from nas.search.method import Method, Noise, Progress
 from nas.search.monitors import Monitor, measure_all
 from nas.search.stops import StoppingRule
-from nas.search.terms import Term
+from nas.search.terms import Term, sum_of
 from nas.space import Space
 from nas.supernet import Alphas, ArchWeights, EdgeWeights
 
@@ -346,7 +346,7 @@ class Searcher(EpochLoop):
         return self.method.draw(self.alphas, self.progress, self.generator)
 
     def _term(self) -> Tensor:
-        return torch.stack([term(self.alphas, self.progress) for term in self.terms]).sum()
+        return sum_of(self.terms, self.alphas, self.progress)
 
     def norms(self) -> dict[str, float]:
         """Return the norms of weights and alphas."""

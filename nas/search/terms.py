@@ -4,13 +4,14 @@ A term is a frozen dataclass, called as `term(alphas, progress)`; it returns a s
 differentiable in the alphas. It never sees the network weights, so it enters the alpha step only.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from nas.errors import ConfigError
+from nas.errors import ConfigError, shown
 from nas.search.method import Progress
 from nas.search.registry import register_term
 from nas.supernet import Alphas
@@ -22,6 +23,23 @@ class Term(Protocol):
     def __call__(self, alphas: Alphas, progress: Progress) -> Tensor:
         """Return a scalar."""
         ...
+
+
+def sum_of(terms: Sequence[Term], alphas: Alphas, progress: Progress) -> Tensor:
+    """Return the sum of terms, a scalar.
+
+    Raises:
+        ConfigError: A term, of a plug-in for example, returns something else than a scalar tensor.
+    """
+    values = [term(alphas, progress) for term in terms]
+    for term, value in zip(terms, values, strict=True):
+        if not isinstance(value, Tensor) or value.ndim:
+            found = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else shown(value)
+            raise ConfigError(
+                f"term: {type(term).__name__} returned {found}; expected a tensor without "
+                "dimensions, computed from the alphas"
+            )
+    return torch.stack(values).sum()
 
 
 @register_term("beta_decay", source="beta-DARTS (arXiv:2203.01665)")

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from nas.errors import ConfigError
 from nas.search import Architect
 from nas.search.method import Progress
-from nas.search.terms import BetaDecay
+from nas.search.terms import BetaDecay, sum_of
 from nas.space import load_space
 from nas.supernet import Alphas, Supernet
 from tests.golden import fill
@@ -67,3 +68,20 @@ def test_mean_over_all_edges(case):
     close(value, expected["value"])
     close(rows["normal"].grad[0], expected["grad_normal_row_0"])
     close(rows["reduce"].grad[0], expected["grad_reduce_row_0"])
+
+
+def test_the_sum_of_terms():
+    alphas, progress = Alphas(load_space("darts")), Progress(2, 4)
+    terms = (BetaDecay(0.5), BetaDecay(0.25))
+    total = sum_of(terms, alphas, progress)
+    torch.testing.assert_close(total, 1.5 * BetaDecay(0.5)(alphas, progress))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.3, "0.3"), (None, "None"), (torch.ones(2), r"shape \(2,\)")]
+)
+def test_a_term_that_returns_something_else(value, said):
+    """A term of a plug-in is named, with what it returned."""
+    terms = (BetaDecay(), lambda alphas, progress: value)
+    with pytest.raises(ConfigError, match=rf"term: function returned {said}; expected a tensor"):
+        sum_of(terms, Alphas(load_space("darts")), Progress(0, 2))
