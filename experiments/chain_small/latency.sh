@@ -2,6 +2,9 @@
 # The latency of every network of the table, one image of 64 x 64, one thread of this CPU.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-"${PYTHON:-python}" -m nas benchmark experiments/chain_small/search/*/network.json \
-    mobilenext_0.5 mobilenet_v2_0.52 \
+networks=(mobilenext_0.5,num_classes=10 mobilenet_v2_0.52,num_classes=10)
+for file in experiments/chain_small/search/*/network.json; do
+    networks+=("$file,num_classes=10")
+done
+"${PYTHON:-python}" -m nas benchmark "${networks[@]}" \
     --image_size 64 --engines onnx_fp32,onnx_int8 --calls 400 --out experiments/chain_small "$@"

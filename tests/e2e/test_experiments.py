@@ -159,7 +159,7 @@ def test_a_plugin_of_the_settings_is_used(folder):
 
 @pytest.mark.slow
 def test_networks_of_a_chain(tmp_path, capsys):
-    """Searched and random networks of a budget, trained alike beside a named one."""
+    """Searched and random networks of a budget and a named one, trained with the same settings."""
     (tmp_path / "experiment.yaml").write_text(
         "title: Chains\nsearch_config: search.yaml\nspaces: [mobilenext_chain_32]\n"
         "methods: [gdas, random]\nsearch_seeds: [0]\naugment_config: augment.yaml\n"
