@@ -14,8 +14,9 @@ from nas.strict_yaml import is_directory, is_file, read_yaml
 FILE_NAME = "experiment.yaml"
 OLD_FILE_NAME = "claim.yaml"
 """What the file was called in earlier versions; still read."""
+_SEEDS = "search_seeds"
 _KEYS = (
-    *("title", "caveat", "search_config", "spaces", "methods", "search_seeds"),
+    *("title", "caveat", "search_config", "spaces", "methods", _SEEDS),
     *("augment_config", "genotypes", "models", "augment_seeds", "paper", "oracle"),
 )
 _PAPER_KEYS = ("error", "parameters_m", "source")
@@ -47,6 +48,8 @@ class Experiment:
     """Search methods with their settings, such as "pc_darts,channel_fraction=4", perhaps with a
     selection, "darts+darts_pt"; none where the settings of the searches say which it is."""
     search_seeds: tuple[int, ...]
+    own_seeds: dict[str, tuple[int, ...]]
+    """By method, for methods with search seeds of their own."""
     augment_config: str | None
     """Settings of every training, a file in the folder."""
     genotypes: tuple[str, ...]
@@ -63,13 +66,15 @@ class Experiment:
     @property
     def rows(self) -> tuple[str, ...]:
         """The names of the table's rows."""
-        searched = (row_of(space, method) for space in self.spaces for method in self.each_method)
+        methods = self.seeds_by_method
+        searched = (row_of(space, method) for space in self.spaces for method in methods)
         return (*searched, *self.genotypes, *self.models)
 
     @property
-    def each_method(self) -> tuple[str | None, ...]:
-        """The methods; one None where the settings of the searches say which it is."""
-        return self.methods or (None,)
+    def seeds_by_method(self) -> dict[str | None, tuple[int, ...]]:
+        """The search seeds of each method; of one None where other settings say which it is."""
+        methods = self.methods or (None,)
+        return {method: self.own_seeds.get(method or "", self.search_seeds) for method in methods}
 
     def located(self, text: str) -> str:
         """Return a file or run that is named relative to the folder as a path from here.
@@ -106,14 +111,16 @@ def read_experiment(folder: Path) -> Experiment:
     for key in document:
         if key not in _KEYS:
             raise ConfigError(f"{path}: unknown key {shown(key)}; {close_matches(str(key), _KEYS)}")
+    methods, own_seeds = _methods(document, path)
     experiment = Experiment(
         folder=folder,
         title=_text(document, "title", path) or folder.resolve().name,
         caveat=_text(document, "caveat", path) or "",
         search_config=_config(document, "search_config", path),
         spaces=_names(document, "spaces", path),
-        methods=_methods(document, path),
-        search_seeds=_numbers(document, "search_seeds", path),
+        methods=methods,
+        search_seeds=_numbers(document, _SEEDS, path),
+        own_seeds=own_seeds,
         augment_config=_config(document, "augment_config", path),
         genotypes=_names(document, "genotypes", path),
         models=_names(document, "models", path),
@@ -182,22 +189,36 @@ def _names(document: dict[str, Any], key: str, path: Path) -> tuple[str, ...]:
     return values
 
 
-def _numbers(document: dict[str, Any], key: str, path: Path) -> tuple[int, ...]:
-    return _list(document, key, int, "whole numbers", path)
+def _numbers(document: dict[str, Any], key: str, path: Path, where: str = "") -> tuple[int, ...]:
+    return _list(document, key, int, "whole numbers", path, where)
 
 
-def _methods(document: dict[str, Any], path: Path) -> tuple[str, ...]:
+def _methods(
+    document: dict[str, Any], path: Path
+) -> tuple[tuple[str, ...], dict[str, tuple[int, ...]]]:
+    """Return the methods, and the search seeds of those that have their own."""
     where = f"{path}: methods"
-    methods = tuple(read_methods(document.get("methods", []), where))
+    entries, seeds = document.get("methods", []), {}
+    if isinstance(entries, list):
+        entries = [dict(entry) if isinstance(entry, dict) else entry for entry in entries]
+        for index, entry in enumerate(entries):
+            if isinstance(entry, dict) and _SEEDS in entry:
+                seeds[index] = _numbers(entry, _SEEDS, path, f"methods[{index}]: ")
+                if not seeds[index]:
+                    raise ConfigError(f"{where}[{index}]: {_SEEDS}: expected at least one number")
+                del entry[_SEEDS]
+    methods = tuple(read_methods(entries, where))
     check_methods(methods, where)
-    return methods
+    return methods, {methods[index]: numbers for index, numbers in seeds.items()}
 
 
-def _list(document: dict[str, Any], key: str, kind: type, words: str, path: Path) -> tuple:
+def _list(
+    document: dict[str, Any], key: str, kind: type, words: str, path: Path, where: str = ""
+) -> tuple:
     values = document.get(key, [])
     is_right = isinstance(values, list) and all(type(value) is kind for value in values)
     if not is_right or len(set(values)) != len(values):
-        raise ConfigError(f"{path}: {key}: expected a list of different {words}")
+        raise ConfigError(f"{path}: {where}{key}: expected a list of different {words}")
     return tuple(values)
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import re
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -181,8 +181,7 @@ def plan(experiment: Experiment) -> list[Run]:
     folder = experiment.folder
     searches = plan_searches(
         {space: experiment.located_space(space) for space in experiment.spaces},
-        experiment.each_method,
-        experiment.search_seeds,
+        experiment.seeds_by_method,
         _config_flag(folder, experiment.search_config),
         folder / "search",
     )
@@ -213,8 +212,7 @@ def plan(experiment: Experiment) -> list[Run]:
 
 def plan_searches(
     spaces: dict[str, str],
-    methods: Sequence[str | None],
-    seeds: Sequence[int],
+    methods: Mapping[str | None, Sequence[int]],
     flags: Sequence[str],
     folder: Path,
 ) -> list[Run]:
@@ -222,8 +220,8 @@ def plan_searches(
 
     Args:
         spaces: The text that names a space, and what `--space` gets.
-        methods: A method each, perhaps with a selection; None leaves it to the other settings.
-        seeds: One search each.
+        methods: A method each, perhaps with a selection, and its seeds, one search each; None
+            leaves the method to the other settings.
         flags: The other settings.
         folder: Where the run directories are.
 
@@ -232,7 +230,7 @@ def plan_searches(
     """
     searches = []
     for space, located in spaces.items():
-        for method in methods:
+        for method, seeds in methods.items():
             name = space if method is None else f"{space}-{method}"
             searches += [
                 Run(

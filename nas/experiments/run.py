@@ -43,10 +43,10 @@ def plan_sweep(settings: SweepSettings) -> list[Run]:
         DataError: The images of a run cannot be read.
     """
     flags = () if settings.search is None else (f"--config={settings.search}",)
-    methods = settings.methods or (None,)
+    methods = dict.fromkeys(settings.methods or (None,), settings.seeds)
     spaces = {space: space for space in settings.spaces}
     folder = Path(settings.out)
-    return _checked(plan_searches(spaces, methods, settings.seeds, flags, folder))
+    return _checked(plan_searches(spaces, methods, flags, folder))
 
 
 def run_experiment(settings: ExperimentSettings) -> Outcome:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import ReportError, shown
+from nas.experiments.experiment import row_of
 from nas.experiments.paper.tables import PaperRow
 from nas.records import read_object
 from nas.strict_yaml import is_file
@@ -29,7 +30,7 @@ LEGENDS = {
     "ours: with 81 classes and 4 priors at the last level. mAP, ours: on the test images of VOC "
     "2007; without this column, nothing was run.",
     9: "error and parameters, ours: mean over all trained cells of experiments/cifar10. small: "
-    "test error of experiments/tables_9_11_small. `none` is not counted as an operator.",
+    "test error of experiments/cifar10_small. `none` is not counted as an operator.",
 }
 """What the figures of a table are; a table without an entry has none."""
 LEGENDS[11] = (
@@ -92,7 +93,8 @@ def _searched(row: PaperRow, experiments: Path) -> dict[str, str]:
     if full and _errors(full):
         parameters = statistics.fmean(full["num_parameters_full_size"]) / 1e6
         figures |= {"error": _mean(_errors(full)), "parameters": f"{parameters:.2f}"}
-    small = _table_row(experiments / "tables_9_11_small" / "results.json", row.ours)
+    searched = row_of(row.ours, "darts")
+    small = _table_row(experiments / "cifar10_small" / "results.json", searched)
     if small and _errors(small):
         figures[SMALL] = _mean(_errors(small))
     return figures

@@ -251,12 +251,13 @@ def test_searches_are_shown_once_they_are_there(tmp_path):
     """Mean and sample standard deviation over all trainings of all cells, and how many."""
     row = rows_of(9)[2]
     assert committed(row, tmp_path) == {}
-    for folder in ("cifar10", "tables_9_11_small"):
+    names = {"cifar10": "darts+sandglass", "cifar10_small": "darts in darts+sandglass"}
+    for folder, name in names.items():
         (tmp_path / folder).mkdir()
         document = {
             "rows": [
                 {
-                    "name": "darts+sandglass",
+                    "name": name,
                     "errors_by_cell": [[3.0, 3.2], [3.4]],
                     "num_parameters_full_size": [2_400_000, 2_600_000],
                 }

@@ -172,6 +172,20 @@ def test_methods_are_compared(folder):
         assert training.needs in {search.path for search in searches}
 
 
+def test_a_method_with_seeds_of_its_own(folder):
+    """They take the place of the common ones, for this method alone; its row keeps its name."""
+    own = METHODS.replace("{name: pc_darts,", "{name: pc_darts, search_seeds: [0, 1, 7],")
+    (folder / "experiment.yaml").write_text(own)
+    experiment = read_experiment(folder)
+    assert experiment.rows[1] == "pc_darts,channel_fraction=4,edges=true in s2"
+    searches = [run for run in plan(experiment) if run.program == "search"]
+    seeds = {group: [] for group in experiment.rows}
+    for run in searches:
+        seeds[run.group].append(run.settings().seed)
+    for group, numbers in seeds.items():
+        assert numbers == ([0, 1, 7] if "edges" in group else [0, 1]), group
+
+
 PT = """
 search_config: search.yaml
 spaces: [s2]
@@ -214,6 +228,9 @@ def test_a_method_with_and_without_a_selection(folder):
         ("['a,b']", "expected NAME or NAME,SETTING=VALUE"),
         ("[darts, darts]", "found one twice"),
         ("[{name: a, b: 1}, 'a,b=1']", "found one twice"),
+        ("[{name: a, search_seeds: []}]", "methods[0]: search_seeds: expected at least one"),
+        ("[b, {name: a, search_seeds: [1, 1]}]", "methods[1]: search_seeds: expected a list of"),
+        ("[{name: a, search_seeds: 3}]", "methods[0]: search_seeds: expected a list of"),
         ("darts", "methods: expected a list"),
     ],
 )
