@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import multiprocessing
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from benchmarks.paired import (
 from benchmarks.steps import FORMS, Step
 from nas.runtime.allocator import keep_freed_memory
 from nas.runtime.compute import Compute
+from nas.runtime.memory import peak_memory_mib
 
 CPU = Compute(torch.device("cpu"), memory_format=torch.channels_last)
 
@@ -60,9 +60,10 @@ def compare_forms(
         if in_processes and memory_of == "ours":
             keep_freed_memory()
         step = build(memory_of, size, CPU)
+        before = peak_memory_mib(CPU.device)
         step()
         step()
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        print(before, peak_memory_mib(CPU.device))
         return
     flags = [f"--{key}={value}" for key, value in given.items()]
     # Memory first: a process starts with the peak of the one that starts it.
@@ -76,17 +77,21 @@ def compare_forms(
         "command": " ".join([f"python -m {module}", *flags, f"--repeats={repeats}"]),
         **describe_machine(CPU.device),
         **compare(times_s),
-        "peak_memory_mib": memory,
+        "peak_memory_mib": {form: round(peak) for form, (_, peak) in memory.items()},
+        "added_memory_mib": {
+            form: max(1, round(peak - before)) for form, (before, peak) in memory.items()
+        },
     }
     result["remark"] = remark_of(size, result)
     write_results(name_of(size), result, comparison_table(result, title_of(size)))
 
 
-def _peak_memory_mib(module: str, flags: list[str], form: str) -> int:
-    """Return the peak resident memory of two steps in a process of their own, MiB."""
+def _peak_memory_mib(module: str, flags: list[str], form: str) -> tuple[float, float]:
+    """Return the peak resident memory of a process before and after its first two steps, MiB."""
     command = [sys.executable, "-m", module, f"--memory_of={form}", *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return round(float(done.stdout.split()[-1]))
+    before, peak = done.stdout.split()[-2:]
+    return float(before), float(peak)
 
 
 @contextmanager
