@@ -2,7 +2,7 @@
 
 By default glibc hands blocks of more than 32 MiB, and free memory at the end of its heap, back to
 the system, which then clears every page again when the next step asks for it. A training step on a
-CPU frees and takes gigabytes, so that this may be a third of its time.
+CPU frees and takes gigabytes, so that this may be a tenth to a third of its time.
 """
 
 import ctypes
