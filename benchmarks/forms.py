@@ -2,10 +2,12 @@
 
 import argparse
 import dataclasses
-import resource
+import multiprocessing
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
@@ -18,7 +20,9 @@ from benchmarks.paired import (
     write_results,
 )
 from benchmarks.steps import FORMS, Step
+from nas.runtime.allocator import keep_freed_memory
 from nas.runtime.compute import Compute
+from nas.runtime.memory import peak_memory_mib
 
 CPU = Compute(torch.device("cpu"), memory_format=torch.channels_last)
 
@@ -30,6 +34,7 @@ def compare_forms(
     name_of: Callable[[Any], str],
     title_of: Callable[[Any], str],
     remark_of: Callable[[Any, dict[str, Any]], str] = lambda size, result: "",
+    in_processes: bool = False,
 ) -> None:
     """Read a size from the command line, time both forms at it, and write the results.
 
@@ -40,6 +45,8 @@ def compare_forms(
         name_of: The name of the result files.
         title_of: The title of the table.
         remark_of: What is to be said of a result, such as that it does not count.
+        in_processes: Whether each form is timed in a process of its own, in which ours keeps freed
+            memory as the programs do. Both have their memory at the same time then.
     """
     parser = argparse.ArgumentParser(allow_abbrev=False)
     for field in dataclasses.fields(size_class):
@@ -50,27 +57,80 @@ def compare_forms(
     repeats, memory_of = given.pop("repeats"), given.pop("memory_of")
     size = size_class(**given)
     if memory_of:
+        if in_processes and memory_of == "ours":
+            keep_freed_memory()
         step = build(memory_of, size, CPU)
+        before = peak_memory_mib(CPU.device)
         step()
         step()
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        print(before, peak_memory_mib(CPU.device))
         return
     flags = [f"--{key}={value}" for key, value in given.items()]
     # Memory first: a process starts with the peak of the one that starts it.
     memory = {form: _peak_memory_mib(module, flags, form) for form in FORMS}
-    times_s = take_turns({form: build(form, size, CPU) for form in FORMS}, repeats, CPU.device)
+    if in_processes:
+        with _processes(build, size) as steps:
+            times_s = take_turns(steps, repeats, CPU.device)
+    else:
+        times_s = take_turns({form: build(form, size, CPU) for form in FORMS}, repeats, CPU.device)
     result = {
         "command": " ".join([f"python -m {module}", *flags, f"--repeats={repeats}"]),
         **describe_machine(CPU.device),
         **compare(times_s),
-        "peak_memory_mib": memory,
+        "peak_memory_mib": {form: round(peak) for form, (_, peak) in memory.items()},
+        "added_memory_mib": {
+            form: max(1, round(peak - before)) for form, (before, peak) in memory.items()
+        },
     }
     result["remark"] = remark_of(size, result)
     write_results(name_of(size), result, comparison_table(result, title_of(size)))
 
 
-def _peak_memory_mib(module: str, flags: list[str], form: str) -> int:
-    """Return the peak resident memory of two steps in a process of their own, MiB."""
+def _peak_memory_mib(module: str, flags: list[str], form: str) -> tuple[float, float]:
+    """Return the peak resident memory of a process before and after its first two steps, MiB."""
     command = [sys.executable, "-m", module, f"--memory_of={form}", *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return round(float(done.stdout.split()[-1]))
+    before, peak = done.stdout.split()[-2:]
+    return float(before), float(peak)
+
+
+@contextmanager
+def _processes(
+    build: Callable[[str, Any, Compute], Step], size: object
+) -> Iterator[dict[str, Step]]:
+    """Yield the step of each form, which a process of its own does while this one waits."""
+    context = multiprocessing.get_context("spawn")
+    steps, processes = {}, []
+    for form in FORMS:
+        ours, theirs = context.Pipe()
+        processes.append(context.Process(target=_serve, args=(theirs, build, form, size)))
+        processes[-1].start()
+        theirs.close()  # else this process would not see its end
+        steps[form] = _asking(ours)
+    try:
+        yield steps
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _asking(connection: Connection) -> Step:
+    def step() -> None:
+        connection.send(None)
+        connection.recv()
+
+    return step
+
+
+def _serve(
+    connection: Connection, build: Callable[[str, Any, Compute], Step], form: str, size: object
+) -> None:
+    """Do a step each time that one is asked for."""
+    if form == "ours":
+        keep_freed_memory()
+    step = build(form, size, CPU)
+    while True:
+        connection.recv()
+        step()
+        connection.send(None)

@@ -72,6 +72,7 @@ def write_results(name: str, result: dict[str, Any], markdown: str, folder: Path
 def comparison_table(result: dict[str, Any], title: str) -> str:
     """Write a comparison of the two forms, with their memory, as Markdown."""
     median, memory = result["median_s"], result["peak_memory_mib"]
+    added = result["added_memory_mib"]
     return f"""# {title}
 
 Command: `{result["command"]}`. Python {result["python"]}, torch {result["torch"]}, \
@@ -79,14 +80,16 @@ Command: `{result["command"]}`. Python {result["python"]}, torch {result["torch"
 {result["load_average_1min"]} at the end (more than the threads means that other work took part of \
 the processors); CPU, n = {len(result["times_s"]["ours"])} alternating pairs after a warm-up.
 
-| form | median, s | peak memory, MiB |
-|---|---:|---:|
-| plain | {median["plain"]:.2f} | {memory["plain"]:,} |
-| ours | {median["ours"]:.2f} | {memory["ours"]:,} |
+| form | median, s | peak memory, MiB | added by the steps, MiB |
+|---|---:|---:|---:|
+| plain | {median["plain"]:.2f} | {memory["plain"]:,} | {added["plain"]:,} |
+| ours | {median["ours"]:.2f} | {memory["ours"]:,} | {added["ours"]:,} |
 | plain / ours | {result["median_ratio"]:.2f} ({result["smallest_ratio"]:.2f} to \
-{result["largest_ratio"]:.2f}) | {memory["plain"] / memory["ours"]:.2f} |
+{result["largest_ratio"]:.2f}) | {memory["plain"] / memory["ours"]:.2f} | \
+{added["plain"] / added["ours"]:.2f} |
 
-Peak memory: of a whole process that takes two steps, torch itself included.{result["remark"]}
+Peak memory: of a whole process that takes two steps, torch itself included; added by the steps: \
+without what the process had before them.{result["remark"]}
 """
 
 

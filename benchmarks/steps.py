@@ -1,4 +1,4 @@
-"""The steps that are timed: of a search and of a retrain, in the plain form and in ours.
+"""The steps that are timed, of a search, a training and a test, in the plain form and in ours.
 
 The plain form is what the DARTS code does: edge by edge, operator by operator, torch's own layers,
 NCHW, float32, gradients of weights and alphas alike in both steps of the first order. Of the second
@@ -15,9 +15,11 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
 from nas.genotype import load_genotype
-from nas.models import GenotypeNetwork
+from nas.layers import folded
+from nas.models import GenotypeNetwork, mobilenet_v2, mobilenext
 from nas.operators import resolve
 from nas.runtime.compute import Compute
+from nas.runtime.evaluation import evaluate
 from nas.search import Architect
 from nas.space import load_space
 from nas.supernet import Alphas, Supernet
@@ -45,6 +47,17 @@ class AugmentSize:
     genotype: str = "DARTS_V2"
     init_channels: int = 36
     num_cells: int = 20
+    batch_size: int = 96
+
+
+@dataclass(frozen=True)
+class NetworkSize:
+    """A network for the phone whose training or test to time."""
+
+    network: str = "mobilenext"
+    """Or "mobilenet_v2"."""
+    width_mult: float = 1.0
+    image_size: int = 64
     batch_size: int = 96
 
 
@@ -97,17 +110,77 @@ def augment_step(form: str, size: AugmentSize, compute: Compute) -> Step:
     net.drop_path_prob = 0.1
     compute = _of_form(form, net, compute)
     net = compute.place(net)
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.025, momentum=0.9, weight_decay=3e-4)
     images, targets = _batch(size.batch_size, compute)
+
+    def loss() -> torch.Tensor:
+        logits, aux_logits = net(images)
+        return cross_entropy(logits, targets) + 0.4 * cross_entropy(aux_logits, targets)
+
+    return _training_step(net, loss, compute)
+
+
+def network_step(form: str, size: NetworkSize, compute: Compute) -> Step:
+    """Return a function that does one training step of a network for the phone."""
+    net = _network(size)
+    compute = _of_form(form, net, compute)
+    net = compute.place(net)
+    images, targets = _batch(size.batch_size, compute, size.image_size)
+    return _training_step(net, lambda: cross_entropy(net(images), targets), compute)
+
+
+def network_test(form: str, size: NetworkSize, compute: Compute) -> Step:
+    """Return a function that measures a network for the phone on ten batches of images."""
+    net = _network(size)
+    return _test(form, net, size.batch_size, size.image_size, 10, compute)
+
+
+def augment_test(form: str, size: AugmentSize, compute: Compute) -> Step:
+    """Return a function that measures a found network on a batch of images."""
+    torch.manual_seed(0)
+    net = GenotypeNetwork(
+        load_genotype(size.genotype), init_channels=size.init_channels, num_cells=size.num_cells
+    )
+    return _test(form, net, size.batch_size, 32, 1, compute)
+
+
+def _network(size: NetworkSize) -> nn.Module:
+    torch.manual_seed(0)
+    build = {"mobilenext": mobilenext, "mobilenet_v2": mobilenet_v2}[size.network]
+    return build(size.width_mult, num_classes=10).train()
+
+
+def _training_step(
+    net: nn.Module, loss_of_batch: Callable[[], torch.Tensor], compute: Compute
+) -> Step:
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.025, momentum=0.9, weight_decay=3e-4)
 
     def step() -> None:
         optimizer.zero_grad()
         with compute.autocast():
-            logits, aux_logits = net(images)
-            loss = cross_entropy(logits, targets) + 0.4 * cross_entropy(aux_logits, targets)
+            loss = loss_of_batch()
         loss.backward()
         clip_grad_norm_(net.parameters(), 5)
         optimizer.step()
+
+    return step
+
+
+def _test(
+    form: str, net: nn.Module, batch_size: int, image_size: int, num_batches: int, compute: Compute
+) -> Step:
+    """Return a function that measures; in our form it also folds the BatchNorms, as a run does."""
+    compute = _of_form(form, net, compute)
+    net = compute.place(net)
+    batch = _batch(batch_size, compute, image_size)
+    with torch.no_grad():  # with the statistics of a new network numbers get so small that it slows
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = None
+        net.train()(batch[0])
+
+    def step() -> None:
+        measured = folded(net) if form == "ours" else net
+        evaluate(measured, [batch] * num_batches, 10, compute=compute)
 
     return step
 
@@ -120,5 +193,8 @@ def _of_form(form: str, net: nn.Module, compute: Compute) -> Compute:
     return Compute(compute.device, memory_format=torch.contiguous_format)
 
 
-def _batch(batch_size: int, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
-    return compute.to_device((torch.randn(batch_size, 3, 32, 32), torch.arange(batch_size) % 10))
+def _batch(
+    batch_size: int, compute: Compute, image_size: int = 32
+) -> tuple[torch.Tensor, torch.Tensor]:
+    images = torch.randn(batch_size, 3, image_size, image_size)
+    return compute.to_device((images, torch.arange(batch_size) % 10))

@@ -16,6 +16,7 @@ from nas.distributed.launch import Share
 from nas.distributed.session import join_ranks
 from nas.errors import CheckpointError, ConfigError
 from nas.genotype import Chain
+from nas.layers import folded
 from nas.models import choose_genotype, load_weights
 from nas.models.chain_choice import drawn_chain, named_chain
 from nas.models.description import Found, build_from, found_in, network_settings
@@ -84,13 +85,14 @@ def run_evaluate(given: Arguments[AugmentConfig]) -> int:
         # A checkpoint of a run counts the finished epochs, best.pt names its own.
         epoch = state.get("epoch") if "measured_net" in state else state.get("epoch", 0) - 1
     compute = select_compute(config)
+    net = compute.place(net)
     with join_ranks(compute.device) as ranks:
         if config.out is not None:
             out = Path(config.out)
             ranks.on_first(lambda: RunDirectory.check_free(out, can_resume=False))
         share = Share(ranks.rank, ranks.size)
         evaluation = evaluate(
-            compute.place(net),
+            folded(net) if compute.folds_norms else net,
             eval_loader(images, torch.arange(len(images)), config, compute, share),
             images.info.num_classes,
             compute=compute,

@@ -4,8 +4,8 @@ import copy
 
 from torch import Tensor, nn
 
-from nas.deploy.fold import fold_batch_norms
 from nas.deploy.streams import split_streams
+from nas.layers.fold import fold_batch_norms
 
 
 def prepare(net: nn.Module, for_export: bool = True) -> nn.Module:

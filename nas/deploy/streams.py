@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import SqueezeExcitation
 
-from nas.deploy.fold import plain_conv
 from nas.layers import Sandglass, Transition
+from nas.layers.fold import plain_conv
 from nas.models.features import FeatureNetwork
 
 Parts = tuple[Tensor, ...]

@@ -5,15 +5,16 @@ from nas.layers.channels import concatenate, split
 from nas.layers.conv import DilConv, FactorizedConv, FactorizedReduce, ReLUConvBN, SepConv
 from nas.layers.depthwise import DepthwiseConv2d
 from nas.layers.drop_path import drop_path
+from nas.layers.fold import folded
 from nas.layers.initialize import initialize
-from nas.layers.inverted_residual import inverted_residual
+from nas.layers.inverted_residual import inverted_residual, with_fast_forms
 from nas.layers.joined import can_join, run_joined
 from nas.layers.narrow_depthwise import NarrowDepthwise
-from nas.layers.pointwise_norm import ConvSequence, run_layers
 from nas.layers.pool import Noise, Zero, avg_pool, max_pool
 from nas.layers.relu6 import ReLU6
 from nas.layers.same_padding import SameConv2d
 from nas.layers.sandglass import Sandglass, sandglass_hidden_channels
+from nas.layers.sequence import ConvSequence, run_layers
 from nas.layers.shortcut import add_identity, identity_channels
 from nas.layers.transition import Transition
 
@@ -39,6 +40,7 @@ __all__ = [
     "can_join",
     "concatenate",
     "drop_path",
+    "folded",
     "identity_channels",
     "initialize",
     "inverted_residual",
@@ -47,4 +49,5 @@ __all__ = [
     "run_layers",
     "sandglass_hidden_channels",
     "split",
+    "with_fast_forms",
 ]

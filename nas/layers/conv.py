@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.layers.depthwise import DepthwiseConv2d
-from nas.layers.pointwise_norm import ConvSequence
+from nas.layers.sequence import ConvSequence
 from nas.layers.subsample import subsample
 
 
-class ReLUConvBN(nn.Sequential):
+class ReLUConvBN(ConvSequence):
     """ReLU, convolution, BatchNorm."""
 
     def __init__(

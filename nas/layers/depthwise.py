@@ -97,24 +97,40 @@ class _SameDepthwise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         x, weight = ctx.saved_tensors
-        stride, dilation, kernel_size = ctx.stride, ctx.dilation, weight.shape[-1]
-        channels = x.shape[1]
-        if ctx.needs_input_grad[1] or stride > 1:
-            x = _repeat(x, weight)
-        grad_x = grad_weight = None
-        if ctx.needs_input_grad[0] and stride == 1:
-            grad_x = _SameDepthwise.apply(grad, weight.flip(2, 3), 1, dilation)
-        elif ctx.needs_input_grad[0]:
-            padding = (kernel_size // 2, kernel_size // 2)
-            grad_x, _, _ = _gradients(grad, x, weight, stride, padding, [True, False, False])
-        if grad_x is not None and grad_x.shape[1] > channels:
-            grad_x = sum(split(grad_x, [channels] * (len(weight) // channels)))
-        if ctx.needs_input_grad[1]:
-            if dilation > 1:
-                grad_weight = _dilated_weight_gradient(x, grad, kernel_size, dilation)
-            else:
-                grad_weight = _weight_gradient(x, grad, kernel_size, kernel_size, stride)
-        return grad_x, grad_weight, None, None
+        wanted = ctx.needs_input_grad[:2]
+        return (*depthwise_gradients(grad, x, weight, ctx.stride, ctx.dilation, wanted), None, None)
+
+
+def depthwise_gradients(
+    grad: Tensor, x: Tensor, weight: Tensor, stride: int, dilation: int, wanted: tuple[bool, ...]
+) -> tuple[Tensor | None, Tensor | None]:
+    """Return the gradients of x and weight of `convolve_depthwise`, with stride or dilation 1.
+
+    Args:
+        grad: (N, E * C, H', W').
+        x: (N, C, H, W).
+        weight: (E * C, 1, k, k).
+        stride: s.
+        dilation: d.
+        wanted: Which of the two are asked for; the other is None.
+    """
+    kernel_size, channels = weight.shape[-1], x.shape[1]
+    if wanted[1] or stride > 1:
+        x = _repeat(x, weight)
+    grad_x = grad_weight = None
+    if wanted[0] and stride == 1:
+        grad_x = _SameDepthwise.apply(grad, weight.flip(2, 3), 1, dilation)
+    elif wanted[0]:
+        padding = (kernel_size // 2, kernel_size // 2)
+        grad_x, _, _ = _gradients(grad, x, weight, stride, padding, [True, False, False])
+    if grad_x is not None and grad_x.shape[1] > channels:
+        grad_x = sum(split(grad_x, [channels] * (len(weight) // channels)))
+    if wanted[1]:
+        if dilation > 1:
+            grad_weight = _dilated_weight_gradient(x, grad, kernel_size, dilation)
+        else:
+            grad_weight = _weight_gradient(x, grad, kernel_size, kernel_size, stride)
+    return grad_x, grad_weight
 
 
 def _repeat(x: Tensor, weight: Tensor) -> Tensor:

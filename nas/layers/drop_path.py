@@ -17,9 +17,9 @@ def drop_path(x: Tensor, drop_prob: float | Tensor) -> Tensor:
     """
     if isinstance(drop_prob, Tensor):
         kept = torch.bernoulli((1 - drop_prob).expand(len(x), 1, 1, 1))
-        return x * kept.to(x.dtype) / (1 - drop_prob)
+        return x * (kept.to(x.dtype) / (1 - drop_prob))
     if drop_prob == 0:
         return x
     keep_prob = 1 - drop_prob
     mask = torch.empty((len(x), 1, 1, 1), dtype=x.dtype, device=x.device).bernoulli_(keep_prob)
-    return x * mask / keep_prob
+    return x * mask.div_(keep_prob)

@@ -1,6 +1,7 @@
 """The inverted residual block of MobileNetV2: torchvision's, with BatchNorms as we ask for them."""
 
 from functools import partial
+from typing import cast
 
 import torch
 from torch import nn
@@ -8,8 +9,8 @@ from torchvision.models.mobilenetv2 import InvertedResidual
 
 from nas.layers.conv_norm import squeeze_excite
 from nas.layers.depthwise import DepthwiseConv2d
-from nas.layers.pointwise_norm import ConvSequence
 from nas.layers.relu6 import ReLU6
+from nas.layers.sequence import ConvSequence
 
 
 def inverted_residual(
@@ -41,7 +42,7 @@ def inverted_residual(
     """
     norm_layer = partial(nn.BatchNorm2d, affine=affine)
     block = InvertedResidual(in_channels, out_channels, stride, expansion_ratio, norm_layer)
-    layers = [_with_fast_forms(layer, kernel_size) for layer in block.conv]
+    layers = [with_fast_forms(layer, kernel_size) for layer in block.conv]
     hidden_channels = in_channels * expansion_ratio
     block.conv = ConvSequence(
         *layers[:-2], *squeeze_excite(hidden_channels, squeeze_channels), *layers[-2:]
@@ -49,9 +50,18 @@ def inverted_residual(
     return block
 
 
-def _with_fast_forms(layer: nn.Module, kernel_size: int) -> nn.Module:
+def with_fast_forms(layer: nn.Module, kernel_size: int = 3) -> nn.Module:
+    """Return a layer of torchvision's MobileNetV2 in our forms, with the same names and weights.
+
+    Args:
+        layer: A block, a sequence, or what is in one.
+        kernel_size: Of its depthwise convolution.
+    """
+    if isinstance(layer, InvertedResidual):
+        layer.conv = cast(nn.Sequential, with_fast_forms(layer.conv, kernel_size))
+        return layer
     if isinstance(layer, nn.Sequential):
-        return ConvSequence(*(_with_fast_forms(one, kernel_size) for one in layer))
+        return ConvSequence(*(with_fast_forms(one, kernel_size) for one in layer))
     if isinstance(layer, nn.Conv2d) and layer.groups > 1:
         channels, stride = layer.in_channels, layer.stride[0]
         if kernel_size != layer.kernel_size[0]:

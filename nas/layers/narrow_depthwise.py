@@ -6,6 +6,8 @@ Source: MobileNeXt (arXiv:2007.02269), Fig. 4 (a) and (b).
 from torch import Tensor, nn
 
 from nas.layers.conv_norm import depthwise_norm, pointwise_norm, squeeze_excite
+from nas.layers.relu6 import ReLU6
+from nas.layers.sequence import ConvSequence
 from nas.layers.shortcut import add_identity
 
 
@@ -46,11 +48,11 @@ class NarrowDepthwise(nn.Module):
             affine: Whether the BatchNorms have a scale and a shift.
         """
         super().__init__()
-        self.conv = nn.Sequential(*pointwise_norm(in_channels, hidden_channels, affine=affine))
+        self.conv = ConvSequence(*pointwise_norm(in_channels, hidden_channels, affine=affine))
         for _ in range(num_depthwise):
             self.conv.extend(depthwise_norm(hidden_channels, kernel_size, affine=affine))
         if num_depthwise:
-            self.conv.append(nn.ReLU6(inplace=True))
+            self.conv.append(ReLU6())
         self.conv.extend(pointwise_norm(hidden_channels, out_channels, stride, affine=affine))
         self.conv.append(nn.ReLU6())  # not in place: the shortcut is added to its output
         self.conv.extend(squeeze_excite(out_channels, squeeze_channels))

@@ -15,7 +15,7 @@ On other devices, layouts and settings this is convolution and BatchNorm as torc
 Shape legend: N images, C_in and C_out channels, H rows, W columns; M = N * H * W pixels.
 """
 
-from typing import Any, NamedTuple, Protocol, TypeGuard, cast
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -26,43 +26,9 @@ _MAX_CANCELLATION = 100
 no moments."""
 
 
-_MAX_CHANNELS = 16
+MAX_CHANNELS = 16
 """The moments of x cost C_in multiply-adds a number, what they save is passes over memory. With
 more channels the two layers are faster, but take more memory (`bench_search_step`, two cores)."""
-
-
-class ConvSequence(nn.Sequential):
-    """An `nn.Sequential` that evaluates a pointwise convolution and its BatchNorm together."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the layers in order."""
-        return run_layers(list(self), x)
-
-
-def run_layers(layers: list[nn.Module], x: Tensor, scale: Tensor | None = None) -> Tensor:
-    """Apply layers in order, pairs of pointwise convolution and BatchNorm as one.
-
-    Args:
-        layers: As in an `nn.Sequential`.
-        x: (N, C_in, H, W).
-        scale: (C_out,), the scale of the last layer, which then is a BatchNorm without one of its
-            own that keeps running statistics; None is none.
-    """
-    position = 0
-    while position < len(layers):
-        layer, is_last = layers[position], position + 1 == len(layers)
-        if not is_last and is_pointwise(layer) and is_plain_norm(norm := layers[position + 1]):
-            x = convolve_and_normalize(x, layer.weight, norm, scale if norm is layers[-1] else None)
-            position += 2
-            continue
-        if is_last and scale is not None:
-            x = _normalize(x, cast(nn.BatchNorm2d, layer), scale)
-        elif position and type(layer) is nn.ReLU and type(layers[position - 1]) is nn.BatchNorm2d:
-            x = F.relu_(x)  # in place: nobody else has a BatchNorm's output, no gradient reads it
-        else:
-            x = layer(x)
-        position += 1
-    return x
 
 
 def is_pointwise(layer: nn.Module) -> TypeGuard[nn.Conv2d]:
@@ -100,7 +66,7 @@ class Norm(Protocol):
 
 
 def convolve_and_normalize(
-    x: Tensor, weight: Tensor, norm: Norm, scale: Tensor | None, max_channels: int = _MAX_CHANNELS
+    x: Tensor, weight: Tensor, norm: Norm, scale: Tensor | None, max_channels: int = MAX_CHANNELS
 ) -> Tensor:
     """Return the BatchNorm of a pointwise convolution, together where that is fast.
 
@@ -124,11 +90,11 @@ def convolve_and_normalize(
         and torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
     ):
-        return _normalize(F.conv2d(x, weight), norm, scale)
+        return normalize(F.conv2d(x, weight), norm, scale)
     with torch.no_grad():
         moments, is_exact = _moments(_pixels(x), weight.flatten(1))
     if not is_exact:
-        return _normalize(F.conv2d(x, weight), norm, scale)
+        return normalize(F.conv2d(x, weight), norm, scale)
     factors = (norm.weight if scale is None else scale, norm.bias)
     z = _PointwiseNorm.apply(x, weight, *factors, *moments, norm.eps)
     assert norm.num_batches_tracked is not None and norm.momentum is not None
@@ -139,7 +105,8 @@ def convolve_and_normalize(
     return z
 
 
-def _normalize(x: Tensor, norm: Norm, scale: Tensor | None) -> Tensor:
+def normalize(x: Tensor, norm: Norm, scale: Tensor | None) -> Tensor:
+    """Return the BatchNorm of x, (N, C, H, W), with another scale if one is given."""
     assert norm.num_batches_tracked is not None and norm.momentum is not None
     if norm.training:
         norm.num_batches_tracked.add_(1)

@@ -8,8 +8,8 @@ from fractions import Fraction
 from torch import Tensor, nn
 
 from nas.layers.conv_norm import depthwise_norm, pointwise_norm, squeeze_excite
-from nas.layers.pointwise_norm import ConvSequence
 from nas.layers.relu6 import ReLU6
+from nas.layers.sequence import ConvSequence
 from nas.layers.shortcut import add_identity, identity_channels
 
 

@@ -6,6 +6,8 @@ Source: MobileNeXt (arXiv:2007.02269), the authors' code.
 from torch import Tensor, nn
 
 from nas.layers.conv_norm import depthwise_norm, pointwise_norm, squeeze_excite
+from nas.layers.relu6 import ReLU6
+from nas.layers.sequence import ConvSequence
 
 
 class Transition(nn.Module):
@@ -38,10 +40,10 @@ class Transition(nn.Module):
             affine: Whether the BatchNorms have a scale and a shift.
         """
         super().__init__()
-        self.conv = nn.Sequential(
+        self.conv = ConvSequence(
             *pointwise_norm(in_channels, hidden_channels, affine=affine),
             *pointwise_norm(hidden_channels, out_channels, affine=affine),
-            nn.ReLU6(inplace=True),
+            ReLU6(),
         )
         if stride == 2:
             self.conv.extend(depthwise_norm(out_channels, kernel_size, stride, affine=affine))

@@ -3,13 +3,14 @@
 Source: DARTS (arXiv:1806.09055), Sec. 2.4 and 3.1.
 """
 
+from functools import reduce
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from nas.genotype.record import Node
-from nas.layers import FactorizedReduce, ReLUConvBN, drop_path
+from nas.layers import FactorizedReduce, ReLUConvBN, concatenate, drop_path
 from nas.operators import build_operator, get_operator
 from nas.space import NUM_INPUTS
 
@@ -84,5 +85,5 @@ class GenotypeCell(nn.Module):
                 if self.training and drops_path:
                     output = drop_path(output, drop_path_prob)
                 outputs.append(output)
-            states.append(sum(outputs))
-        return torch.cat([states[index] for index in self.concat], dim=1)
+            states.append(reduce(torch.add, outputs))
+        return concatenate([states[index] for index in self.concat])

@@ -13,7 +13,7 @@ import torchvision
 from torch import Tensor, nn
 
 from nas.errors import ConfigError, close_matches, shown
-from nas.layers import DepthwiseConv2d
+from nas.layers import DepthwiseConv2d, with_fast_forms
 from nas.models.features import FeatureNetwork
 from nas.models.settings import check_count, check_probability, check_width
 
@@ -133,6 +133,8 @@ class MobileNetV2(FeatureNetwork, torchvision.models.MobileNetV2):
             block=block,
             dropout=dropout,
         )
+        for index, layer in enumerate(self.features):
+            self.features[index] = with_fast_forms(layer)
         strides = [
             stride if index == 0 else 1
             for _, _, num_blocks, stride in STAGES

@@ -9,7 +9,7 @@ from fractions import Fraction
 from torch import nn
 
 from nas.errors import ConfigError, close_matches, shown
-from nas.layers import initialize
+from nas.layers import ConvSequence, ReLU6, initialize
 from nas.models.features import FeatureNetwork, make_classifier
 from nas.models.mobilenext_blocks import BLOCKS, BlockFactory, sandglass_block
 from nas.models.mobilenext_table import BlockSpec, paper_blocks, released_blocks, stem_width
@@ -52,10 +52,10 @@ class MobileNeXt(FeatureNetwork):
             dropout: Before the classifier, in [0, 1).
         """
         super().__init__()
-        stem = nn.Sequential(
+        stem = ConvSequence(
             nn.Conv2d(in_channels, stem_channels, 3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(stem_channels),
-            nn.ReLU6(inplace=True),
+            ReLU6(),
         )
         self.features = nn.Sequential(stem, *(block(spec) for spec in specs))
         self._set_resolutions(

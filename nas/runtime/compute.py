@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nas.config import ComputeConfig, DeviceConfig
 from nas.errors import ConfigError
+from nas.runtime.allocator import keep_freed_memory
 from nas.runtime.device import select_device
 
 Batch = tuple[Tensor, Tensor]
@@ -40,6 +41,12 @@ class Compute:
     """Whether a GPU may round factors of fp32 products to TF32; see `set_fp32_products`."""
     micro_batch: int | None = None
     """Images in one forward and backward pass; None takes the whole batch."""
+
+    @property
+    def folds_norms(self) -> bool:
+        """Whether to measure with folded BatchNorms: on a CPU, as the network is."""
+        is_plain = self.autocast_dtype is None and self.compile_mode is None
+        return self.device.type == "cpu" and is_plain
 
     def place(self, net: nn.Module) -> nn.Module:
         """Move a network to the device, in the memory format; compile it if the mode is set."""
@@ -109,7 +116,9 @@ def set_fp32_products(*, tf32: bool) -> None:
 
 
 def select_compute(config: DeviceConfig) -> Compute:
-    """Return the arithmetic of the settings, and set the treatment of fp32 in this process.
+    """Return the arithmetic of the settings; set what it needs in this process.
+
+    That is the treatment of fp32 and, on a CPU, that freed memory is kept.
 
     Raises:
         ConfigError: The device does not exist or does not support the precision.
@@ -130,6 +139,8 @@ def select_compute(config: DeviceConfig) -> Compute:
         _log.warning("`compile` %s has no effect: %s", mode, reason)
         mode = None
     set_fp32_products(tf32=precision == "tf32")
+    if device.type == "cpu":
+        keep_freed_memory()
     return Compute(
         device,
         _AUTOCAST_DTYPES.get(precision),

@@ -15,6 +15,7 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 from nas.config import AugmentConfig
 from nas.data.fingerprint import Fingerprint
 from nas.distributed.ranks import ALONE, Ranks
+from nas.layers import folded
 from nas.records import Evaluation
 from nas.runtime.compute import Batch, Compute
 from nas.runtime.evaluation import evaluate
@@ -228,8 +229,9 @@ class Trainer(EpochLoop):
         return f"epoch {record['epoch'] + 1}/{self.epochs}  {measured}  {speed}"
 
     def _measure(self, loader: Iterable[Batch], split: str) -> Evaluation:
+        net = self.measured_net
         evaluation = evaluate(
-            self.measured_net,
+            folded(net) if self.compute.folds_norms else net,
             loader,
             self.data.num_classes,
             compute=self.compute,

@@ -72,7 +72,8 @@ SUBSTITUTES = {
     },
     "docs/scaling.md": {r"--seeds 0,1,2,3 ": "--seeds 0 "},
     "docs/speed.md": {
-        r"(bench_(?:search|augment)_step.*)": rf"\1 {FORMS}",
+        r"(bench_(?:search|augment)_(?:step|test).*)": rf"\1 {FORMS}",
+        r"(bench_network_.*)": r"\1 --image_size 32 --batch_size 2 --repeats 1",
         r"(bench_operators)": r"\1 --channels 2 --repeats 1",
         r"(bench_loader)": r"\1 || [ $? -eq 1 ]",  # below its speed on a slow machine
         r"(bench_programs)": r"\1 --tiny --repeats 1",

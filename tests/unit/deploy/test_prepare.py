@@ -109,7 +109,9 @@ def chances(net):
 def test_no_relu6_is_left_for_an_export():
     """Torch's own and the project's are both replaced; in PyTorch they stay, being in place."""
     net = nn.Sequential(
-        small_mobilenext("1/2").features, build_operator("inverted_residual_3x3", 24)
+        small_mobilenext("1/2").features,
+        build_operator("inverted_residual_3x3", 24),
+        nn.ReLU6(),
     )
     assert {type(m) for m in net.modules() if isinstance(m, nn.ReLU6)} == {ReLU6, nn.ReLU6}
     assert any(isinstance(m, ReLU6) for m in prepare(net, for_export=False).modules())

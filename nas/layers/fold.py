@@ -3,11 +3,21 @@
 w' = w * gamma / sqrt(var + eps) and b' = beta - mean * gamma / sqrt(var + eps), channel by channel.
 """
 
+import copy
+
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from nas.layers import ConvSequence, DepthwiseConv2d
 from nas.layers.conv import InterleavedConv
+from nas.layers.depthwise import DepthwiseConv2d
+from nas.layers.sequence import ConvSequence
+
+
+def folded(net: nn.Module) -> nn.Module:
+    """Return a copy in eval mode with folded BatchNorms, to measure with."""
+    net = copy.deepcopy(net).eval().requires_grad_(False)
+    fold_batch_norms(net)
+    return net.requires_grad_(False)
 
 
 def fold_batch_norms(net: nn.Module) -> None:

@@ -1,0 +1,29 @@
+"""Time the test of a found network on a batch of images against the plain form.
+
+    python -m benchmarks.bench_augment_test [--genotype DARTS_V2] [--repeats 5]
+
+Ours folds the BatchNorms first, which counts; plain is the eval mode of torch's own layers. The
+forms (see benchmarks/steps.py) take turns, each in a process of its own; another process a form
+measures its peak memory. Writes benchmarks/results/augment_test_GENOTYPE.{md,json}.
+"""
+
+from benchmarks.forms import compare_forms
+from benchmarks.steps import AugmentSize, augment_test
+
+
+def main() -> None:
+    compare_forms(
+        "benchmarks.bench_augment_test",
+        AugmentSize,
+        augment_test,
+        lambda size: f"augment_test_{size.genotype}",
+        lambda size: (
+            f"A test of one batch, {size.genotype}, C={size.init_channels}, "
+            f"{size.num_cells} cells, batch {size.batch_size}"
+        ),
+        in_processes=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

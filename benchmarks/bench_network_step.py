@@ -1,0 +1,28 @@
+"""Time one training step of MobileNeXt or MobileNetV2 against the plain form.
+
+    python -m benchmarks.bench_network_step [--network mobilenet_v2] [--repeats 5]
+
+The forms (see benchmarks/steps.py) take turns, each in a process of its own; another process a form
+measures its peak memory. Writes benchmarks/results/network_step_NETWORK.{md,json}.
+"""
+
+from benchmarks.forms import compare_forms
+from benchmarks.steps import NetworkSize, network_step
+
+
+def main() -> None:
+    compare_forms(
+        "benchmarks.bench_network_step",
+        NetworkSize,
+        network_step,
+        lambda size: f"network_step_{size.network}",
+        lambda size: (
+            f"One training step, {size.network} {size.width_mult:g}, "
+            f"{size.image_size} x {size.image_size}, batch {size.batch_size}"
+        ),
+        in_processes=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Time the test of MobileNeXt or MobileNetV2 on ten batches against the plain form.
+
+    python -m benchmarks.bench_network_test [--network mobilenet_v2] [--repeats 5]
+
+Ours folds the BatchNorms first, which counts; plain is the eval mode of torch's own layers. The
+forms (see benchmarks/steps.py) take turns, each in a process of its own; another process a form
+measures its peak memory. Writes benchmarks/results/network_test_NETWORK.{md,json}.
+"""
+
+from benchmarks.forms import compare_forms
+from benchmarks.steps import NetworkSize, network_test
+
+
+def main() -> None:
+    compare_forms(
+        "benchmarks.bench_network_test",
+        NetworkSize,
+        network_test,
+        lambda size: f"network_test_{size.network}",
+        lambda size: (
+            f"A test of ten batches, {size.network} {size.width_mult:g}, "
+            f"{size.image_size} x {size.image_size}, batch {size.batch_size}"
+        ),
+        in_processes=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""Steps that keep their input only, in the blocks that are made of them, against torch's layers."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from nas.layers import (
+    ConvSequence,
+    DilConv,
+    NarrowDepthwise,
+    ReLUConvBN,
+    Sandglass,
+    SepConv,
+    Transition,
+    inverted_residual,
+    lean_step,
+)
+from tests.plain import make_plain
+
+CHANNELS = 20  # more than those of a pointwise convolution that is one product with its BatchNorm
+BLOCKS = {
+    "sandglass": lambda: Sandglass(CHANNELS, CHANNELS),
+    "sandglass stride 2": lambda: Sandglass(CHANNELS, 2 * CHANNELS, 2, kernel_size=5),
+    "sandglass without scales": lambda: Sandglass(CHANNELS, CHANNELS, affine=False),
+    "inverted residual": lambda: inverted_residual(CHANNELS, CHANNELS, 1, affine=True),
+    "inverted residual stride 2": lambda: inverted_residual(CHANNELS, 7, 2, affine=False),
+    "transition": lambda: Transition(CHANNELS, CHANNELS, 30, 2),
+    "narrow": lambda: NarrowDepthwise(CHANNELS, 18, CHANNELS, 1, num_depthwise=2),
+    "separable": lambda: SepConv(CHANNELS, 3, 1, affine=True),
+    "separable 5x5 stride 2": lambda: SepConv(CHANNELS, 5, 2, affine=False),
+    "dilated": lambda: DilConv(CHANNELS, 5, 1, affine=True),
+    "dilated stride 2": lambda: DilConv(CHANNELS, 3, 2, affine=True),
+    "pointwise": lambda: ReLUConvBN(CHANNELS, 24, 1, 1, affine=True),
+}
+FORMATS = (torch.channels_last, torch.contiguous_format)
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """The layers that each step stood for."""
+    calls = []
+    run = lean_step.LeanStep.run
+    monkeypatch.setattr(
+        lean_step.LeanStep, "run", lambda step, x: calls.append(step.num_layers) or run(step, x)
+    )
+    return calls
+
+
+def build(name, memory_format=torch.channels_last, dtype=torch.float64):
+    """A block with scales and shifts that are not 1 and 0, and the same one of torch's layers."""
+    block = BLOCKS[name]().to(dtype).to(memory_format=memory_format)
+    for module in block.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.affine:
+            nn.init.normal_(module.weight)
+            nn.init.normal_(module.bias)
+    return block, make_plain(copy.deepcopy(block))
+
+
+def images(memory_format=torch.channels_last, dtype=torch.float64, size=(3, CHANNELS, 8, 9)):
+    return torch.randn(size, dtype=dtype).to(memory_format=memory_format).requires_grad_()
+
+
+def assert_close(found, expected):
+    """To 1e-8 of the largest number of each tensor."""
+    for a, b in zip(found, expected, strict=True):
+        bound = 1e-8 * max(1, b.abs().max().item())
+        torch.testing.assert_close(a, b, rtol=0, atol=bound)
+
+
+@pytest.mark.parametrize("memory_format", FORMATS)
+@pytest.mark.parametrize("name", BLOCKS)
+def test_outputs_both_derivatives_and_statistics(name, memory_format, steps):
+    """All that the layers return, keep and differentiate, in two passes."""
+    block, plain = build(name, memory_format)
+    for _ in range(2):
+        x = images(memory_format)
+        results = []
+        for module in (plain, block):
+            inputs = (x, *module.parameters())
+            y = module(x)
+            direction = torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y).cos()
+            gradients = torch.autograd.grad(y, inputs, direction)
+            graph = torch.autograd.grad(module(x), inputs, direction, create_graph=True)
+            squares = sum(gradient.square().sum() for gradient in graph)
+            curvature = torch.autograd.grad(squares, inputs, materialize_grads=True)
+            results.append((y, *gradients, *graph, *curvature, *module.buffers()))
+        assert_close(results[1], results[0])
+    assert bool(steps) == (name != "dilated stride 2")  # a stride that the dilation divides
+
+
+@pytest.mark.parametrize("name", ["sandglass", "inverted residual", "separable", "pointwise"])
+def test_the_output_has_the_same_bits(name):
+    """In float32 too, where no pointwise convolution is one product with its BatchNorm."""
+    wide, plain = build(name, dtype=torch.float32)
+    x = images(dtype=torch.float32)
+    found, expected = wide(x), plain(x)
+    if name != "sandglass":  # its bottleneck is narrow
+        assert torch.equal(found, expected)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "num_kept"),
+    [("separable", 2), ("dilated", 1), ("pointwise", 1), ("inverted residual", 3)],
+)
+def test_what_is_kept(name, num_kept):
+    """The outputs of convolutions in front of a BatchNorm, and the input, which others keep too."""
+    block, _ = build(name)
+    x = images()
+    kept = {}
+
+    def keep(tensor):
+        if tensor.dim() == 4 and not isinstance(tensor, nn.Parameter):
+            kept[tensor.data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        block(x)
+    kept.pop(x.data_ptr(), None)
+    assert len(kept) == num_kept
+
+
+@pytest.mark.parametrize("name", ["sandglass", "separable", "dilated", "inverted residual"])
+@pytest.mark.parametrize("frozen", ["weights", "images", "all weights but the first"])
+def test_only_the_gradients_that_are_asked_for(name, frozen):
+    block, plain = build(name)
+    x = images()
+    results = []
+    for module in (plain, block):
+        parameters = list(module.parameters())
+        inputs = {"weights": [x], "images": parameters}.get(frozen, [x, parameters[0]])
+        for tensor in (x, *parameters):
+            tensor.requires_grad_(any(tensor is one for one in inputs))
+        y = module(x)
+        results.append(torch.autograd.grad(y.sin().sum(), inputs))
+    assert_close(results[1], results[0])
+
+
+def test_other_weights_by_functional_call(steps):
+    """As in the second order: the gradients are those of the weights that are handed in."""
+    block, plain = build("separable")
+    x = images()
+    weights = {
+        name: torch.randn_like(parameter).requires_grad_()
+        for name, parameter in block.named_parameters()
+    }
+    results = []
+    for module in (plain, block):
+        y = torch.func.functional_call(module, weights, (x,))
+        results.append((y, *torch.autograd.grad(y.sin().sum(), (x, *weights.values()))))
+    assert_close(results[1], results[0])
+    assert steps == [3, 4]
+
+
+@pytest.mark.parametrize("case", ["eval", "no_grad", "one pixel", "momentum", "dtype"])
+def test_elsewhere_the_layers_run_as_they_are(case, steps):
+    """What comes out, or what is raised, is what torch's layers give."""
+    block, plain = build("separable", dtype=torch.float32)
+    x = images(dtype=torch.float64 if case == "dtype" else torch.float32)
+    results = []
+    for module in (plain, block):
+        if case == "momentum":
+            for layer in module.modules():
+                if isinstance(layer, nn.BatchNorm2d):
+                    layer.momentum = None
+        module.train(case != "eval")
+        with torch.set_grad_enabled(case != "no_grad"):
+            if case in ("one pixel", "dtype"):
+                with pytest.raises((ValueError, RuntimeError)) as raised:
+                    module(x[:1, :, :1, :1])
+                results.append((type(raised.value), str(raised.value)))
+            else:
+                results.append((module(x), *module.buffers()))
+    if case in ("one pixel", "dtype"):
+        assert results[0] == results[1]
+    else:
+        torch.testing.assert_close(*results)
+    assert steps == ([3, 3] if case in ("eval", "momentum") else [])  # without a BatchNorm
+
+
+def test_autocast_runs_the_layers(steps):
+    """In its own types; their gradients are those of torch."""
+    block, _ = build("separable", dtype=torch.float32)
+    with torch.autocast("cpu"):
+        assert block(images(dtype=torch.float32)).dtype == torch.bfloat16
+    assert not steps
+
+
+def test_sequences_in_sequences_are_one(steps):
+    """A step may begin in one of them and end in the next; names stay."""
+    layers = list(BLOCKS["separable"]().double())
+    nested = ConvSequence(ConvSequence(*layers[:4]), ConvSequence(*layers[4:]))
+    x = images()
+    torch.testing.assert_close(nested(x), nn.Sequential(*layers)(x))
+    assert steps == [3, 4]
+    assert "1.1.weight" in nested.state_dict()
