@@ -39,7 +39,7 @@ def regret_figure(table: Table, judged: Sequence[Judged]) -> Figure | None:
         figure = Figure(figsize=(7.5, 4.6), dpi=130, layout="constrained")
         axes = figure.add_subplot()
         for run in runs:
-            _draw_run(axes, run, groups.index(run.group))
+            _draw_run(axes, run, groups.index(run.group), printable(run.group, 60))
         _draw_chance(axes, table)
         _label(axes, title)
         _name_lines(axes)
@@ -48,25 +48,24 @@ def regret_figure(table: Table, judged: Sequence[Judged]) -> Figure | None:
     for axes, group in zip(panels, groups, strict=True):
         for run in runs:
             if run.group == group:
-                _draw_run(axes, run, 0)
+                _draw_run(axes, run, 0, "a search")
         _draw_chance(axes, table)
         _label(axes, printable(group, 60))
         axes.title.set_parse_math(False)
-    _name_lines(panels[0])
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     top = max(axes.get_ylim()[1] for axes in panels)
     for axes in panels:
         axes.set_ylim(0, top)
     return figure
 
 
-def _draw_run(axes: Axes, run: Judged, place: int) -> None:
-    """Draw a search in the look of its group; the first of a group names its line."""
+def _draw_run(axes: Axes, run: Judged, place: int, label: str) -> None:
+    """Draw a search in the look of its group; a label is given to one line."""
     look = {
         "color": _COLORS[place % len(_COLORS)],
         "marker": _MARKERS[place % len(_MARKERS)],
         "linewidth": 1.5,
     }
-    label = printable(run.group, 60)
     is_named = label in axes.get_legend_handles_labels()[1]
     epochs = [verdict.epoch for verdict in run.epochs]
     regrets = [verdict.place.regret for verdict in run.epochs]
