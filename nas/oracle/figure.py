@@ -52,7 +52,8 @@ def regret_figure(table: Table, judged: Sequence[Judged]) -> Figure | None:
         _draw_chance(axes, table)
         _label(axes, printable(group, 60))
         axes.title.set_parse_math(False)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    lines = panels[0].get_legend_handles_labels()
+    figure.legend(*lines, loc="upper right", ncols=3, frameon=False)
     top = max(axes.get_ylim()[1] for axes in panels)
     for axes in panels:
         axes.set_ylim(0, top)
