@@ -121,7 +121,8 @@ def project(tmp_path_factory):
     shutil.copytree(ROOT / "benchmarks", folder / "benchmarks", ignore=scripts)
     (folder / "benchmarks" / "results").mkdir()
     for path in ROOT.glob("experiments/**/*"):
-        if path.suffix in (".yaml", ".py", ".sh") and "config.yaml" != path.name:
+        of_a_run = path.name in ("config.yaml", "space.yaml")
+        if path.suffix in (".yaml", ".py", ".sh") and not of_a_run:
             copy = folder / path.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copy)
