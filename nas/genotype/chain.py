@@ -31,7 +31,7 @@ class Chain:
     """For each stage the candidate of each of its layers. A candidate that is the same block as an
     earlier one is replaced by that."""
     search: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    """The search that found it: `method`, `seed`, `commit`, ..."""
+    """The search that found it: `method`, `seed`, `commit`, `num_classes`, ..."""
 
     def __post_init__(self) -> None:
         if len(self.stages) != len(self.space.stages):
@@ -68,6 +68,12 @@ class Chain:
     def depths(self) -> tuple[int, ...]:
         """The number of layers of each stage."""
         return tuple(map(len, self.stages))
+
+    @property
+    def num_classes(self) -> int:
+        """Of the images that it was searched on; 1000 where the search does not say."""
+        found = self.search.get("num_classes")
+        return found if isinstance(found, int) and found > 0 else 1000
 
     @property
     def layers(self) -> tuple[Block, ...]:

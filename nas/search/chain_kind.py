@@ -89,7 +89,8 @@ class ChainKind(Kind):
             info.channels,
             config.latency_table,
         )
-        return random_chain(self.space, config.seed, budgets)
+        drawn = random_chain(self.space, config.seed, budgets)
+        return self.with_details(drawn, {**drawn.search, "num_classes": info.num_classes}, ())
 
     def numbers(
         self, found: Chain, image_shape: tuple[int, int, int], num_classes: int

@@ -171,7 +171,7 @@ def _search(
         if stop is not None:
             record = searcher.history.record_of(stop.epoch)
             final = (record["alphas"], record.get("extra_alphas", {}))
-        found = _with_details(cells, config, space, recipe, final, stop)
+        found = _with_details(cells, config, space, recipe, final, stop, data.num_classes)
         run.write(space.kind.file_name, found.to_json())
     return SearchResult(found, run.path, stop)
 
@@ -183,11 +183,13 @@ def _with_details(
     recipe: Recipe,
     final: tuple[dict[str, Any], dict[str, Any]],
     stop: Stop | None,
+    num_classes: int,
 ) -> Found:
     """Add what a training run must not guess, and how the cells were searched."""
     logits, extra = final
     details = {
         **_origin(config, recipe),
+        "num_classes": num_classes,
         "epochs": config.epochs,
         "architect": config.order,
         "decode_rule": _rule(recipe, config, space),

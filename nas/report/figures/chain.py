@@ -161,8 +161,11 @@ def _draw_slot(axes: Axes, slot: _Slot, widest: int) -> None:
 
 def _title(chain: Chain) -> str:
     size = chain.space.image_size
-    madds, parameters = (chain.count(quantity) / 1e6 for quantity in ("madds", "parameters"))
+    madds, parameters = (
+        chain.count(quantity, num_classes=chain.num_classes) / 1e6
+        for quantity in ("madds", "parameters")
+    )
     return (
         f"{printable(chain.space.name)} at width {chain.width_mult:g}: {madds:.1f} M multiply-adds "
-        f"at {size} x {size}, {parameters:.2f} M parameters with 1000 classes"
+        f"at {size} x {size}, {parameters:.2f} M parameters with {chain.num_classes} classes"
     )

@@ -50,3 +50,15 @@ def test_files_are_written_in_each_format(tmp_path):
     starts = [path.read_bytes()[:4] for path in paths]
     assert starts == [b"\x89PNG", b"<?xm", b"%PDF"]
     assert [path.name for path in paths] == ["chain.png", "chain.svg", "chain.pdf"]
+
+
+@pytest.mark.parametrize(
+    ("search", "num_classes"), [({}, 1000), ({"num_classes": 10}, 10), ({"num_classes": "a"}, 1000)]
+)
+def test_the_title_counts_with_the_classes_of_the_search(search, num_classes):
+    space = load_chain_space("mobilenext_chain_32")
+    chain = Chain(space, (("sandglass_t3_k3",),) * 5, search)
+    (title,) = [text.get_text() for text in chain_figure(chain).texts]
+    madds = chain.count("madds", num_classes=num_classes) / 1e6
+    assert f"{madds:.1f} M multiply-adds" in title
+    assert title.endswith(f"with {num_classes} classes")
