@@ -2,8 +2,8 @@
 
     python -m benchmarks.bench_augment_step [--genotype DARTS_V2] [--repeats 5]
 
-The forms (see benchmarks/steps.py) take turns, each in a process of its own; another process a form
-measures its peak memory. Writes benchmarks/results/augment_step_GENOTYPE.{md,json}.
+The forms are in benchmarks/steps.py; benchmarks/forms.py says how they are timed. Writes
+benchmarks/results/augment_step_GENOTYPE.{md,json}.
 """
 
 from benchmarks.forms import compare_forms
@@ -20,7 +20,6 @@ def main() -> None:
             f"One training step, {size.genotype}, C={size.init_channels}, "
             f"{size.num_cells} cells, batch {size.batch_size}"
         ),
-        in_processes=True,
     )
 
 

@@ -3,8 +3,8 @@
     python -m benchmarks.bench_augment_test [--genotype DARTS_V2] [--repeats 5]
 
 Ours folds the BatchNorms first, which counts; plain is the eval mode of torch's own layers. The
-forms (see benchmarks/steps.py) take turns, each in a process of its own; another process a form
-measures its peak memory. Writes benchmarks/results/augment_test_GENOTYPE.{md,json}.
+forms are in benchmarks/steps.py; benchmarks/forms.py says how they are timed. Writes
+benchmarks/results/augment_test_GENOTYPE.{md,json}.
 """
 
 from benchmarks.forms import compare_forms
@@ -21,7 +21,6 @@ def main() -> None:
             f"A test of one batch, {size.genotype}, C={size.init_channels}, "
             f"{size.num_cells} cells, batch {size.batch_size}"
         ),
-        in_processes=True,
     )
 
 

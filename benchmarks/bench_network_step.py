@@ -2,8 +2,8 @@
 
     python -m benchmarks.bench_network_step [--network mobilenet_v2] [--repeats 5]
 
-The forms (see benchmarks/steps.py) take turns, each in a process of its own; another process a form
-measures its peak memory. Writes benchmarks/results/network_step_NETWORK.{md,json}.
+The forms are in benchmarks/steps.py; benchmarks/forms.py says how they are timed. Writes
+benchmarks/results/network_step_NETWORK.{md,json}.
 """
 
 from benchmarks.forms import compare_forms
@@ -20,7 +20,6 @@ def main() -> None:
             f"One training step, {size.network} {size.width_mult:g}, "
             f"{size.image_size} x {size.image_size}, batch {size.batch_size}"
         ),
-        in_processes=True,
     )
 
 

@@ -3,8 +3,8 @@
     python -m benchmarks.bench_network_test [--network mobilenet_v2] [--repeats 5]
 
 Ours folds the BatchNorms first, which counts; plain is the eval mode of torch's own layers. The
-forms (see benchmarks/steps.py) take turns, each in a process of its own; another process a form
-measures its peak memory. Writes benchmarks/results/network_test_NETWORK.{md,json}.
+forms are in benchmarks/steps.py; benchmarks/forms.py says how they are timed. Writes
+benchmarks/results/network_test_NETWORK.{md,json}.
 """
 
 from benchmarks.forms import compare_forms
@@ -21,7 +21,6 @@ def main() -> None:
             f"A test of ten batches, {size.network} {size.width_mult:g}, "
             f"{size.image_size} x {size.image_size}, batch {size.batch_size}"
         ),
-        in_processes=True,
     )
 
 

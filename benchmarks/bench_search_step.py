@@ -2,8 +2,8 @@
 
     python -m benchmarks.bench_search_step [--space darts] [--order first_order] [--repeats 5]
 
-Both forms (see benchmarks/steps.py) take turns in one process; the peak memory of each is that of a
-process of its own. Writes benchmarks/results/search_step_SPACE_ORDER.{md,json}.
+The forms are in benchmarks/steps.py; benchmarks/forms.py says how they are timed. Writes
+benchmarks/results/search_step_SPACE_ORDER.{md,json}.
 """
 
 from typing import Any

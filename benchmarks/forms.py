@@ -22,9 +22,11 @@ from benchmarks.paired import (
 from benchmarks.steps import FORMS, Step
 from nas.runtime.allocator import keep_freed_memory
 from nas.runtime.compute import Compute
-from nas.runtime.memory import peak_memory_mib
+from nas.runtime.memory import peak_memory_mib, total_memory_mib
 
 CPU = Compute(torch.device("cpu"), memory_format=torch.channels_last)
+_USABLE = 0.9
+"""Of the memory of the machine, for both forms at a time."""
 
 
 def compare_forms(
@@ -34,9 +36,11 @@ def compare_forms(
     name_of: Callable[[Any], str],
     title_of: Callable[[Any], str],
     remark_of: Callable[[Any, dict[str, Any]], str] = lambda size, result: "",
-    in_processes: bool = False,
 ) -> None:
     """Read a size from the command line, time both forms at it, and write the results.
+
+    Each form is timed in a process of its own, in which ours keeps freed memory as the programs do.
+    Where the machine has no room for both, they take turns in one process, which keeps nothing.
 
     Args:
         module: What `python -m` is given, for the processes that measure memory.
@@ -45,8 +49,6 @@ def compare_forms(
         name_of: The name of the result files.
         title_of: The title of the table.
         remark_of: What is to be said of a result, such as that it does not count.
-        in_processes: Whether each form is timed in a process of its own, in which ours keeps freed
-            memory as the programs do. Both have their memory at the same time then.
     """
     parser = argparse.ArgumentParser(allow_abbrev=False)
     for field in dataclasses.fields(size_class):
@@ -57,7 +59,7 @@ def compare_forms(
     repeats, memory_of = given.pop("repeats"), given.pop("memory_of")
     size = size_class(**given)
     if memory_of:
-        if in_processes and memory_of == "ours":
+        if memory_of == "ours":
             keep_freed_memory()
         step = build(memory_of, size, CPU)
         before = peak_memory_mib(CPU.device)
@@ -68,6 +70,8 @@ def compare_forms(
     flags = [f"--{key}={value}" for key, value in given.items()]
     # Memory first: a process starts with the peak of the one that starts it.
     memory = {form: _peak_memory_mib(module, flags, form) for form in FORMS}
+    needed_mib = sum(peak for _, peak in memory.values())
+    in_processes = needed_mib < _USABLE * total_memory_mib(CPU.device)
     if in_processes:
         with _processes(build, size) as steps:
             times_s = take_turns(steps, repeats, CPU.device)
@@ -77,6 +81,7 @@ def compare_forms(
         "command": " ".join([f"python -m {module}", *flags, f"--repeats={repeats}"]),
         **describe_machine(CPU.device),
         **compare(times_s),
+        "in_processes": in_processes,
         "peak_memory_mib": {form: round(peak) for form, (_, peak) in memory.items()},
         "added_memory_mib": {
             form: max(1, round(peak - before)) for form, (before, peak) in memory.items()

@@ -78,7 +78,8 @@ def comparison_table(result: dict[str, Any], title: str) -> str:
 Command: `{result["command"]}`. Python {result["python"]}, torch {result["torch"]}, \
 {result["cpu"]}, {result["processors"]} processors, {result["threads"]} threads, load average \
 {result["load_average_1min"]} at the end (more than the threads means that other work took part of \
-the processors); CPU, n = {len(result["times_s"]["ours"])} alternating pairs after a warm-up.
+the processors); CPU, n = {len(result["times_s"]["ours"])} alternating pairs after a warm-up, \
+{_place(result)}.
 
 | form | median, s | peak memory, MiB | added by the steps, MiB |
 |---|---:|---:|---:|
@@ -91,6 +92,15 @@ the processors); CPU, n = {len(result["times_s"]["ours"])} alternating pairs aft
 Peak memory: of a whole process that takes two steps, torch itself included; added by the steps: \
 without what the process had before them.{result["remark"]}
 """
+
+
+def _place(result: dict[str, Any]) -> str:
+    if result["in_processes"]:
+        return "each form in a process of its own"
+    return (
+        "both forms in one process, as the memory is too small for two; so ours does not keep "
+        "freed memory, which it does in the programs"
+    )
 
 
 def _synchronize(device: torch.device) -> None:
