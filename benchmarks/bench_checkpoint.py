@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.paired import RESULTS
 from nas.cli.search import main as search
 from nas.config import RunConfig
 from nas.genotype import load_genotype
@@ -27,7 +28,6 @@ from nas.space import load_space
 from nas.supernet import Supernet
 
 EPOCHS, NUM_IMAGES = 2, 256
-RESULTS = Path(__file__).parent / "results"
 
 
 def epoch_share(folder: Path) -> tuple[float, float]:

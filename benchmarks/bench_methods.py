@@ -22,12 +22,12 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from benchmarks.paired import describe_machine, take_turns, write_results
-from benchmarks.steps import Step
+from benchmarks.steps import CPU, Step
 from nas.config import SearchConfig
 from nas.config.choice import read_choice
 from nas.data import DatasetInfo, TensorLoader, TrainTransform
 from nas.operators import resolve
-from nas.runtime.compute import Compute
+from nas.runtime.allocator import keep_freed_memory
 from nas.runtime.memory import peak_memory_mib
 from nas.runtime.run_directory import SilentRunDirectory
 from nas.search import SearchData, Searcher, list_methods
@@ -36,7 +36,6 @@ from nas.search.registry import METHODS, build
 from nas.space import load_space
 from nas.supernet import Alphas, Supernet
 
-CPU = Compute(torch.device("cpu"), memory_format=torch.channels_last)
 REFERENCE = "darts"
 EPOCHS, EPOCH = 50, 25
 STEPS_FOR_MEMORY = 3
@@ -69,6 +68,7 @@ def main() -> None:
     parser.add_argument("--memory_of", help=argparse.SUPPRESS)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
+    keep_freed_memory()
     if given.memory_of:
         step = step_of(given.memory_of, given)
         before = peak_memory_mib(CPU.device)

@@ -17,12 +17,12 @@ import os
 import platform
 import statistics
 import time
-from pathlib import Path
 
 import torch
 import torchvision
 from torch import Tensor, nn
 
+from benchmarks.paired import RESULTS
 from nas.models import mobilenext
 from nas.runtime.environment import cpu_name
 
@@ -31,7 +31,6 @@ RATIOS = ("1", "1/2", "1/3", "1/6")
 BATCH_SIZE = 16
 BATCHES = 5
 IMAGE = (3, 224, 224)
-RESULTS = Path(__file__).parent / "results"
 
 
 def networks() -> dict[str, nn.Module]:

@@ -12,8 +12,8 @@ from benchmarks.forms import compare_forms
 from benchmarks.steps import SearchSize, search_step
 
 MAX_PLAIN_S, MAX_PLAIN_MIB = 22, 11.5e9 / 2**20
-"""What the DARTS code itself takes of two cores for `SearchSize()`, at most; a plain form that is
-slower or larger is not the reference's."""
+"""What the DARTS code takes on two cores for `SearchSize()`, at most, as its step was timed on this
+machine: a plain form that is slower or larger is not the reference's."""
 
 
 def main() -> None:

@@ -8,12 +8,11 @@ the gradients (all-reduce) and of the buffers (BatchNorm's statistics, sent by t
 Writes benchmarks/results/communication.md.
 """
 
-from pathlib import Path
-
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from benchmarks.paired import RESULTS
 from nas.distributed.ranks import Ranks
 from nas.genotype import load_genotype
 from nas.models import GenotypeNetwork, build_network
@@ -22,7 +21,6 @@ from nas.search import Architect
 from nas.space import load_space
 from nas.supernet import Alphas, Supernet
 
-RESULTS = Path(__file__).parent / "results"
 SPACES = ("darts", "darts+sandglass")
 ORDERS = ("first_order", "second_order")
 MIB = 2**20

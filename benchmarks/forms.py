@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
-import torch
-
 from benchmarks.paired import (
     compare,
     comparison_table,
@@ -19,12 +17,11 @@ from benchmarks.paired import (
     take_turns,
     write_results,
 )
-from benchmarks.steps import FORMS, Step
+from benchmarks.steps import CPU, FORMS, Step
 from nas.runtime.allocator import keep_freed_memory
 from nas.runtime.compute import Compute
 from nas.runtime.memory import peak_memory_mib, total_memory_mib
 
-CPU = Compute(torch.device("cpu"), memory_format=torch.channels_last)
 _USABLE = 0.9
 """Of the memory of the machine, for both forms at a time."""
 

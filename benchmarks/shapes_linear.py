@@ -12,13 +12,13 @@ import platform
 import statistics
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.paired import RESULTS
 from nas.data.shapes.dataset import NUM_IMAGES, SHAPES, draw_shapes
 from nas.data.transforms import EvalTransform
 
@@ -26,7 +26,6 @@ SEEDS = (0, 1, 2)
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 TOLERANCE = 1e-4
 LIMIT = 45.0
-RESULTS = Path(__file__).parent / "results"
 
 
 def fit(pixels: Tensor, labels: Tensor, penalty: float) -> tuple[Tensor, float]:

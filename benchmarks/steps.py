@@ -26,6 +26,7 @@ from nas.supernet import Alphas, Supernet
 from tests.plain import make_plain
 
 FORMS = ("plain", "ours")
+CPU = Compute(torch.device("cpu"), memory_format=torch.channels_last)
 Step = Callable[[], None]
 
 
@@ -172,17 +173,25 @@ def _test(
     compute = _of_form(form, net, compute)
     net = compute.place(net)
     batch = _batch(batch_size, compute, image_size)
-    with torch.no_grad():  # with the statistics of a new network numbers get so small that it slows
-        for module in net.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.momentum = None
-        net.train()(batch[0])
+    settle(net, batch[0])
 
     def step() -> None:
         measured = folded(net) if form == "ours" else net
         evaluate(measured, [batch] * num_batches, 10, compute=compute)
 
     return step
+
+
+@torch.no_grad()
+def settle(net: nn.Module, *inputs: object) -> None:
+    """Give BatchNorms the statistics of a batch.
+
+    With those of a new network numbers get so small that a processor slows down.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None
+    net.train()(*inputs)
 
 
 def _of_form(form: str, net: nn.Module, compute: Compute) -> Compute:

@@ -10,6 +10,7 @@ from nas.layers.initialize import initialize
 from nas.layers.inverted_residual import inverted_residual, with_fast_forms
 from nas.layers.joined import can_join, run_joined
 from nas.layers.narrow_depthwise import NarrowDepthwise
+from nas.layers.own_backward import has_hooks
 from nas.layers.pool import Noise, Zero, avg_pool, max_pool
 from nas.layers.relu6 import ReLU6
 from nas.layers.same_padding import SameConv2d
@@ -41,6 +42,7 @@ __all__ = [
     "concatenate",
     "drop_path",
     "folded",
+    "has_hooks",
     "identity_channels",
     "initialize",
     "inverted_residual",

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.layers.channels import concatenate, split
+from nas.layers.own_backward import outside_of_autocast
 from nas.layers.subsample import subsample
 
 
@@ -47,7 +48,8 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve."""
-        if x.device.type != "cpu" or not torch.is_grad_enabled():
+        fits = x.dim() == 4 and x.shape[1] == self.in_channels  # torch says what does not
+        if x.device.type != "cpu" or not torch.is_grad_enabled() or not fits:
             return super().forward(x)
         stride, dilation = self.stride[0], self.dilation[0]
         if torch.is_autocast_enabled("cpu"):
@@ -95,6 +97,7 @@ class _SameDepthwise(torch.autograd.Function):
         return F.conv2d(x, weight, None, stride, padding, dilation, groups=len(weight))
 
     @staticmethod
+    @outside_of_autocast
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         x, weight = ctx.saved_tensors
         wanted = ctx.needs_input_grad[:2]
@@ -130,6 +133,9 @@ def depthwise_gradients(
             grad_weight = _dilated_weight_gradient(x, grad, kernel_size, dilation)
         else:
             grad_weight = _weight_gradient(x, grad, kernel_size, kernel_size, stride)
+        if grad_weight.stride() != weight.stride() and weight.is_contiguous():
+            # The same numbers in the same places: there is one channel to stride over.
+            grad_weight = grad_weight.contiguous().as_strided(weight.shape, weight.stride())
     return grad_x, grad_weight
 
 

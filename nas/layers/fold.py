@@ -4,13 +4,20 @@ w' = w * gamma / sqrt(var + eps) and b' = beta - mean * gamma / sqrt(var + eps),
 """
 
 import copy
+from collections import Counter
+from typing import cast
 
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from nas.layers.conv import InterleavedConv
 from nas.layers.depthwise import DepthwiseConv2d
+from nas.layers.own_backward import has_hooks
+from nas.layers.same_padding import SameConv2d
 from nas.layers.sequence import ConvSequence
+
+_CONVOLUTIONS = (nn.Conv2d, DepthwiseConv2d, SameConv2d)
+"""Those that compute with their weight and bias as they are."""
 
 
 def folded(net: nn.Module) -> nn.Module:
@@ -24,21 +31,26 @@ def fold_batch_norms(net: nn.Module) -> None:
     """Fold every BatchNorm that directly follows a convolution in a sequence, in place.
 
     What it leaves behind is `nn.Identity`. A BatchNorm that follows anything else stays, and
-    so does one in a sequence that overrides forward, which may call its layers otherwise.
+    so does one in a sequence that overrides forward, which may call its layers otherwise. So do
+    layers that other classes may have changed, that have hooks, or that are in two places.
 
     Args:
         net: In eval mode.
     """
+    uses = Counter(module for _, module in net.named_modules(remove_duplicate=False))
     sequences = [m for m in net.modules() if isinstance(m, nn.Sequential) and _runs_in_order(m)]
     for sequence in sequences:
         for index in range(1, len(sequence)):
             before, norm = sequence[index - 1], sequence[index]
-            if not isinstance(norm, nn.BatchNorm2d):
+            parts = [*before.modules(), norm]
+            if type(norm) is not nn.BatchNorm2d or norm.running_mean is None:
+                continue
+            if any(has_hooks(part) or uses[part] > 1 for part in parts):
                 continue
             if type(before) is InterleavedConv:
                 _fold_interleaved(before, norm)
-            elif isinstance(before, nn.Conv2d):
-                sequence[index - 1] = _folded(before, norm, slice(None))
+            elif type(before) in _CONVOLUTIONS:
+                sequence[index - 1] = _folded(cast(nn.Conv2d, before), norm, slice(None))
             else:
                 continue
             sequence[index] = nn.Identity()

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.layers.depthwise import DepthwiseConv2d, convolve_depthwise
+from nas.layers.own_backward import has_hooks
 from nas.layers.pointwise_norm import convolve_and_normalize, is_plain_norm, is_pointwise
 
 _MAX_CHANNELS = 32
@@ -30,7 +31,7 @@ def can_join(layers: Sequence[nn.Module]) -> bool:
         if is_pointwise(layer):
             if not rest or not is_plain_norm(norm := rest.pop(0)) or norm.affine:
                 return False
-        elif type(layer) not in (nn.ReLU, DepthwiseConv2d):
+        elif type(layer) not in (nn.ReLU, DepthwiseConv2d) or has_hooks(layer):
             return False
     return True
 

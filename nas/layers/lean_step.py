@@ -3,12 +3,13 @@
 torch keeps the input of every layer: of the BatchNorm, of the activation and of each convolution.
 In training that is most of the memory of a network. All but the first is cheap to compute again in
 the backward pass: a BatchNorm whose moments are known is one pass over its input, and a depthwise
-convolution is little more. The same numbers come out, to the last bit.
+convolution is little more. What comes out is the same up to rounding.
 
 Shape legend: N images, C_in and C_out channels, H rows, W columns.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.layers.depthwise import DepthwiseConv2d, convolve_depthwise, depthwise_gradients
+from nas.layers.own_backward import gradients_with_graph, outside_of_autocast, trains_on_cpu
+from nas.layers.pointwise_norm import is_of_type
 
 
 class LeanStep(NamedTuple):
@@ -25,7 +28,7 @@ class LeanStep(NamedTuple):
     """In training, with running statistics that move by a momentum."""
     activation: nn.ReLU | nn.ReLU6 | None
     convs: Sequence[nn.Conv2d]
-    """One or more; each is pointwise or a `DepthwiseConv2d` with stride or dilation 1."""
+    """A `DepthwiseConv2d` with stride or dilation 1, a pointwise convolution, or the two."""
 
     @property
     def num_layers(self) -> int:
@@ -35,12 +38,11 @@ class LeanStep(NamedTuple):
     def applies_to(self, x: Tensor) -> bool:
         """Whether the step is right and useful for x: on a CPU, with gradients."""
         return (
-            x.device.type == "cpu"
+            trains_on_cpu(x)
+            and x.shape[1] == self.convs[0].in_channels
             and x.numel() > x.shape[1]  # torch refuses to normalize one pixel
             and all(conv.weight.dtype == x.dtype for conv in self.convs)
-            and torch.is_grad_enabled()
-            and not torch.is_autocast_enabled("cpu")
-            and not torch.compiler.is_compiling()
+            and (self.norm is None or is_of_type(self.norm, x.dtype))
         )
 
     def run(self, x: Tensor) -> Tensor:
@@ -80,19 +82,22 @@ class _LeanStep(torch.autograd.Function):
         return y
 
     @staticmethod
+    @outside_of_autocast
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         step, wanted = ctx.step, ctx.needs_input_grad[1:]
         x, scale, shift, mean, inverse_std, *weights = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return _differentiable_backward(step, (x, scale, shift, *weights), wanted, grad)
+            layers = partial(_one_by_one, step)
+            tensors = (x, scale, shift, *weights)
+            return (None, *gradients_with_graph(layers, tensors, wanted, grad))
         norm_wanted, weights_wanted = wanted[:3], wanted[3:]
         activated = _normalize_again(x, scale, shift, mean, inverse_std)
         if step.norm is not None or any(weights_wanted):  # else x itself says where it passes
             activated = _activate(step, activated, is_fresh=step.norm is not None)
-        inputs = [activated]  # of the convolutions
-        for index, (conv, weight) in enumerate(zip(step.convs[:-1], weights, strict=False)):
-            is_read = any(weights_wanted[index + 1 :])
-            inputs.append(_convolve(conv, inputs[-1], weight) if is_read else activated)
+        inputs = [activated]  # of the convolutions; only the gradient of a weight reads the second
+        if len(weights) > 1:
+            is_read = weights_wanted[1]
+            inputs.append(_convolve(step.convs[0], activated, weights[0]) if is_read else activated)
         grads: list[Tensor | None] = [None] * len(weights)
         for index in reversed(range(len(weights))):
             conv, weight, y = step.convs[index], weights[index], inputs.pop()
@@ -111,10 +116,10 @@ class _LeanStep(torch.autograd.Function):
         grad = _activation_gradient(step, grad, activated)
         if step.norm is None:
             return (None, grad, None, None, *grads)
-        of_norm = torch.ops.aten.native_batch_norm_backward(
+        norm_gradients = torch.ops.aten.native_batch_norm_backward(
             grad, x, scale, None, None, mean, inverse_std, True, step.norm.eps, norm_wanted
         )
-        return (None, *of_norm, *grads)
+        return (None, *norm_gradients, *grads)
 
 
 def _normalize_again(
@@ -170,11 +175,10 @@ def _pointwise_gradients(
     return grad_x, grad_weight
 
 
-def _differentiable_backward(
-    step: LeanStep, inputs: Sequence[Any], wanted: Sequence[bool], grad: Tensor
-) -> tuple[Tensor | None, ...]:
-    """Return the gradients with their graph, from the layers one by one."""
-    x, scale, shift, *weights = inputs
+def _one_by_one(
+    step: LeanStep, x: Tensor, scale: Tensor | None, shift: Tensor | None, *weights: Tensor
+) -> Tensor:
+    """Return the output of the layers, from torch's own; running statistics do not move."""
     y = x
     if step.norm is not None:
         y = F.batch_norm(y, None, None, scale, shift, True, eps=step.norm.eps)
@@ -182,6 +186,4 @@ def _differentiable_backward(
         y = F.relu6(y) if isinstance(step.activation, nn.ReLU6) else F.relu(y)
     for conv, weight in zip(step.convs, weights, strict=True):
         y = _convolve(conv, y, weight)
-    asked = [tensor for tensor, is_wanted in zip(inputs, wanted, strict=True) if is_wanted]
-    found = iter(torch.autograd.grad(y, asked, grad, create_graph=True))
-    return (None, *(next(found) if is_wanted else None for is_wanted in wanted))
+    return y

@@ -15,11 +15,19 @@ On other devices, layouts and settings this is convolution and BatchNorm as torc
 Shape legend: N images, C_in and C_out channels, H rows, W columns; M = N * H * W pixels.
 """
 
+from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from nas.layers.own_backward import (
+    gradients_with_graph,
+    has_hooks,
+    outside_of_autocast,
+    trains_on_cpu,
+)
 
 _MAX_CANCELLATION = 100
 """A variance from sums loses as many digits as the terms that cancel in it are larger; beyond this,
@@ -39,17 +47,28 @@ def is_pointwise(layer: nn.Module) -> TypeGuard[nn.Conv2d]:
         and layer.padding == (0, 0)
         and layer.groups == 1
         and layer.bias is None
+        and not has_hooks(layer)
     )
 
 
 def is_plain_norm(layer: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
-    """Whether a layer is a BatchNorm in training that keeps running statistics by a momentum."""
+    """Whether a layer is a BatchNorm in training that keeps running statistics by a momentum.
+
+    As of a convolution, something may wait for its calls; then it is not plain.
+    """
     return (
         type(layer) is nn.BatchNorm2d
         and layer.training
         and layer.track_running_stats
         and layer.momentum is not None
+        and not has_hooks(layer)
     )
+
+
+def is_of_type(norm: "Norm", dtype: torch.dtype) -> bool:
+    """Whether the statistics and factors of a BatchNorm have a type."""
+    numbers = (norm.running_mean, norm.running_var, norm.weight, norm.bias)
+    return all(tensor is None or tensor.dtype == dtype for tensor in numbers)
 
 
 class Norm(Protocol):
@@ -82,13 +101,13 @@ def convolve_and_normalize(
     """
     num_pixels = x.numel() // x.shape[1]
     if not (
-        x.device.type == "cpu"
+        trains_on_cpu(x)
         and x.shape[1] <= max_channels
+        and x.dtype in (torch.float32, torch.float64)  # in half precision sums lose too much
         and x.dtype == weight.dtype
+        and is_of_type(norm, x.dtype)
         and x.is_contiguous(memory_format=torch.channels_last)
         and num_pixels > 1
-        and torch.is_grad_enabled()
-        and not torch.is_autocast_enabled("cpu")
     ):
         return normalize(F.conv2d(x, weight), norm, scale)
     with torch.no_grad():
@@ -184,9 +203,12 @@ class _PointwiseNorm(torch.autograd.Function):
         return z
 
     @staticmethod
+    @outside_of_autocast
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
-            return (*_differentiable_backward(ctx, grad), *_NO_GRADIENTS)
+            inputs, wanted = ctx.saved_tensors[:4], ctx.needs_input_grad[:4]
+            layers = partial(_one_by_one, ctx.eps)
+            return (*gradients_with_graph(layers, inputs, wanted, grad), *_NO_GRADIENTS)
         x, weight, scale, shift, mean_x, through, inverse_std, scaled = ctx.saved_tensors
         pixels, matrix, grad = _pixels(x), weight.flatten(1), _pixels(grad)
         num_pixels = len(pixels)
@@ -216,17 +238,11 @@ class _PointwiseNorm(torch.autograd.Function):
         )
 
 
-def _differentiable_backward(ctx: Any, grad: Tensor) -> list[Tensor | None]:
-    """Return the gradients with their graph, from the convolution and the BatchNorm."""
-    x, weight, scale, shift, *_ = ctx.saved_tensors
-    z = F.batch_norm(F.conv2d(x, weight), None, None, scale, shift, True, eps=ctx.eps)
-    inputs = (x, weight, scale, shift)
-    wanted = [index for index in range(4) if ctx.needs_input_grad[index]]
-    found = torch.autograd.grad(z, [inputs[index] for index in wanted], grad, create_graph=True)
-    gradients: list[Tensor | None] = [None] * 4
-    for index, gradient in zip(wanted, found, strict=True):
-        gradients[index] = gradient
-    return gradients
+def _one_by_one(
+    eps: float, x: Tensor, weight: Tensor, scale: Tensor | None, shift: Tensor | None
+) -> Tensor:
+    """Return the output of the two layers, from torch's own; running statistics do not move."""
+    return F.batch_norm(F.conv2d(x, weight), None, None, scale, shift, True, eps=eps)
 
 
 def _pixels(x: Tensor) -> Tensor:

@@ -18,7 +18,8 @@ class ReLU6(nn.ReLU6):
 
     def forward(self, x: Tensor) -> Tensor:
         """Change x, of any shape, and return it."""
-        if self.training and torch.is_grad_enabled() and x.requires_grad:
+        is_compiling = torch.compiler.is_compiling()  # which would not see that x is changed
+        if self.training and torch.is_grad_enabled() and x.requires_grad and not is_compiling:
             return _ReLU6.apply(x)
         return super().forward(x)
 

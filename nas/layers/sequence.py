@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from nas.layers.depthwise import DepthwiseConv2d
 from nas.layers.lean_step import LeanStep
+from nas.layers.own_backward import has_hooks
 from nas.layers.pointwise_norm import (
     MAX_CHANNELS,
     convolve_and_normalize,
@@ -25,7 +26,10 @@ from nas.layers.relu6 import ReLU6
 
 
 class ConvSequence(nn.Sequential):
-    """An `nn.Sequential` that takes its layers together where a form for them is known."""
+    """An `nn.Sequential` that takes its layers together where a form for them is known.
+
+    Layers that have hooks are called. On a CPU `torch.func.grad` and `vmap` do not go through it.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layers in order."""
@@ -38,27 +42,27 @@ def run_layers(layers: Sequence[nn.Module], x: Tensor, scale: Tensor | None = No
     Args:
         layers: As in an `nn.Sequential`.
         x: (N, C_in, H, W).
-        scale: (C_out,), the scale of the last layer, which then is a BatchNorm without one of its
+        scale: (C_out,), to scale the last layer by, which then is a BatchNorm without one of its
             own that keeps running statistics; None is none.
     """
     layers = list(_flat(layers))
     position = 0
     while position < len(layers):
         layer, is_last = layers[position], position + 1 == len(layers)
-        if _is_product(layers[position : position + 2]):
+        if _starts_with_product(layers[position : position + 2]) and x.dim() == 4:
             conv, norm = cast(nn.Conv2d, layer), cast(nn.BatchNorm2d, layers[position + 1])
-            of_norm = scale if norm is layers[-1] else None
-            x = convolve_and_normalize(x, conv.weight, norm, of_norm)
+            norm_scale = scale if norm is layers[-1] else None
+            x = convolve_and_normalize(x, conv.weight, norm, norm_scale)
             position += 2
             continue
-        step = _find_step(layers[position:], is_first=position == 0)
+        step = _find_step(layers[position:], reads_input=position == 0)
         if step is not None and step.applies_to(x):
             x = step.run(x)
             position += step.num_layers
             continue
         if is_last and scale is not None:
             x = normalize(x, cast(nn.BatchNorm2d, layer), scale)
-        elif position and type(layer) is nn.ReLU and _is_unread(layers[position - 1]):
+        elif position and _is_plain_relu(layer) and _is_unread(layers[position - 1]):
             x = F.relu_(x)
         else:
             x = layer(x)
@@ -69,19 +73,24 @@ def run_layers(layers: Sequence[nn.Module], x: Tensor, scale: Tensor | None = No
 def _flat(layers: Iterable[nn.Module]) -> Iterator[nn.Module]:
     """Yield the layers that do something, those of sequences among them one by one."""
     for layer in layers:
-        if isinstance(layer, ConvSequence) and type(layer).forward is ConvSequence.forward:
+        is_plain = type(layer).forward is ConvSequence.forward and not has_hooks(layer)
+        if isinstance(layer, ConvSequence) and is_plain:
             yield from _flat(layer)
-        elif type(layer) is not nn.Identity:
+        elif type(layer) is not nn.Identity or has_hooks(layer):
             yield layer
+
+
+def _is_plain_relu(layer: nn.Module) -> bool:
+    return type(layer) is nn.ReLU and not has_hooks(layer)
 
 
 def _is_unread(layer: nn.Module) -> bool:
     """Whether nobody else has the output of a layer, and no gradient reads it."""
     is_conv = isinstance(layer, nn.Conv2d) and not torch.is_grad_enabled()
-    return is_conv or type(layer) is nn.BatchNorm2d
+    return (is_conv or type(layer) is nn.BatchNorm2d) and not has_hooks(layer)
 
 
-def _is_product(layers: Sequence[nn.Module]) -> bool:
+def _starts_with_product(layers: Sequence[nn.Module]) -> bool:
     """Whether layers begin with a pointwise convolution that is one product with its BatchNorm."""
     return (
         len(layers) > 1
@@ -91,28 +100,35 @@ def _is_product(layers: Sequence[nn.Module]) -> bool:
     )
 
 
-def _find_step(layers: Sequence[nn.Module], is_first: bool) -> LeanStep | None:
+def _find_step(layers: Sequence[nn.Module], reads_input: bool) -> LeanStep | None:
     """Return the step that the layers begin with, if there is one that keeps less than they do.
 
     Args:
         layers: What is left of a sequence.
-        is_first: Whether that is all of it, so that others may read its input.
+        reads_input: Whether that is all of it, so that the step would read the sequence's input.
     """
     rest = list(layers)
     norm = activation = None
     convs: list[Any] = []
     if is_plain_norm(rest[0]):
         norm = cast(nn.BatchNorm2d, rest.pop(0))
-    if rest and type(rest[0]) in ((nn.ReLU, nn.ReLU6, ReLU6) if norm else (nn.ReLU,)):
+    # A ReLU6 without a BatchNorm before it changes its input in place, which keeps as little.
+    kinds = (nn.ReLU, nn.ReLU6, ReLU6) if norm else (nn.ReLU,)
+    if rest and type(rest[0]) in kinds and not has_hooks(rest[0]):
         activation = cast(nn.ReLU | nn.ReLU6, rest.pop(0))
     if rest and _is_lean_depthwise(rest[0]):
         convs.append(rest.pop(0))
-    if rest and is_pointwise(rest[0]) and not _is_product(rest):
+    if rest and is_pointwise(rest[0]) and not _starts_with_product(rest):
         convs.append(rest.pop(0))
-    if not convs or not (norm or len(convs) > 1 or (activation and is_first)):
+    # One convolution alone keeps its input anyway, and so does one behind an activation that
+    # may be in place, which it may unless it reads what others may read.
+    keeps_less = norm or len(convs) > 1 or (activation and reads_input)
+    if not convs or not keeps_less:
         return None
     return LeanStep(norm, activation, convs)
 
 
 def _is_lean_depthwise(layer: nn.Module) -> bool:
-    return type(layer) is DepthwiseConv2d and 1 in (layer.stride[0], layer.dilation[0])
+    if type(layer) is not DepthwiseConv2d or has_hooks(layer):
+        return False
+    return 1 in (layer.stride[0], layer.dilation[0])

@@ -10,13 +10,13 @@ The results are those of `Edge.forward`, up to the order of summation.
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.layers import ConvSequence, run_layers
+from nas.layers import ConvSequence, has_hooks, run_layers
 from nas.operators import Operator
 from nas.supernet.arch_weights import EdgeRow
 
@@ -115,11 +115,12 @@ class _AddWeighted(torch.autograd.Function):
 def weighted(record: Operator, operator: nn.Module, state: SourceState, weight: Tensor) -> Tensor:
     """Return weight * operator(x)."""
     in_order = (nn.Sequential.forward, ConvSequence.forward)
-    if not isinstance(operator, nn.Sequential) or type(operator).forward not in in_order:
+    is_sequence = isinstance(operator, nn.Sequential) and type(operator).forward in in_order
+    if not is_sequence or has_hooks(operator):
         return weight * operator(state.x)  # not its layers one after the other
-    layers: list[Any] = list(operator)
+    layers: list[Any] = list(cast(nn.Sequential, operator))
     x = state.x
-    if record.relu_first and type(layers[0]) is nn.ReLU:
+    if record.relu_first and type(layers[0]) is nn.ReLU and not has_hooks(layers[0]):
         x = state.relu
         layers = layers[1:]
     if record.norm_last and _can_weigh(layers[-1]):
@@ -136,4 +137,5 @@ def _can_weigh(layer: nn.Module) -> bool:
         and not layer.affine
         and layer.track_running_stats
         and layer.momentum is not None
+        and not has_hooks(layer)
     )

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations, prune
 
 from nas.layers import FactorizedReduce, Sandglass, SepConv, folded, inverted_residual
 from nas.runtime.compute import Compute
@@ -34,6 +35,69 @@ def test_a_copy_without_norms_has_the_same_output(name, memory_format):
         torch.testing.assert_close(found(x), net.eval()(x), rtol=1e-8, atol=1e-8)
     torch.testing.assert_close(x, input_before)
     torch.testing.assert_close(dict(net.state_dict()), dict(before))
+
+
+class _Standardized(nn.Conv2d):
+    def forward(self, x):
+        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        return self._conv_forward(x, weight, self.bias)
+
+
+class _NormAndReLU(nn.BatchNorm2d):
+    def forward(self, x):
+        return super().forward(x).relu()
+
+
+def _used_twice():
+    conv, norm = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+    return nn.Sequential(conv, norm, conv, norm)
+
+
+def _shared_convolution():
+    conv = nn.Conv2d(4, 4, 1)
+    return nn.Sequential(
+        nn.Sequential(conv, nn.BatchNorm2d(4)), nn.Sequential(conv, nn.BatchNorm2d(4))
+    )
+
+
+def _hooked():
+    net = nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4))
+    net[1].register_forward_hook(lambda module, inputs, output: output * 2)
+    return net
+
+
+def _pruned():
+    net = nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4))
+    prune.l1_unstructured(net[0], "weight", amount=0.5)
+    return net
+
+
+LEFT_ALONE = {
+    "used twice": _used_twice,
+    "a convolution in two places": _shared_convolution,
+    "another convolution": lambda: nn.Sequential(_Standardized(4, 4, 1), nn.BatchNorm2d(4)),
+    "another norm": lambda: nn.Sequential(nn.Conv2d(4, 4, 1), _NormAndReLU(4)),
+    "hooks": _hooked,
+    "pruned": _pruned,
+    "parametrized": lambda: nn.Sequential(
+        parametrizations.weight_norm(nn.Conv2d(4, 4, 1)), nn.BatchNorm2d(4)
+    ),
+    "no statistics": lambda: nn.Sequential(
+        nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4, track_running_stats=False)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LEFT_ALONE)
+def test_what_folding_would_change_stays(name):
+    """A user's operator may be any of these."""
+    torch.manual_seed(0)
+    net = LEFT_ALONE[name]().double()
+    x = torch.randn(4, 4, 5, 5, dtype=torch.float64)
+    with torch.no_grad():
+        for _ in range(3):
+            net(x)
+        torch.testing.assert_close(folded(net)(x), net.eval()(x))
 
 
 def test_when_a_run_folds():

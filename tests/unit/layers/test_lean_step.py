@@ -95,15 +95,13 @@ def test_outputs_both_derivatives_and_statistics(name, memory_format, steps):
     assert bool(steps) == (name != "dilated stride 2")  # a stride that the dilation divides
 
 
-@pytest.mark.parametrize("name", ["sandglass", "inverted residual", "separable", "pointwise"])
+@pytest.mark.parametrize("name", ["inverted residual", "separable", "pointwise"])
 def test_the_output_has_the_same_bits(name):
     """In float32 too, where no pointwise convolution is one product with its BatchNorm."""
     wide, plain = build(name, dtype=torch.float32)
     x = images(dtype=torch.float32)
     found, expected = wide(x), plain(x)
-    if name != "sandglass":  # its bottleneck is narrow
-        assert torch.equal(found, expected)
-    torch.testing.assert_close(found, expected)
+    assert torch.equal(found, expected)
 
 
 @pytest.mark.parametrize(
@@ -186,11 +184,83 @@ def test_elsewhere_the_layers_run_as_they_are(case, steps):
 
 
 def test_autocast_runs_the_layers(steps):
-    """In its own types; their gradients are those of torch."""
+    """In its own types."""
     block, _ = build("separable", dtype=torch.float32)
     with torch.autocast("cpu"):
         assert block(images(dtype=torch.float32)).dtype == torch.bfloat16
     assert not steps
+
+
+@pytest.mark.parametrize("name", ["separable", "sandglass"])
+def test_a_backward_pass_in_autocast_changes_nothing(name):
+    """The types are those of the forward pass, as of torch's layers."""
+    block, _ = build(name, dtype=torch.float32)
+    x = images(dtype=torch.float32)
+    y = block(x)
+    direction = torch.randn_like(y)
+    expected = torch.autograd.grad(y, (x, *block.parameters()), direction, retain_graph=True)
+    with torch.autocast("cpu"):
+        found = torch.autograd.grad(y, (x, *block.parameters()), direction)
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("name", ["separable", "sandglass", "inverted residual", "narrow"])
+def test_a_block_that_is_applied_twice(name):
+    """The graph of the gradients ends at the input, which the same weights have made."""
+    block, plain = build(name)
+    x = images()
+    results = []
+    for module in (plain, block):
+        inputs = (x, *module.parameters())
+        y = module(module(x)).sin().sum()
+        graph = torch.autograd.grad(y, inputs, create_graph=True)
+        squares = sum(gradient.square().sum() for gradient in graph)
+        results.append((*graph, *torch.autograd.grad(squares, inputs)))
+    assert_close(results[1], results[0])
+
+
+@pytest.mark.parametrize("name", ["separable", "sandglass", "pointwise"])
+def test_weights_that_changed_since_the_forward_pass(name):
+    """Are no weights to differentiate with: torch says so."""
+    block, _ = build(name)
+    y = block(images())
+    with torch.no_grad():
+        for parameter in block.parameters():
+            parameter.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize("name", ["separable", "sandglass", "inverted residual"])
+def test_half_precision_with_norms_in_single(name):
+    """As torch's layers, which compute the norms in single precision."""
+    block, plain = build(name, dtype=torch.float32)
+    x = images(dtype=torch.bfloat16)
+    results = []
+    for module in (plain, block):
+        for layer in module.modules():
+            if isinstance(layer, nn.Conv2d):
+                layer.bfloat16()
+        y = module(x)
+        results.append((y, *torch.autograd.grad(y.float().sin().sum(), (x, *module.parameters()))))
+    torch.testing.assert_close(results[1], results[0], rtol=0.1, atol=0.1)
+
+
+def test_images_with_other_channels_are_refused_as_by_torch():
+    """The kernels of a depthwise convolution are not spread over fewer channels."""
+    block, plain = build("separable")
+    x = images(size=(2, CHANNELS // 2, 8, 8))
+    for module in (plain, block, block.eval()):
+        with pytest.raises(RuntimeError, match=f"to have {CHANNELS} channels, but got 10"):
+            module(x)
+
+
+@pytest.mark.parametrize("name", ["separable", "sandglass", "dilated"])
+def test_gradients_lie_in_memory_as_their_weights(name):
+    block, _ = build(name, dtype=torch.float32)
+    block(images(dtype=torch.float32)).sum().backward()
+    for parameter in block.parameters():
+        assert parameter.grad.stride() == parameter.stride()
 
 
 def test_sequences_in_sequences_are_one(steps):

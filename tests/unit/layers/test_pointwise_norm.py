@@ -161,8 +161,9 @@ def test_a_relu_behind_a_norm_is_in_place():
         results.append((z, *torch.autograd.grad(z.square().sum(), (x, *net.parameters()))))
     torch.testing.assert_close(*results)
     outputs = []
-    module[1].register_forward_hook(lambda *call: outputs.append(call[2]))
-    z = run_layers([module[1], nn.ReLU()], torch.randn(2, 4, 3, 3, dtype=torch.float64))
+    norm = module[1]
+    norm.forward = lambda x: outputs.append(type(norm).forward(norm, x)) or outputs[-1]
+    z = run_layers([norm, nn.ReLU()], torch.randn(2, 4, 3, 3, dtype=torch.float64))
     assert z.data_ptr() == outputs[0].data_ptr() and z.min() >= 0
 
 

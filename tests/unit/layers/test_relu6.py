@@ -33,6 +33,14 @@ class TestReLU6:
         smooth = torch.tensor([-1.0, 0.5, 5.0, 8.0], dtype=torch.float64, requires_grad=True)
         assert torch.autograd.gradgradcheck(lambda x: ReLU6()(x * x), (smooth,))
 
+    @pytest.mark.filterwarnings("ignore:The .grad attribute")
+    def test_compiled(self):
+        """A compiler does not see that a function of ours changes x; torch's own form runs."""
+        x = torch.tensor([-1.0, 3.0, 7.0], requires_grad=True)
+        layer = torch.compile(ReLU6(), backend="aot_eager")
+        (gradient,) = torch.autograd.grad(layer(x * 1).sum(), x)
+        assert gradient.tolist() == [0, 1, 0]
+
     def test_keeps_its_output_only(self):
         """One tensor, the one that it returns."""
         saved = []

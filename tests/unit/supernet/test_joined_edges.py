@@ -61,7 +61,8 @@ def check_forms(space_and_forms, weights):
     output, gradients, buffers = outcome(fast, weights)
     expected, expected_gradients, expected_buffers = outcome(plain, weights)
     torch.testing.assert_close(output, expected, rtol=1e-10, atol=1e-10)
-    for name in gradients.keys() & expected_gradients.keys():
+    assert gradients.keys() == expected_gradients.keys()
+    for name in gradients:
         torch.testing.assert_close(gradients[name], expected_gradients[name], rtol=1e-8, atol=1e-10)
     for name in buffers.keys() & expected_buffers.keys():
         torch.testing.assert_close(buffers[name], expected_buffers[name], rtol=1e-10, atol=1e-10)
