@@ -1,6 +1,7 @@
 """Latency that compares: measured in turns, and drawn as bars."""
 
 import statistics
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from matplotlib.figure import Figure
 CALLS_A_TURN = 5
 """Timed calls of a candidate in a row; the first calls of a turn warm caches and threads."""
 _WARM_UP = 2
+_MAX_LINE = 48
+"""Characters of a line of a network's name, which may be a long path."""
 _COLORS = {
     "eager": "#999999",
     "compiled": "#555555",
@@ -123,9 +126,10 @@ def _panel(axes: Axes, rows: Sequence[Row], is_first: bool) -> None:
             ecolor="#333333",
             label=engine,
         )
-        labels = [f"{median:.1f}" for median in medians]
+        labels = [f"{median:.3g}" for median in medians]
         axes.bar_label(drawn, labels, label_type="center", fontsize=8, color="white")
-    axes.set_yticks(range(len(models)), models if is_first else [], fontsize=8, parse_math=False)
+    names = [textwrap.fill(model, _MAX_LINE) for model in models] if is_first else []
+    axes.set_yticks(range(len(models)), names, fontsize=8, parse_math=False)
     axes.invert_yaxis()
     axes.set_xlabel("milliseconds; bar: median, line: up to the 95th percentile")
     axes.legend(loc="lower right", fontsize=8)
