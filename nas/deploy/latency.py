@@ -128,7 +128,8 @@ def _panel(axes: Axes, rows: Sequence[Row], is_first: bool) -> None:
         )
         labels = [f"{median:.3g}" for median in medians]
         axes.bar_label(drawn, labels, label_type="center", fontsize=8, color="white")
-    names = [textwrap.fill(model, _MAX_LINE) for model in models] if is_first else []
+    names = [textwrap.fill(model.replace(",", ", "), _MAX_LINE) for model in models]
+    names = names if is_first else []
     axes.set_yticks(range(len(models)), names, fontsize=8, parse_math=False)
     axes.invert_yaxis()
     axes.set_xlabel("milliseconds; bar: median, line: up to the 95th percentile")
