@@ -8,8 +8,10 @@ and keeps its traceback.
 """
 
 import difflib
+import math
 import reprlib
 from collections.abc import Iterable
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from typing import Any
 
 
@@ -78,6 +80,17 @@ class _Short(reprlib.Repr):
 def shown(value: Any) -> str:
     """Write a value that the user gave as an error message quotes it: `repr`, but never long."""
     return _Short().repr(value)
+
+
+def shown_range(low: float, high: float) -> str:
+    """Write the ends of a range so that both are in it: whole numbers, or four digits."""
+    if low >= 1000:
+        return f"{math.ceil(low)} to {math.floor(high)}"
+    ends = []
+    for end, rounding in ((low, ROUND_CEILING), (high, ROUND_FLOOR)):
+        short = Context(prec=4, rounding=rounding).create_decimal(repr(end))
+        ends.append(f"{short:f}")
+    return " to ".join(ends)
 
 
 def close_matches(name: str, known: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from nas.errors import ConfigError
+from nas.errors import ConfigError, shown_range
 from nas.genotype.chain import Chain
 from nas.space import ChainSpace
 from nas.space.chain_cost import ChainCosts
@@ -71,15 +71,21 @@ class RandomChains:
         Raises:
             ConfigError: No network was found that meets all budgets.
         """
-        for _ in range(MAX_DRAWS):
-            stages = self._proposal.draw(generator)
-            if self.meets(stages) and generator.random() < self._chance(stages):
-                return stages
+        if (stages := self.find(generator)) is not None:
+            return stages
         wanted = " and ".join(f"{b.value:g} {name}" for name, b in self.budgets.items())
         raise ConfigError(
             f"target: {MAX_DRAWS} random networks of space {self.space.name!r} were not within "
             f"{self.tolerance:.0%} of {wanted}; choose another target"
         )
+
+    def find(self, generator: random.Random) -> tuple[tuple[str, ...], ...] | None:
+        """Return what `draw` does, or None where no network was found."""
+        for _ in range(MAX_DRAWS):
+            stages = self._proposal.draw(generator)
+            if self.meets(stages) and generator.random() < self._chance(stages):
+                return stages
+        return None
 
     def meets(self, stages: Sequence[Sequence[str]]) -> bool:
         """Return whether a network, the candidates of each stage, is near to all budgets."""
@@ -121,16 +127,12 @@ def check_budget(quantity: str, costs: ChainCosts, budget: float) -> None:
     """Raise ConfigError where no network of a space has a cost, saying the ends of the space."""
     low, high = costs.bounds()
     if not low <= budget <= high:
-        space = costs.space
+        space, unit = costs.space, " milliseconds" if quantity == "latency_ms" else ""
         raise ConfigError(
             f"target: {quantity}: found {budget:g}, but networks of space {space.name!r} at width "
-            f"{space.width_mult:g} have {_shown(low)} to {_shown(high)}; choose a number in this "
+            f"{space.width_mult:g} have {shown_range(low, high)}{unit}; choose a number in this "
             "range, or another width"
         )
-
-
-def _shown(cost: float) -> str:
-    return f"{cost:,.0f}" if cost >= 1000 else f"{cost:.4g}"
 
 
 class _Proposal:

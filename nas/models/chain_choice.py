@@ -2,6 +2,7 @@
 
 import logging
 import re
+from dataclasses import replace
 
 from nas.config import AugmentConfig
 from nas.config.target import read_targets
@@ -61,7 +62,8 @@ def drawn_chain(
     budgets = read_budgets(
         config.target, space, image_size, num_classes, in_channels, config.latency_table
     )
-    return random_chain(space, _seed(config.network), budgets)
+    drawn = random_chain(space, _seed(config.network), budgets)
+    return replace(drawn, search={**drawn.search, "num_classes": num_classes})
 
 
 def read_budgets(

@@ -94,8 +94,9 @@ class ChainLatency:
         """
         space = space.at_size(image_size)
         again = (
-            f"measure space {space.name!r} with `nas latency --width_mult {space.width_mult:g} "
-            f"--image_size {image_size} --num_classes {num_classes}`"
+            f"measure it with `nas latency TABLE --space {space.name} --width_mult "
+            f"{space.width_mult:g} --image_size {image_size} --num_classes {num_classes} --engine "
+            f"{self.engine}`"
         )
         for name, of_table, wanted in (
             ("width", self.space.width_mult, space.width_mult),

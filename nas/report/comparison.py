@@ -15,6 +15,7 @@ from nas.report.run import Run, read_run
 from nas.report.searches import GUARD_COLUMNS, guard_rows
 from nas.report.summary import Facts, facts_of, settings_of
 from nas.report.templating import count, duration, percent, render_page
+from nas.space import ChainSpace
 
 _COLUMNS: tuple[Column, ...] = (
     *((name, False) for name in ("kind", "dataset", "space or genotype")),
@@ -139,12 +140,23 @@ def _notes(runs: Sequence[Run]) -> list[str]:
     kinds = {run.kind for run in runs}
     notes = []
     if "search" in kinds:
-        sizes = dict.fromkeys(str(size_of_cells(run)) for run in runs if run.kind == "search")
+        searches = [run for run in runs if run.kind == "search"]
+        of_cells = [run for run in searches if not isinstance(run.space, ChainSpace)]
+        sizes = dict.fromkeys(str(size_of_cells(run)) for run in of_cells)
         notes.append(
             "A search has no test accuracy: it never reads the test images. Its val accuracy is "
-            "that of the supernet, not of the cells it finds; its parameters and multiply-adds are "
-            f"those of the evaluation network with {' or '.join(sizes)}."
+            "that of the supernet, not of what it finds."
         )
+        if of_cells:
+            notes.append(
+                "Parameters and multiply-adds of cells are those of the evaluation network with "
+                f"{' or '.join(sizes)}."
+            )
+        if len(of_cells) < len(searches):
+            notes.append(
+                "Parameters and multiply-adds of a chain are those of its network, at the size of "
+                "the images of the search."
+            )
     if "training" in kinds:
         notes.append(
             "The test accuracy of a training run is top-1 after the last epoch; there is a val "

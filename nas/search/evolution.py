@@ -16,8 +16,9 @@ Source: SPOS (arXiv:1904.00420), Alg. 1, and its code: P 50, G 20, K 10, P / 2 o
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from nas.config import SearchConfig
 from nas.config.choice import read_choice
@@ -135,9 +136,8 @@ class RandomChoice(ChoiceByTest):
 
     def run(self, networks: RandomChains, measure: Measure, generator: random.Random) -> None:
         """Measure networks that are drawn uniformly, each once."""
-        drawn: dict[Stages, None] = {}
-        add_new(drawn, self.networks, (), networks, lambda: networks.draw(generator))
-        for network in drawn:
+        make = partial(networks.find, generator)
+        for network in new_networks({}, self.networks, (), networks, make):
             measure(network)
 
 
@@ -183,8 +183,8 @@ class Evolution(ChoiceByTest):
         best: list[Stages],
         tested: Collection[Stages],
         generator: random.Random,
-    ) -> list[Stages]:
-        """Return networks to be tested next, which are new and meet the budgets.
+    ) -> Iterator[Stages]:
+        """Yield networks to be tested next, which are new and meet the budgets.
 
         Args:
             networks: Draws networks that meet them.
@@ -200,35 +200,36 @@ class Evolution(ChoiceByTest):
                 half,
                 lambda: mutated(networks.space, generator.choice(best), self.mutation, generator),
             ),
-            (self.population, lambda: networks.draw(generator)),
+            (self.population, partial(networks.find, generator)),
         ):
-            add_new(new, min(num, self.population - len(new)), tested, networks, make)
-        return list(new)
+            num = min(num, self.population - len(new))
+            yield from new_networks(new, num, tested, networks, make)
 
 
-def add_new(
+def new_networks(
     new: dict[Stages, None],
     num: int,
     tested: Collection[Stages],
     networks: RandomChains,
-    make: Callable[[], Stages],
-) -> None:
-    """Add networks that are neither new nor tested already and meet the budgets.
+    make: Callable[[], Stages | None],
+) -> Iterator[Stages]:
+    """Yield networks that are neither new nor tested already and meet the budgets.
 
     Args:
         new: Gets them.
-        num: How many are wanted; there may be fewer after `TRIES` tries for each.
+        num: How many are wanted; there may be fewer after `TRIES` tries for each, or where `make`
+            has found none.
         tested: Those that were tested.
         networks: Knows the budgets.
-        make: Returns a network of the space.
+        make: Returns a network of the space, or None.
     """
     wanted = len(new) + num
     for _ in range(TRIES * num):
-        if len(new) >= wanted:
+        if len(new) >= wanted or (network := make()) is None:
             return
-        network = make()
         if network not in new and network not in tested and networks.meets(network):
             new[network] = None
+            yield network
 
 
 def _networks(config: SearchConfig, space: Space, data: SearchData) -> RandomChains:

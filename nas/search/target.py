@@ -44,7 +44,7 @@ from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
 from nas.config.target import QUANTITIES, Target
-from nas.errors import ConfigError
+from nas.errors import ConfigError, shown_range
 from nas.genotype import Genotype
 from nas.models.cost import CostTable
 from nas.operators import NUM_DECODED_EDGES, get_operator
@@ -93,7 +93,7 @@ class CostTerm(ABC):
         if not low <= value <= high:
             raise ConfigError(
                 f"target: {quantity}: found {value:g}, but networks of space "
-                f"{self.costs.space.name!r} have {_shown(low)} to {_shown(high)} "
+                f"{self.costs.space.name!r} have {shown_range(low, high)} "
                 f"{QUANTITIES[quantity]}; choose a number in this range"
             )
 
@@ -227,7 +227,3 @@ def keep_chances(logits: Tensor) -> Tensor:
     same = torch.eye(n, dtype=torch.bool, device=logits.device)
     second = logits.expand(n, n).masked_fill(same, -torch.inf).softmax(dim=1)
     return first + first @ second
-
-
-def _shown(cost: float) -> str:
-    return f"{cost / 1e6:.3f}e6" if cost >= 1e6 else f"{cost:.4g}"

@@ -15,6 +15,7 @@ from nas.genotype import Chain, load_chain
 from nas.genotype.frontier import read_frontier
 from nas.models import build_network
 from nas.models.chain_latency import read_chain_latency
+from nas.report.comparison import write_comparison
 from nas.runtime.complexity import count_parameters
 from nas.search.one_shot import OneShot
 from nas.space import load_space
@@ -55,7 +56,9 @@ def test_the_budget_is_met_for_the_network_that_is_trained(run):
     assert abs(cost["madds"] / 70e3 - 1) <= 0.03
     classes = len(json.loads((run / "evaluation.json").read_text())["classes"])
     assert chain.count("madds", 16, classes) == cost["madds"]
-    assert chain.search == {"method": "random", "seed": 0, "budgets": {"madds": 70e3}}
+    budget = {"budgets": {"madds": 70e3}, "num_classes": classes}
+    assert chain.search == {"method": "random", "seed": 0, **budget}
+    assert chain.num_classes == classes
     assert chain.space == load_space(run.parent / "mine.yaml")
 
 
@@ -127,7 +130,7 @@ def test_from_python(run, tmp_path):
             ["--network=random:0", "--target=madds=3,weight=2"],
             "meets it without any weight or warm-up",
         ),
-        (["--network=random:0", "--target=madds=1"], "have 1,227,552 to"),
+        (["--network=random:0", "--target=madds=1"], "have 1227552 to"),
         (["--genotype=random:0", "--space=mobilenext_chain"], "is a chain of blocks, but a space"),
     ],
 )
@@ -149,8 +152,8 @@ def searched(folder, name, *words):
     return main([*SEARCH, f"--space={folder / 'mine.yaml'}", f"--out={out}", *words]), out
 
 
-def test_a_search_ends_with_a_network(tmp_path):
-    """One path a step; network.json has its origin and is trained, the report shows it."""
+def test_a_search_ends_with_a_network(run, tmp_path):
+    """One path a step; network.json has its origin, the reports show it, alone and compared."""
     code, out = searched(tmp_path, "run", "--method=gdas", "--epochs=1", "--width_mult=0.5")
     assert code == 0
     chain = load_chain(out)
@@ -163,6 +166,8 @@ def test_a_search_ends_with_a_network(tmp_path):
     assert '<section id="network">' in page and '<section id="alphas">' in page
     for name in ("chain.png", "curves.png", "alphas.png"):
         assert (out / name).stat().st_size > 1000
+    page = write_comparison([out, run], tmp_path / "compared.html").read_text()
+    assert "those of its network, at the size of the images" in page
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ def test_the_alphas_follow_the_target(tmp_path):
     ("target", "message"),
     [
         ("madds=1e6", "target: madds: found 1e+06, but networks of space"),
-        ("parameters=9e9", "e6 parameters; choose a number in this range"),
+        ("parameters=9e9", " parameters; choose a number in this range"),
     ],
 )
 def test_out_of_reach(target, message, tmp_path, capsys):

@@ -3,7 +3,7 @@
 import pytest
 
 from nas import errors
-from nas.errors import NasError, close_matches, shown
+from nas.errors import NasError, close_matches, shown, shown_range
 
 
 def test_every_error_of_the_project_is_a_nas_error():
@@ -48,3 +48,18 @@ def _nested(depth):
 def test_shown_is_never_long(value):
     """A message stays readable whatever the user gave, numbers beyond Python's limit included."""
     assert len(shown(value)) < 2000
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (16_750_080, 57_330_912, "16750080 to 57330912"),
+        (16_750_080.4, 57_330_912.9, "16750081 to 57330912"),
+        (0.123456, 5.10987, "0.1235 to 5.109"),
+        (829_180, 829_180, "829180 to 829180"),
+        (999.96, 4000, "1000 to 4000"),
+    ],
+)
+def test_both_ends_that_are_shown_are_in_the_range(low, high, text):
+    assert shown_range(low, high) == text
+    assert all(low <= float(end) <= high for end in text.split(" to "))

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from nas.errors import ConfigError
+from nas.errors import ConfigError, shown_range
 from nas.genotype import Budget, Chain, random_chain
 from nas.models.chain_latency import (
     ChainLatency,
@@ -106,7 +106,9 @@ def test_a_random_network_at_a_latency():
     for seed in range(5):
         chain = random_chain(SPACE, seed, {"latency_ms": Budget(costs, value)})
         assert abs(costs.of(chain.stages) / value - 1) <= 0.03
-    with pytest.raises(ConfigError, match=f"latency_ms: found 99, but .* {low:.4g} to {high:.4g};"):
+    with pytest.raises(
+        ConfigError, match=f"latency_ms: found 99, but .* {shown_range(low, high)} mill"
+    ):
         random_chain(SPACE, 0, {"latency_ms": Budget(costs, 99.0)})
 
 
@@ -120,7 +122,7 @@ def test_a_random_network_at_a_latency():
             "number of classes 10, .* 5; measure .*--image_size 16 --num_classes 5",
         ),
         (SPACE, (16, 10, 1), "measured with number of input channels 3, but the target is about 1"),
-        (SPACE.at_width(0.5), (16, 10, 3), "width 1, .* about 0.5; measure space .* 0.5 --ima"),
+        (SPACE.at_width(0.5), (16, 10, 3), "width 1, .* about 0.5; measure it .* 0.5 --ima"),
         (
             dataclasses.replace(SPACE, name="other", stem=Stem(48)),
             (16, 10, 3),

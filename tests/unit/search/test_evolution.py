@@ -94,8 +94,21 @@ def test_every_generation_is_new_and_within_the_budget(seed):
     assert list(one) == list(two) and 8 < len(one) <= 24
     assert all(abs(MADDS.of(network) / MIDDLE - 1) <= 0.03 for network in one)
     best = sorted(one, key=one.get, reverse=True)[:2]
-    generation = selection.generation(drawn, best, set(one), random.Random(seed))
+    generation = list(selection.generation(drawn, best, set(one), random.Random(seed)))
     assert not set(generation) & set(one)
+
+
+@pytest.mark.parametrize("selection", [RandomChoice(networks=9), Evolution(population=6)])
+def test_what_was_found_is_tested_where_no_more_is_found(selection, monkeypatch):
+    """A trained supernet is not lost because its targets are rare; each is tested as it is found."""
+    drawn, order = RandomChains(TINY), []
+    rare = [network for network, _ in zip(networks(TINY), range(3), strict=False)]
+    left = iter(rare)
+    monkeypatch.setattr(drawn, "find", lambda generator: order.append("drawn") or next(left, None))
+    monkeypatch.setattr(drawn, "meets", lambda network: network in rare)
+    found = run(selection, drawn, lambda network: order.append("tested") or fitness(network))
+    assert list(found) == rare
+    assert order[:6] == ["drawn", "tested"] * 3
 
 
 def searched(folder, **settings):
