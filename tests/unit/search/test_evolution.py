@@ -100,7 +100,7 @@ def test_every_generation_is_new_and_within_the_budget(seed):
 
 @pytest.mark.parametrize("selection", [RandomChoice(networks=9), Evolution(population=6)])
 def test_what_was_found_is_tested_where_no_more_is_found(selection, monkeypatch):
-    """A trained supernet is not lost because its targets are rare; each is tested as it is found."""
+    """A trained supernet is not lost where targets are rare; each is tested as it is found."""
     drawn, order = RandomChains(TINY), []
     rare = [network for network, _ in zip(networks(TINY), range(3), strict=False)]
     left = iter(rare)
