@@ -15,7 +15,7 @@ from nas.layers.pool import Noise, Zero, avg_pool, max_pool
 from nas.layers.relu6 import ReLU6
 from nas.layers.same_padding import SameConv2d
 from nas.layers.sandglass import Sandglass, sandglass_hidden_channels
-from nas.layers.sequence import ConvSequence, run_layers
+from nas.layers.sequence import ConvSequence, run_layers, runs_in_order
 from nas.layers.shortcut import add_identity, identity_channels
 from nas.layers.transition import Transition
 
@@ -49,6 +49,7 @@ __all__ = [
     "max_pool",
     "run_joined",
     "run_layers",
+    "runs_in_order",
     "sandglass_hidden_channels",
     "split",
     "with_fast_forms",

@@ -14,7 +14,7 @@ from nas.layers.conv import InterleavedConv
 from nas.layers.depthwise import DepthwiseConv2d
 from nas.layers.own_backward import has_hooks
 from nas.layers.same_padding import SameConv2d
-from nas.layers.sequence import ConvSequence
+from nas.layers.sequence import runs_in_order
 
 _CONVOLUTIONS = (nn.Conv2d, DepthwiseConv2d, SameConv2d)
 """Those that compute with their weight and bias as they are."""
@@ -38,8 +38,7 @@ def fold_batch_norms(net: nn.Module) -> None:
         net: In eval mode.
     """
     uses = Counter(module for _, module in net.named_modules(remove_duplicate=False))
-    sequences = [m for m in net.modules() if isinstance(m, nn.Sequential) and _runs_in_order(m)]
-    for sequence in sequences:
+    for sequence in filter(runs_in_order, list(net.modules())):
         for index in range(1, len(sequence)):
             before, norm = sequence[index - 1], sequence[index]
             parts = [*before.modules(), norm]
@@ -54,13 +53,6 @@ def fold_batch_norms(net: nn.Module) -> None:
             else:
                 continue
             sequence[index] = nn.Identity()
-
-
-def _runs_in_order(module: nn.Module) -> bool:
-    return getattr(type(module), "forward", None) in (
-        nn.Sequential.forward,
-        ConvSequence.forward,
-    )
 
 
 def _fold_interleaved(conv: InterleavedConv, norm: nn.BatchNorm2d) -> None:

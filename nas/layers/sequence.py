@@ -6,7 +6,7 @@ BatchNorm (`pointwise_norm.py`), or a BatchNorm, an activation and the convoluti
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +34,13 @@ class ConvSequence(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layers in order."""
         return run_layers(list(self), x)
+
+
+def runs_in_order(module: nn.Module) -> TypeGuard[nn.Sequential]:
+    """Whether a call of a module applies its layers in order and does nothing else."""
+    forwards = (nn.Sequential.forward, ConvSequence.forward)
+    is_sequence = isinstance(module, nn.Sequential) and type(module).forward in forwards
+    return is_sequence and not has_hooks(module)
 
 
 def run_layers(layers: Sequence[nn.Module], x: Tensor, scale: Tensor | None = None) -> Tensor:
@@ -73,8 +80,7 @@ def run_layers(layers: Sequence[nn.Module], x: Tensor, scale: Tensor | None = No
 def _flat(layers: Iterable[nn.Module]) -> Iterator[nn.Module]:
     """Yield the layers that do something, those of sequences among them one by one."""
     for layer in layers:
-        is_plain = type(layer).forward is ConvSequence.forward and not has_hooks(layer)
-        if isinstance(layer, ConvSequence) and is_plain:
+        if isinstance(layer, ConvSequence) and runs_in_order(layer):
             yield from _flat(layer)
         elif type(layer) is not nn.Identity or has_hooks(layer):
             yield layer

@@ -11,7 +11,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from nas.layers import ConvSequence, DepthwiseConv2d, can_join, has_hooks, run_joined, split
+from nas.layers import ConvSequence, DepthwiseConv2d, can_join, run_joined, runs_in_order, split
 from nas.operators import Operator
 from nas.supernet.shared_edges import SourceState
 
@@ -81,8 +81,7 @@ def _can_join(candidate: Candidate) -> bool:
         record.relu_first
         and record.norm_last
         and isinstance(operator, ConvSequence)
-        and type(operator).forward is ConvSequence.forward
-        and not has_hooks(operator)
+        and runs_in_order(operator)
         and type(operator[0]) is nn.ReLU
         and isinstance(operator[1], DepthwiseConv2d)
         and can_join(list(operator))

@@ -10,13 +10,13 @@ The results are those of `Edge.forward`, up to the order of summation.
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.layers import ConvSequence, has_hooks, run_layers
+from nas.layers import has_hooks, run_layers, runs_in_order
 from nas.operators import Operator
 from nas.supernet.arch_weights import EdgeRow
 
@@ -114,11 +114,9 @@ class _AddWeighted(torch.autograd.Function):
 
 def weighted(record: Operator, operator: nn.Module, state: SourceState, weight: Tensor) -> Tensor:
     """Return weight * operator(x)."""
-    in_order = (nn.Sequential.forward, ConvSequence.forward)
-    is_sequence = isinstance(operator, nn.Sequential) and type(operator).forward in in_order
-    if not is_sequence or has_hooks(operator):
-        return weight * operator(state.x)  # not its layers one after the other
-    layers: list[Any] = list(cast(nn.Sequential, operator))
+    if not runs_in_order(operator):
+        return weight * operator(state.x)
+    layers: list[Any] = list(operator)
     x = state.x
     if record.relu_first and type(layers[0]) is nn.ReLU and not has_hooks(layers[0]):
         x = state.relu
