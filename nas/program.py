@@ -50,7 +50,8 @@ def as_flags(message: str, settings: Collection[str]) -> str:
     """Write the settings that a message names as flags.
 
     Three spellings are recognized: the name that starts the message (``seed: found ...``), a name
-    in backquotes (``set `seed` ``), and a name with an underscore that is a word by itself.
+    in backquotes (``set `seed` ``), and a name with an underscore that is a word by itself. The
+    names that `close_matches` lists stay as they are: they may be keys of a file.
 
     Args:
         message: The text of an error or a warning.
@@ -60,11 +61,14 @@ def as_flags(message: str, settings: Collection[str]) -> str:
     if not names:
         return message
     every = "|".join(map(re.escape, names))
+    message, known, listed = message.partition("; known: ")
     message = re.sub(rf"^({every})(?=:)", r"--\1", message)
     message = re.sub(rf"`({every})`", r"--\1", message)
     long = "|".join(re.escape(name) for name in names if "_" in name)
     # After a colon a name is the key of a file: `a.yaml: batch_size: ...`.
-    return re.sub(rf"(?<!: )(?<![^\s(])({long})(?![\w=.'])", r"--\1", message) if long else message
+    if long:
+        message = re.sub(rf"(?<!: )(?<![^\s(])({long})(?![\w=.'])", r"--\1", message)
+    return message + known + listed
 
 
 class _LossyStream:

@@ -18,7 +18,7 @@ from nas.errors import CheckpointError, ConfigError
 from nas.genotype import Chain
 from nas.layers import folded
 from nas.models import choose_genotype, load_weights
-from nas.models.chain_choice import drawn_chain, named_chain
+from nas.models.chain_choice import CHAIN_SETTINGS, drawn_chain, named_chain
 from nas.models.description import Found, build_from, found_in, network_settings
 from nas.models.from_checkpoint import (
     build_described,
@@ -36,12 +36,8 @@ from nas.train.data import Images, eval_loader, load_split
 _MAY_DIFFER = {
     "evaluate",
     "genotype",  # the network is compared instead
-    "space",
     "model",
-    "network",
-    "target",
-    "latency_table",
-    "width_mult",
+    *CHAIN_SETTINGS,
     "plugins",
     "out",
     "dataset",
@@ -188,7 +184,7 @@ def _check_network(
             f"{where}: is of another architecture: {model.get('model', 'a ' + _kind(model))}, not "
             f"{config.model}; leave `model` out"
         )
-    names = ("genotype", "network", "space", "target", "latency_table", "width_mult")
+    names = ("genotype", *CHAIN_SETTINGS)
     if all(getattr(config, name) == getattr(saved, name) for name in names):
         return
     named: Found = choose_genotype(config) or _chain(config, info)

@@ -10,8 +10,8 @@ from nas.files import file_name
 from nas.program import run_program
 
 _DESCRIPTION = (
-    "Search for a cell by differentiable architecture search. The result is genotype.json in the "
-    "run directory, with pictures of the two cells and a report."
+    "Search for cells by differentiable architecture search, or for a network of a chain. The "
+    "result is genotype.json or network.json in the run directory, with pictures and a report."
 )
 
 

@@ -165,12 +165,6 @@ class SearchConfig(ComputeConfig, RunConfig):
         several = read_frontier(self.targets or "")
         if targets and several:
             raise ConfigError("targets: `target` is given too; give one of them")
-        for target in (*targets, *several):
-            if target.warmup_epochs >= self.epochs:
-                raise ConfigError(
-                    f"target: {target.quantity}: found warmup_epochs {target.warmup_epochs} in a "
-                    f"search of `epochs` {self.epochs}, so it would never act; lower warmup_epochs"
-                )
         check_latency_table((*targets, *several), self.latency_table)
 
     @property

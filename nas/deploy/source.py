@@ -218,9 +218,9 @@ def _from_name(text: str, image_size: int | None, plugins: tuple[str, ...]) -> S
 
 
 def _size_of_chain(description: dict[str, Any]) -> int | None:
-    """Return the size of images that the space of a chain is made for; None for other networks."""
+    """Return the size of the images that a chain was searched on; None for other networks."""
     found = found_in(dict(description), "the description")
-    return found.space.image_size if isinstance(found, Chain) else None
+    return found.image_size if isinstance(found, Chain) else None
 
 
 def _num_images_for_norms(metadata: Metadata) -> int:

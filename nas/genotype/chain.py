@@ -7,6 +7,7 @@ from typing import Any
 
 from nas.errors import ChainError, SearchSpaceError, close_matches, shown
 from nas.genotype.document import MAX_BYTES, read_document, write_document
+from nas.genotype.frontier import FILE_NAME as FRONTIER_NAME
 from nas.space import Block, ChainSpace
 from nas.space.chain_cost import count_chain
 from nas.space.chain_files import chain_document, parse_chain
@@ -15,6 +16,10 @@ from nas.strict_yaml import is_directory, is_file, read_text
 FORMAT = "sandglass-nas network"
 VERSION = 1
 FILE_NAME = "network.json"
+_SPACE_KEYS = ("name", "family", "image_size", "width_mult", "stem", "first", "stages", "last")
+"""None has a default in a result: with another value it would be another network."""
+_MAX_NUMBER = 1 << 20
+"""Of classes, or of rows of an image; a larger number in a file is a fault."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,10 @@ class Chain:
     """The search that found it: `method`, `seed`, `commit`, `num_classes`, ..."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.stages, list | tuple):
+            raise ChainError(
+                f"stages: expected a list of lists of names, found {shown(self.stages)}"
+            )
         if len(self.stages) != len(self.space.stages):
             raise ChainError(
                 f"stages: found {len(self.stages)}, but space {self.space.name!r} has "
@@ -72,8 +81,16 @@ class Chain:
     @property
     def num_classes(self) -> int:
         """Of the images that it was searched on; 1000 where the search does not say."""
-        found = self.search.get("num_classes")
-        return found if isinstance(found, int) and found > 0 else 1000
+        return self._searched("num_classes", 1000)
+
+    @property
+    def image_size(self) -> int:
+        """Of the images that it was searched on; that of its space where the search is silent."""
+        return self._searched("image_size", self.space.image_size)
+
+    def _searched(self, name: str, otherwise: int) -> int:
+        found = self.search.get(name)
+        return found if type(found) is int and 0 < found <= _MAX_NUMBER else otherwise
 
     @property
     def layers(self) -> tuple[Block, ...]:
@@ -118,10 +135,11 @@ class Chain:
 
         Args:
             quantity: "madds" or "parameters".
-            image_size: Rows and columns of the images; None takes those of the space.
+            image_size: Rows and columns of the images; None takes `self.image_size`.
             num_classes: Of the data set.
         """
-        return int(count_chain(quantity, self.space, image_size, num_classes).of(self.stages))
+        size = self.image_size if image_size is None else image_size
+        return int(count_chain(quantity, self.space, size, num_classes).of(self.stages))
 
     def to_json(self) -> str:
         """Write the versioned JSON document of network.json.
@@ -166,6 +184,9 @@ class Chain:
             value: Any = document.get(key, {} if key == "search" else None)
             if not isinstance(value, kind):
                 raise ChainError(f"{where}: {key}: expected {word}, found {shown(value)}")
+        for key in _SPACE_KEYS:
+            if key not in document["space"]:
+                raise ChainError(f"{where}: space: the key {key} is missing; was the file edited?")
         try:
             space = parse_chain(document["space"], f"{where}: space", "unnamed")
             return cls(space, document["stages"], document.get("search", {}))
@@ -207,6 +228,10 @@ def load_chain(text: str | Path) -> Chain:
     text = str(text).strip()
     path = Path(text)
     if text and is_directory(path):
+        if is_file(path / FRONTIER_NAME):
+            raise ChainError(
+                f"{path}: has several networks ({FRONTIER_NAME}); name the folder of one of them"
+            )
         path = path / FILE_NAME
         if not is_file(path):
             raise ChainError(
@@ -230,7 +255,7 @@ def names_chain(text: str | Path) -> bool:
         return FORMAT in text
     path = Path(text)
     if text and is_directory(path):
-        return is_file(path / FILE_NAME)
+        return is_file(path / FILE_NAME) or is_file(path / FRONTIER_NAME)
     return path.suffix == ".json" and is_file(path) and _says_so(path)
 
 

@@ -66,7 +66,10 @@ def read_document(
         raise error(f'{where}: expected a JSON object with "format": "{format}"')
     found = document.get("version")
     if type(found) is not int or found != version:
-        raise error(f"{where}: version {shown(found)}; this release reads version {version}")
+        raise error(
+            f"{where}: version {shown(found)}; this release reads version {version}; "
+            "install the release that wrote it"
+        )
     return document
 
 

@@ -36,6 +36,10 @@ def load_genotype(text: str | Path) -> Genotype:
         return published[text]
     path = Path(text)
     if text and is_directory(path):
+        if is_file(path / "network.json"):
+            raise GenotypeError(
+                f"genotype {shown(text)}: holds a network of a chain, not cells; use `network`"
+            )
         path = path / "genotype.json"
         if not is_file(path):
             raise GenotypeError(

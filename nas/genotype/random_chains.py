@@ -22,6 +22,8 @@ from nas.space.chain_cost import ChainCosts
 TOLERANCE = 0.03
 """The relative distance from a budget at which a network still meets it."""
 MAX_DRAWS = 100_000
+_NUM_NEAR = 10_000
+"""Of the draws among which the nearest is named."""
 _STEPS = 60
 """Of the bisection for r."""
 
@@ -76,7 +78,8 @@ class RandomChains:
         wanted = " and ".join(f"{b.value:g} {name}" for name, b in self.budgets.items())
         raise ConfigError(
             f"target: {MAX_DRAWS} random networks of space {self.space.name!r} were not within "
-            f"{self.tolerance:.0%} of {wanted}; choose another target"
+            f"{self.tolerance:.0%} of {wanted}; choose another target, such as "
+            f"{self._nearest(generator)}, to which one came near"
         )
 
     def find(self, generator: random.Random) -> tuple[tuple[str, ...], ...] | None:
@@ -86,6 +89,16 @@ class RandomChains:
             if self.meets(stages) and generator.random() < self._chance(stages):
                 return stages
         return None
+
+    def _nearest(self, generator: random.Random) -> str:
+        """Return the costs of the nearest of many networks, as targets."""
+
+        def distance(stages: Sequence[Sequence[str]]) -> float:
+            return max(abs(b.costs.of(stages) / b.value - 1) for b in self.budgets.values())
+
+        nearest = min((self._proposal.draw(generator) for _ in range(_NUM_NEAR)), key=distance)
+        costs = {name: b.costs.of(nearest) for name, b in self.budgets.items()}
+        return "+".join(f"{name}={cost:.4g}" for name, cost in costs.items())
 
     def meets(self, stages: Sequence[Sequence[str]]) -> bool:
         """Return whether a network, the candidates of each stage, is near to all budgets."""

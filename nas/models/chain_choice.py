@@ -14,6 +14,8 @@ from nas.space import ChainSpace, load_chain_space
 
 RANDOM = "random:"
 DEFAULT_SPACE = "mobilenext_chain"
+CHAIN_SETTINGS = ("network", "space", "width_mult", "target", "latency_table")
+"""The settings that name the network of a chain."""
 _log = logging.getLogger(__name__)
 
 
@@ -63,7 +65,8 @@ def drawn_chain(
         config.target, space, image_size, num_classes, in_channels, config.latency_table
     )
     drawn = random_chain(space, _seed(config.network), budgets)
-    return replace(drawn, search={**drawn.search, "num_classes": num_classes})
+    sizes = {"num_classes": num_classes, "image_size": image_size}
+    return replace(drawn, search={**drawn.search, **sizes})
 
 
 def read_budgets(

@@ -206,6 +206,10 @@ def _parse(document: Mapping[str, Any], where: str) -> ChainLatency:
     space = take(document, "space", where, is_object, "an object")
     blocks = read_rows(Block, document, "layers", where)
     measured = read_rows(Measured, document, "layers", where)
+    at = [LayerAt(block, one.size) for block, one in zip(blocks, measured, strict=True)]
+    if len(set(at)) < len(at):
+        twice = next(layer for layer in at if at.count(layer) > 1)
+        raise ReportError(f"{where}: layers: {twice.text()} is there twice")
     checked = take(document, "checked", where, _are_checked, "a list of networks")
     return ChainLatency(
         space=parse_chain(space, f"{where}: space", "unnamed"),
@@ -214,7 +218,7 @@ def _parse(document: Mapping[str, Any], where: str) -> ChainLatency:
             for key in ("num_classes", "in_channels", "num_threads", "num_calls")
         },
         **{key: take(document, key, where, is_text, "text") for key in ("engine", "date")},
-        layers={LayerAt(block, one.size): one for block, one in zip(blocks, measured, strict=True)},
+        layers=dict(zip(at, measured, strict=True)),
         checked=tuple(
             CheckedNetwork(
                 tuple(map(tuple, one["stages"])), one["measured_ms"], one["predicted_ms"]

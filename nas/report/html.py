@@ -211,7 +211,7 @@ def chain_rows(run: Run) -> list[tuple[str, str, str, str, int, int]]:
     """Return the blocks of a chain: place, block, channels, size, multiply-adds, parameters."""
     if run.chain is None:
         return []
-    size = run.cost.image_shape[1] if run.cost else run.chain.space.image_size
+    size = run.cost.image_shape[1] if run.cost else run.chain.image_size
     rows = []
     for place, name, block, at in run.chain.at_size(size).placed():
         inside = f" \N{RIGHTWARDS ARROW} {block.hidden_channels}" if block.hidden_channels else ""

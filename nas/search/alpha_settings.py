@@ -1,13 +1,15 @@
-"""The settings that ask for another search, for methods that have or move no alphas.
+"""The settings of the alphas: which of them have an effect depends on the method.
 
-Settings of the optimizer of the alphas may be given, so that one file of settings serves all
-methods of a comparison.
+What asks for another search is refused. Settings of the optimizer of the alphas may be given to a
+method that moves none, so that one file of settings serves all methods of a comparison; the program
+says that they have no effect.
 """
 
 import dataclasses
 from collections.abc import Sequence
 
 from nas.config import SearchConfig
+from nas.config.target import Target, read_frontier, read_targets
 from nas.errors import ConfigError
 
 _OTHERS = ("method", "list_methods")
@@ -32,3 +34,53 @@ def refuse_settings_of_alphas(config: SearchConfig, why: str, allowed: Sequence[
             raise ConfigError(
                 f"{field.name}: found {value}, but {why}, so it has no effect; leave it out"
             )
+
+
+def check_targets_act(config: SearchConfig) -> None:
+    """Refuse a target whose term would act in no epoch.
+
+    Raises:
+        ConfigError: It rests in all epochs.
+    """
+    for target in (*read_targets(config.target or ""), *read_frontier(config.targets or "")):
+        if target.warmup_epochs >= config.epochs:
+            raise ConfigError(
+                f"target: {target.quantity}: found warmup_epochs {target.warmup_epochs} in a "
+                f"search of `epochs` {config.epochs}, so it would never act; lower warmup_epochs, "
+                "or raise `epochs`"
+            )
+
+
+def refuse_settings_of_terms(config: SearchConfig, why: str) -> None:
+    """Refuse what a target has for the alpha loss only.
+
+    Args:
+        config: The settings of a search.
+        why: The reason, for the message, such as "method uniform has no alpha loss".
+
+    Raises:
+        ConfigError: A target has a weight or warm-up epochs.
+    """
+    for target in (*read_targets(config.target or ""), *read_frontier(config.targets or "")):
+        if target != Target(target.quantity, target.value):
+            raise ConfigError(
+                f"target: {target.quantity}: {why}, so weight and warmup_epochs have no effect; "
+                "leave them out"
+            )
+
+
+def name_unused(config: SearchConfig, groups: Sequence[str], used: Sequence[str] = ()) -> list[str]:
+    """Return the settings that were given and have no effect.
+
+    Args:
+        config: The settings of a search.
+        groups: The groups whose settings have none.
+        used: Settings of these groups that have one.
+    """
+    return [
+        field.name
+        for field in dataclasses.fields(config)
+        if field.metadata.get("group") in groups
+        and field.name not in used
+        and getattr(config, field.name) != field.default
+    ]

@@ -181,8 +181,6 @@ def assembled(
             if not searcher.is_finished():
                 ranks.on_first(lambda: check_not_begun(path))
                 run.remove(space.kind.file_name)
-            elif recipe.selection is not None:
-                run.remove(space.kind.file_name)  # its cells are those without the selection
             run.write_config(run_settings(config))
         yield searcher, log
 

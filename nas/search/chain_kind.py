@@ -90,7 +90,8 @@ class ChainKind(Kind):
             config.latency_table,
         )
         drawn = random_chain(self.space, config.seed, budgets)
-        return self.with_details(drawn, {**drawn.search, "num_classes": info.num_classes}, ())
+        sizes = {"num_classes": info.num_classes, "image_size": info.image_size}
+        return self.with_details(drawn, {**drawn.search, **sizes}, ())
 
     def numbers(
         self, found: Chain, image_shape: tuple[int, int, int], num_classes: int

@@ -26,6 +26,7 @@ from torch import Tensor
 from nas.config import SearchConfig
 from nas.errors import ConfigError
 from nas.runtime.compute import Batch
+from nas.search.alpha_settings import check_targets_act
 from nas.search.kind import Found, Kind, kind_of
 from nas.space import Space
 from nas.supernet import Alphas, ArchWeights, Edge, EdgeWeights, MixedEdge
@@ -119,12 +120,18 @@ class Method:
                 f"train_fraction: found {config.train_fraction:g}, but the method uses all images "
                 "for weights and alphas together, so it has no effect; leave it out"
             )
+        if self.moves_alphas:
+            check_targets_act(config)
         kind_of(space).check(config, self)
         if not self.runs_all_operators and config.compile not in ("auto", "off"):
             raise ConfigError(
                 f"compile: found {config.compile}, but the method runs other operators in every "
                 "step, which compiled code does not follow; use off"
             )
+
+    def unused(self, config: SearchConfig) -> list[str]:
+        """Return the names of settings that were given and that the method has no use for."""
+        return []
 
     def extra_alphas(self, space: Space, init_std: float = 1e-3) -> dict[str, Tensor]:
         """Return the first values of the parameters that the method adds to the alphas, by name.

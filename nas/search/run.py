@@ -20,6 +20,7 @@ from nas.runtime.environment import current_commit
 from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.runtime.step_memory import LONG_RUN_STEPS, StepMemory
 from nas.search.assembly import MakeLog, Recipe, assembled, open_run
+from nas.search.data import SearchData
 from nas.search.decision import chance_warning
 from nas.search.kind import Found, kind_of
 from nas.search.registry import settings_of
@@ -86,12 +87,14 @@ def search(
     compute = select_compute(config)
     with join_ranks(compute.device) as ranks:
         check_ranks(config, ranks, compute.device)
+        say = announce if ranks.is_first else _logger.debug
+        if ranks.is_first and (unused := recipe.method.unused(config)):
+            names = ", ".join(f"`{name}`" for name in unused)
+            _logger.info("no effect with method %s: %s", config.method, names)
         found = recipe.method.without_search(kind_of(space), config)
         if found is not None:
-            say = announce if ranks.is_first else _logger.debug
             return _write_found(found, config, space, recipe, compute, ranks, say)
         memory = StepMemory(compute, config.batch_size, ranks.size, can_split=True)
-        say = announce if ranks.is_first else _logger.debug
         with memory.explained():
             return _search(config, space, recipe, compute, ranks, memory, make_log, say)
 
@@ -171,7 +174,7 @@ def _search(
         if stop is not None:
             record = searcher.history.record_of(stop.epoch)
             final = (record["alphas"], record.get("extra_alphas", {}))
-        found = _with_details(cells, config, space, recipe, final, stop, data.num_classes)
+        found = _with_details(cells, config, space, recipe, final, stop, data)
         run.write(space.kind.file_name, found.to_json())
     return SearchResult(found, run.path, stop)
 
@@ -183,13 +186,14 @@ def _with_details(
     recipe: Recipe,
     final: tuple[dict[str, Any], dict[str, Any]],
     stop: Stop | None,
-    num_classes: int,
+    data: SearchData,
 ) -> Found:
     """Add what a training run must not guess, and how the cells were searched."""
     logits, extra = final
     details = {
         **_origin(config, recipe),
-        "num_classes": num_classes,
+        "num_classes": data.num_classes,
+        "image_size": data.image_shape[1],
         "epochs": config.epochs,
         "architect": config.order,
         "decode_rule": _rule(recipe, config, space),

@@ -11,9 +11,11 @@ with a column for each depth (no torch).
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
+from typing import Any
 
 import yaml
 
+from nas.errors import SearchSpaceError, shown
 from nas.space.blocks import Block, Candidate, distinct
 from nas.space.channels import round_channels
 from nas.space.families import ChainFamily, get_chain_family
@@ -58,6 +60,18 @@ class Stage:
 
 
 _Part = Stem | FixedBlock | Stage
+_MAX_WIDTH_MULT = 10
+
+
+def check_width_mult(value: Any, where: str) -> float:
+    """Return a width multiplier, or raise SearchSpaceError where it is not in (0, 10]."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 < value <= _MAX_WIDTH_MULT:
+        raise SearchSpaceError(
+            f"{where}: expected a number above 0 and at most {_MAX_WIDTH_MULT}, found "
+            f"{shown(value)}"
+        )
+    return float(value)
 
 
 @dataclass(frozen=True)
@@ -111,11 +125,23 @@ class ChainSpace:
         return get_chain_family(self.family)
 
     def at_width(self, width_mult: float) -> "ChainSpace":
-        """Return the same space at another width multiplier."""
-        return replace(self, width_mult=width_mult)
+        """Return the same space at another width multiplier.
+
+        Raises:
+            SearchSpaceError: It is not in (0, 10].
+        """
+        return replace(self, width_mult=check_width_mult(width_mult, "width_mult"))
 
     def at_size(self, image_size: int) -> "ChainSpace":
-        """Return the same space for images of another size."""
+        """Return the same space for images of another size.
+
+        Raises:
+            SearchSpaceError: It is no whole number above 0.
+        """
+        if type(image_size) is not int or image_size < 1:
+            raise SearchSpaceError(
+                f"image_size: expected a whole number above 0, found {shown(image_size)}"
+            )
         return replace(self, image_size=image_size)
 
     @property

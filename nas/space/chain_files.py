@@ -5,11 +5,12 @@ The same mapping is in a space file, in a run's space.yaml and in network.json.
 
 from collections.abc import Mapping
 from itertools import product
+from math import prod
 from typing import Any
 
 from nas.errors import SearchSpaceError, shown
 from nas.space.blocks import BLOCK_KINDS, Candidate
-from nas.space.chain import ChainSpace, FixedBlock, Stage, Stem
+from nas.space.chain import ChainSpace, FixedBlock, Stage, Stem, check_width_mult
 from nas.space.parts import SpacePart, check_keys, check_list, kind_of
 
 KEYS = (
@@ -30,7 +31,6 @@ CANDIDATE_KEYS = ("block", "ratio", "kernel", "se")
 FIXED_KEYS = (*CANDIDATE_KEYS, "width", "stride", "narrows")
 MAX_WIDTH, MAX_RATIO, MAX_DEPTH, MAX_STAGES, MAX_CANDIDATES = 1 << 13, 64, 16, 16, 64
 KERNELS = (3, 5, 7, 9, 11)
-MAX_WIDTH_MULT = 10
 
 
 def read_chain(parts: list[SpacePart]) -> ChainSpace:
@@ -84,19 +84,9 @@ def parse_chain(document: Mapping[str, Any], where: str, name: str) -> ChainSpac
     if space.reduction > space.image_size:
         raise SearchSpaceError(
             f"{where}: the strides divide an image by {space.reduction}, which leaves no pixel of "
-            f"{space.image_size} x {space.image_size}; set strides to 1, or a larger `image_size`"
+            f"{space.image_size} x {space.image_size}; set strides to 1, or raise its image size"
         )
     return space
-
-
-def check_width_mult(value: Any, where: str) -> float:
-    """Return a width multiplier, or raise SearchSpaceError where it is not in (0, 10]."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 < value <= MAX_WIDTH_MULT:
-        raise SearchSpaceError(
-            f"{where}: expected a number above 0 and at most {MAX_WIDTH_MULT}, found {shown(value)}"
-        )
-    return float(value)
 
 
 def chain_document(space: ChainSpace) -> dict[str, Any]:
@@ -200,15 +190,18 @@ def _candidates(value: Any, where: str) -> tuple[Candidate, ...]:
         for key, listed in lists.items():
             if not listed:
                 raise SearchSpaceError(f"{at}: {key}: expected at least one, found an empty list")
+        if (number := len(candidates) + prod(map(len, lists.values()))) > MAX_CANDIDATES:
+            raise SearchSpaceError(
+                f"{at}: expected at most {MAX_CANDIDATES} candidates, found {number} with all "
+                "combinations"
+            )
         keys = [key for key in CANDIDATE_KEYS[1:] if key in lists]
         for block in names:
             for values in product(*(lists[key] for key in keys)):
                 one = {"block": block, **dict(zip(keys, values, strict=True))}
                 candidates.append(_candidate(one, at, searched=True))
-    if not 1 <= len(candidates) <= MAX_CANDIDATES:
-        raise SearchSpaceError(
-            f"{where}: expected 1 to {MAX_CANDIDATES} candidates, found {len(candidates)}"
-        )
+    if not candidates:
+        raise SearchSpaceError(f"{where}: expected 1 to {MAX_CANDIDATES} candidates, found none")
     _check_together(candidates, where)
     return tuple(candidates)
 

@@ -128,6 +128,8 @@ def _read_part(document: Any, path: Path) -> SpacePart:
     family = document.get("family")
     if family is not None:
         get_family(family, f"{where}: family")
+    elif "stages" in document:
+        raise SearchSpaceError(f"{where}: has stages but no family; add `family: chain`")
     return SpacePart(document.get("name", path.stem), where, family, document, path)
 
 

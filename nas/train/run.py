@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import CrossEntropyLoss
 
-from nas.config import AugmentConfig, plain_settings, resolved, run_settings
+from nas.config import Arguments, AugmentConfig, plain_settings, resolved, run_settings
 from nas.config.network_size import check_num_cells
 from nas.data.fingerprint import FILE_NAME
 from nas.data.transforms import FLIP_ADVICE
@@ -25,7 +25,7 @@ from nas.errors import ConfigError, RunDirectoryError
 from nas.genotype import Chain, Genotype, load_chain, load_genotype
 from nas.genotype.chain import FILE_NAME as NETWORK_FILE
 from nas.models import choose_genotype, load_weights
-from nas.models.chain_choice import drawn_chain, named_chain
+from nas.models.chain_choice import CHAIN_SETTINGS, drawn_chain, named_chain
 from nas.models.description import Found, build_from, describe_model, network_settings
 from nas.operators import resolve_genotype
 from nas.operators.contract import check_operators, network_sizes
@@ -130,6 +130,8 @@ def _train(
     info = images.info
     data = load_train_data(config, images, compute, Share(ranks.rank, ranks.size))
     if found is None:
+        found = _own_chain(config, path) if config.resume else None
+    if found is None:
         found = drawn_chain(config, data.image_shape[1], info.num_classes, info.channels)
     if isinstance(found, Genotype):
         _check_operators(found, config, data.image_shape)
@@ -192,6 +194,18 @@ def _train(
     genotype = found if isinstance(found, Genotype) else None
     chain = found if isinstance(found, Chain) else None
     return TrainResult(path, evaluation, genotype, chain, cost)
+
+
+def _own_chain(config: AugmentConfig, path: Path) -> Chain | None:
+    """Return the random network of a run that is resumed, which needs no file of a space again.
+
+    None where the run has none, or is to go on with another.
+    """
+    if not (is_file(path / NETWORK_FILE) and is_file(path / "config.yaml")):
+        return None
+    before = Arguments(AugmentConfig, ()).make(path / "config.yaml")
+    same = all(getattr(before, name) == getattr(config, name) for name in CHAIN_SETTINGS)
+    return load_chain(path) if same else None
 
 
 def _check_family(genotype: Genotype, config: AugmentConfig) -> None:

@@ -56,7 +56,7 @@ def test_the_budget_is_met_for_the_network_that_is_trained(run):
     assert abs(cost["madds"] / 70e3 - 1) <= 0.03
     classes = len(json.loads((run / "evaluation.json").read_text())["classes"])
     assert chain.count("madds", 16, classes) == cost["madds"]
-    budget = {"budgets": {"madds": 70e3}, "num_classes": classes}
+    budget = {"budgets": {"madds": 70e3}, "num_classes": classes, "image_size": 16}
     assert chain.search == {"method": "random", "seed": 0, **budget}
     assert chain.num_classes == classes
     assert chain.space == load_space(run.parent / "mine.yaml")
@@ -79,7 +79,6 @@ def test_it_is_measured_resumed_and_trained_again(run, tmp_path, capsys):
         json.loads((path / "evaluation.json").read_text()) for path in (run, tmp_path / "again")
     )
     assert first["confusion"] == second["confusion"]
-    assert augment([f"--out={run}", "--resume=true"]) == 0
     network = f"--network={run / 'network.json'}"
     assert augment([*DATA, network, f"--out={tmp_path / 'new'}"]) == 0
     assert load_chain(tmp_path / "new") == load_chain(run)
@@ -88,6 +87,19 @@ def test_it_is_measured_resumed_and_trained_again(run, tmp_path, capsys):
     capsys.readouterr()
     assert main(["evaluate", str(run), f"--network={tmp_path / 'network.json'}"]) == 2
     assert "is of another architecture: its network is not" in capsys.readouterr().err
+
+
+def test_a_random_network_is_resumed_without_its_space(run, capsys):
+    """It is in the run; another seed is refused, as the run has its network."""
+    space = run.parent / "mine.yaml"
+    text = space.read_text()
+    space.unlink()
+    try:
+        assert augment([f"--out={run}", "--resume=true"]) == 0
+    finally:
+        space.write_text(text)
+    capsys.readouterr()
+    assert augment([f"--out={run}", "--resume=true", "--network=random:1"]) == 2
 
 
 def test_it_is_loaded_drawn_and_deployed(run, tmp_path, capsys):

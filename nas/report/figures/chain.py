@@ -160,7 +160,7 @@ def _draw_slot(axes: Axes, slot: _Slot, widest: int) -> None:
 
 
 def _title(chain: Chain) -> str:
-    size = chain.space.image_size
+    size = chain.image_size
     madds, parameters = (
         chain.count(quantity, num_classes=chain.num_classes) / 1e6
         for quantity in ("madds", "parameters")

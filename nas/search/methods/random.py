@@ -10,9 +10,14 @@ needed.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from nas.config import SearchConfig
-from nas.search.alpha_settings import refuse_settings_of_alphas
+from nas.search.alpha_settings import (
+    name_unused,
+    refuse_settings_of_alphas,
+    refuse_settings_of_terms,
+)
 from nas.search.kind import Found, Kind
 from nas.search.method import Method
 from nas.search.registry import register_method
@@ -24,6 +29,8 @@ from nas.space import SearchSpace, Space
 class Random(Method):
     """Random cells of the space, or networks at a target, without a search."""
 
+    moves_alphas: ClassVar = False
+
     def check(self, config: SearchConfig, space: Space) -> None:
         """Refuse what asks for another search: terms, stops, a selection, an order.
 
@@ -34,6 +41,12 @@ class Random(Method):
         super().check(config, space)
         allowed = () if isinstance(space, SearchSpace) else ("target", "latency_table")
         refuse_settings_of_alphas(config, "method random has no alphas", allowed)
+        refuse_settings_of_terms(config, "method random has no alpha loss")
+
+    def unused(self, config: SearchConfig) -> list[str]:
+        """Return what was given for training: nothing is trained."""
+        groups = ("budget", "optimization", "architect", "arithmetic", "durability")
+        return [*name_unused(config, groups, used=["seed", "device"]), *_of_data(config)]
 
     def without_search(self, kind: Kind, config: SearchConfig) -> Found:
         """Draw by the seed."""
@@ -46,3 +59,10 @@ class Random(Method):
         if space.kind.edges_per_node is None:
             return "random: one operator on every edge, uniformly"
         return "random: two inputs for each node, each with one operator, uniformly"
+
+
+def _of_data(config: SearchConfig) -> list[str]:
+    """Return what was given for the images; their size and classes count where a target does."""
+    names = ["max_images", "train_fraction", "horizontal_flip"]
+    names += [] if config.target else ["image_size"]
+    return [name for name in names if getattr(config, name) != getattr(SearchConfig, name)]

@@ -20,11 +20,14 @@ from typing import ClassVar
 import torch
 
 from nas.config import SearchConfig
-from nas.config.target import Target, read_targets
 from nas.errors import ConfigError
 from nas.runtime.compute import Batch
 from nas.runtime.device import to_device
-from nas.search.alpha_settings import refuse_settings_of_alphas
+from nas.search.alpha_settings import (
+    name_unused,
+    refuse_settings_of_alphas,
+    refuse_settings_of_terms,
+)
 from nas.search.method import Method, Noise, Progress
 from nas.search.registry import register_method
 from nas.search.sampling import to_host
@@ -55,13 +58,11 @@ class Uniform(Method):
                 "selection: method uniform trains the weights of all networks and chooses none; "
                 "use evolution or random"
             )
-        for target in read_targets(config.target or ""):
-            plain = Target(target.quantity, target.value)
-            if target != plain:
-                raise ConfigError(
-                    f"target: {target.quantity}: method uniform has no alpha loss, so weight and "
-                    "warmup_epochs have no effect; leave them out"
-                )
+        refuse_settings_of_terms(config, "method uniform has no alpha loss")
+
+    def unused(self, config: SearchConfig) -> list[str]:
+        """Return what was given for the optimizer of the alphas."""
+        return name_unused(config, ["architect"])
 
     def draw(self, alphas: Alphas, progress: Progress, generator: torch.Generator) -> Noise:
         """Draw uniform numbers, (E, P) for each group."""

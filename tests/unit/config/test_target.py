@@ -56,7 +56,6 @@ def test_refuses(text, message):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"target": "madds=3e8", "epochs": 1}, "so it would never act"),
         ({"target": "latency_ms=3"}, "make one with `nas latency`"),
         ({"latency_table": "t.json"}, "has an effect only with a `target` of latency_ms"),
     ],

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from nas.errors import ChainError
-from nas.genotype import Chain, load_chain, random_chain
+from nas.errors import ChainError, GenotypeError, NasError
+from nas.genotype import Chain, load_chain, load_genotype, random_chain
+from nas.genotype.chain import names_chain
 from nas.space import load_chain_space
 
 SPACE = load_chain_space("mobilenext_chain")
@@ -68,8 +69,9 @@ def first(value):
     ("change", "message"),
     [
         (put("format", "sandglass-nas genotype"), 'expected a JSON object with "format": "sandg'),
-        (put("version", 2), "version 2; this release reads version 1"),
+        (put("version", 2), "version 2; this release reads version 1; install the release that"),
         (put("version", True), "version True; this release"),
+        (lambda d: d["space"].pop("width_mult"), "space: the key width_mult is missing"),
         (put("widths", 1), "unknown key 'widths'; known: "),
         (without("stages"), "stages: expected a list of lists of names, found None"),
         (without("space"), "space: expected an object, found None"),
@@ -128,3 +130,44 @@ def test_what_is_no_network(text, message):
 def test_a_run_directory_without_a_network(tmp_path):
     with pytest.raises(ChainError, match="has the search of this run directory finished"):
         load_chain(tmp_path)
+
+
+def test_a_folder_of_several_networks(tmp_path):
+    """The message says to name one of them."""
+    (tmp_path / "frontier.json").write_text("{}")
+    assert names_chain(tmp_path)
+    with pytest.raises(ChainError, match=r"has several networks .*; name the folder of one"):
+        load_chain(tmp_path)
+
+
+def test_cells_are_asked_of_a_chain(tmp_path):
+    (tmp_path / "network.json").write_text(MOBILENEXT.to_json())
+    with pytest.raises(GenotypeError, match="holds a network of a chain, not cells; use `network`"):
+        load_genotype(tmp_path)
+
+
+@pytest.mark.parametrize("value", [True, "10", 10**30, 0, 2.5, None])
+def test_sizes_that_are_none(value):
+    """What a file says of the search is not believed blindly."""
+    found = replace(MOBILENEXT, search={"num_classes": value, "image_size": value})
+    assert (found.num_classes, found.image_size) == (1000, 224)
+
+
+def test_costs_are_those_of_the_images_of_the_search():
+    found = replace(MOBILENEXT, search={"num_classes": 10, "image_size": 64})
+    assert (found.num_classes, found.image_size) == (10, 64)
+    assert found.count("madds") == MOBILENEXT.count("madds", 64)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Chain(SPACE, None), "stages: expected a list of lists of names, found None"),
+        (lambda: SPACE.at_width(-1), "width_mult: expected a number above 0 and at most 10"),
+        (lambda: SPACE.at_width(float("nan")), "width_mult: expected a number above 0"),
+        (lambda: MOBILENEXT.count("madds", 0), "image_size: expected a whole number above 0"),
+    ],
+)
+def test_bad_values_from_python(call, message):
+    with pytest.raises(NasError, match=message):
+        call()

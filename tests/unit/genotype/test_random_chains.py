@@ -1,6 +1,7 @@
 """Random networks at a budget: uniform among those that meet it, and near it."""
 
 import random
+import re
 from collections import Counter
 from itertools import product
 
@@ -107,5 +108,11 @@ def test_budgets_that_no_network_meets(monkeypatch):
         "madds": Budget(MADDS, 160e6),
         "parameters": Budget(count_chain("parameters", SPACE), 6e6),
     }
-    with pytest.raises(ConfigError, match="were not within 3% of"):
+    with pytest.raises(ConfigError, match="were not within 3% of") as error:
         random_chain(SPACE, 0, budgets)
+    # The advice of the message can be followed.
+    advice = re.search(r"madds=([\d.e+]+)\+parameters=([\d.e+]+)", str(error.value))
+    for budget, value in zip(budgets, advice.groups(), strict=True):
+        budgets[budget] = Budget(budgets[budget].costs, float(value))
+    monkeypatch.undo()
+    assert random_chain(SPACE, 0, budgets)

@@ -144,6 +144,9 @@ def test_refuses_an_incomplete_table():
         fewer.costs(SPACE, 16, 10)
 
 
+DOUBLED = {"layers": 2 * json.loads(made_up().to_json())["layers"][:1]}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -151,6 +154,7 @@ def test_refuses_an_incomplete_table():
         ({"layers": [{}]}, r"layers\[0\]: without 'kind'"),
         ({"checked": [{"stages": []}]}, "checked: expected a list of networks"),
         ({"num_classes": -1}, "num_classes: expected a whole number, found -1"),
+        (DOUBLED, r"layers: .* is there twice"),
         ({"space": {}}, "space: "),
         ({"operators": []}, "is a table of cells, but the target is about a chain"),
     ],

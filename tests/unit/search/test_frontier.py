@@ -125,7 +125,8 @@ def stop_at(monkeypatch, what, number):
     [
         ({"targets": "madds=62e3,9e9"}, ConfigError, "madds: found 9e"),
         ({"targets": TARGETS, "space": "darts"}, SearchSpaceError, "targets: space: found cell"),
-        ({"targets": f"{TARGETS},warmup_epochs=2", **UNIFORM}, ConfigError, "would never act"),
+        ({"targets": f"{TARGETS},warmup_epochs=2", "epochs": 2}, ConfigError, "would never act"),
+        ({"targets": f"{TARGETS},warmup_epochs=2", **UNIFORM}, ConfigError, "has no alpha loss"),
         ({"targets": f"{TARGETS},weight=2", **UNIFORM}, ConfigError, "has no alpha loss"),
         (
             {"targets": TARGETS, "stop": "eigenvalue", "monitor_eigenvalue": 1},

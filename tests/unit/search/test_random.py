@@ -76,6 +76,25 @@ def test_settings_of_alphas_are_refused(tmp_path, settings):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("settings", "unused"),
+    [
+        ({}, []),
+        (
+            {"learning_rate": 0.1, "alpha_init_std": 0.1, "image_size": 16, "epochs": 3},
+            ["epochs", "learning_rate", "alpha_init_std", "image_size"],
+        ),
+    ],
+)
+def test_settings_of_training_have_no_use(tmp_path, settings, unused, caplog):
+    """They are named once."""
+    with caplog.at_level("INFO"):
+        search(config_of(tmp_path / "run", **settings))
+    said = [text for text in caplog.messages if "no effect with method random" in text]
+    names = ", ".join(f"`{name}`" for name in unused)
+    assert said == ([f"no effect with method random: {names}"] if unused else [])
+
+
 def chain_config(out, **settings):
     return config_of(
         out, space="mobilenext_chain_64", dataset="shapes", image_size=64, max_images=64, **settings
@@ -91,6 +110,7 @@ def test_a_network_at_a_target(tmp_path):
     assert abs(result.chain.count("madds", image_size=64, num_classes=10) - 8e6) <= 0.03 * 8e6
     details = json.loads((tmp_path / "run" / "network.json").read_text())["search"]
     assert details["method"] == {"name": "random"} and details["budgets"] == {"madds": 8e6}
+    assert (details["image_size"], details["num_classes"]) == (64, 10)
     assert read_run(tmp_path / "run").missing == ()
 
 
@@ -98,6 +118,17 @@ def test_a_network_without_a_target(tmp_path):
     """All networks are equally likely, and no image is read."""
     result = search(chain_config(tmp_path / "run", data=str(tmp_path / "nothing")))
     assert result.chain == random_chain(load_space("mobilenext_chain_64"), 3)
+
+
+@pytest.mark.parametrize("setting", ["weight=2", "warmup_epochs=3"])
+def test_a_target_has_no_loss(tmp_path, setting):
+    with pytest.raises(ConfigError, match="method random has no alpha loss, so weight and warmup"):
+        search(chain_config(tmp_path / "run", target=f"madds=8e6,{setting}"))
+
+
+def test_a_target_needs_no_epochs(tmp_path):
+    """Nothing warms up."""
+    assert search(chain_config(tmp_path / "run", target="madds=8e6", epochs=1)).chain
 
 
 def test_a_target_out_of_reach(tmp_path):

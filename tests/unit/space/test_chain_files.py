@@ -96,7 +96,7 @@ def test_a_chain_is_not_joined():
             ["own.yaml: depths: expected numbers of layers from 1", "found 0"],
         ),
         ({"depths": []}, ["depths: expected increasing numbers"]),
-        ({"candidates": []}, ["candidates: expected 1 to 64 candidates, found 0"]),
+        ({"candidates": []}, ["candidates: expected 1 to 64 candidates, found none"]),
         ({"candidates": ["sandglass"]}, ["candidates[0]: expected a mapping", "found text"]),
         ({"candidates": [{"ratio": 6}]}, ["block: expected sandglass, fig4a", "found None"]),
         ({"candidates": [{"block": "conv"}]}, ["block: expected", "found 'conv'"]),
@@ -105,6 +105,11 @@ def test_a_chain_is_not_joined():
         ({"candidates": [IR | {"ratio": []}]}, ["ratio: expected at least one"]),
         ({"candidates": [IR | {"kernel": 4}]}, ["kernel: expected 3, 5, 7, 9, 11, found 4"]),
         ({"candidates": [IR | {"se": 1}]}, ["se: expected true or false, found 1"]),
+        (
+            {"candidates": [IR | {"ratio": [6] * 10**4, "kernel": [3] * 10**4}]},
+            ["candidates[0]: expected at most 64 candidates, found 100000000 with all comb"],
+        ),
+        ({"family": None}, ["has stages but no family; add `family: chain`"]),
         ({"candidates": [IR, dict(IR)]}, ["inverted_residual_e6_k3 is there twice"]),
         (
             {"candidates": [IR, IR | {"block": "sandglass"}]},

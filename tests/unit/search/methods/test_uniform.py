@@ -58,3 +58,14 @@ def test_what_has_no_effect_is_refused(settings, message):
     config = SearchConfig(**SETTINGS | settings)
     with pytest.raises(ConfigError, match=message):
         Uniform().check(config, SPACE)
+
+
+def test_one_epoch_with_a_target():
+    """The target is for the selection: no term waits for the alphas to warm up."""
+    Uniform().check(SearchConfig(**SETTINGS, target="madds=9e3", epochs=1), SPACE)
+
+
+def test_the_optimizer_of_the_alphas_has_no_use():
+    """One file of settings serves all methods, so it is named, not refused."""
+    config = SearchConfig(**SETTINGS, alpha_learning_rate=0.1, learning_rate=0.1)
+    assert Uniform().unused(config) == ["alpha_learning_rate"]
