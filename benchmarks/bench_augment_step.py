@@ -6,6 +6,7 @@ The forms are in benchmarks/steps.py; benchmarks/forms.py says how they are time
 benchmarks/results/augment_step_GENOTYPE.{md,json}.
 """
 
+from benchmarks.aim import Aim
 from benchmarks.forms import compare_forms
 from benchmarks.steps import AugmentSize, augment_step
 
@@ -20,6 +21,7 @@ def main() -> None:
             f"One training step, {size.genotype}, C={size.init_channels}, "
             f"{size.num_cells} cells, batch {size.batch_size}"
         ),
+        Aim(ratio=2.5, memory=0.7),
     )
 
 

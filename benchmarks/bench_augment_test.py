@@ -7,6 +7,7 @@ forms are in benchmarks/steps.py; benchmarks/forms.py says how they are timed. W
 benchmarks/results/augment_test_GENOTYPE.{md,json}.
 """
 
+from benchmarks.aim import Aim
 from benchmarks.forms import compare_forms
 from benchmarks.steps import AugmentSize, augment_test
 
@@ -21,6 +22,7 @@ def main() -> None:
             f"A test of one batch, {size.genotype}, C={size.init_channels}, "
             f"{size.num_cells} cells, batch {size.batch_size}"
         ),
+        Aim(ratio=2),
     )
 
 

@@ -6,6 +6,7 @@ The forms are in benchmarks/steps.py; benchmarks/forms.py says how they are time
 benchmarks/results/network_step_NETWORK.{md,json}.
 """
 
+from benchmarks.aim import Aim
 from benchmarks.forms import compare_forms
 from benchmarks.steps import NetworkSize, network_step
 
@@ -20,6 +21,7 @@ def main() -> None:
             f"One training step, {size.network} {size.width_mult:g}, "
             f"{size.image_size} x {size.image_size}, batch {size.batch_size}"
         ),
+        Aim(ratio=2.5, memory=0.7),
     )
 
 

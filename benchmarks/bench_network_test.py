@@ -7,6 +7,7 @@ forms are in benchmarks/steps.py; benchmarks/forms.py says how they are timed. W
 benchmarks/results/network_test_NETWORK.{md,json}.
 """
 
+from benchmarks.aim import Aim
 from benchmarks.forms import compare_forms
 from benchmarks.steps import NetworkSize, network_test
 
@@ -21,6 +22,7 @@ def main() -> None:
             f"A test of ten batches, {size.network} {size.width_mult:g}, "
             f"{size.image_size} x {size.image_size}, batch {size.batch_size}"
         ),
+        Aim(ratio=2),
     )
 
 

@@ -8,6 +8,7 @@ benchmarks/results/search_step_SPACE_ORDER.{md,json}.
 
 from typing import Any
 
+from benchmarks.aim import Aim
 from benchmarks.forms import compare_forms
 from benchmarks.steps import SearchSize, search_step
 
@@ -23,6 +24,7 @@ def main() -> None:
         search_step,
         lambda size: f"search_step_{size.space}_{size.order}",
         lambda size: f"One search step, {size.space}, {size.order}",
+        Aim(ratio=4, memory=0.5),
         remark,
     )
 

@@ -2,14 +2,17 @@
 
 import argparse
 import dataclasses
+import json
 import multiprocessing
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
+from benchmarks.aim import Aim
+from benchmarks.kinds import time_by_kind
 from benchmarks.paired import (
     compare,
     comparison_table,
@@ -32,12 +35,14 @@ def compare_forms(
     build: Callable[[str, Any, Compute], Step],
     name_of: Callable[[Any], str],
     title_of: Callable[[Any], str],
+    aim: Aim,
     remark_of: Callable[[Any, dict[str, Any]], str] = lambda size, result: "",
 ) -> None:
     """Read a size from the command line, time both forms at it, and write the results.
 
     Each form is timed in a process of its own, in which ours keeps freed memory as the programs do.
-    Where the machine has no room for both, they take turns in one process, which keeps nothing.
+    Where the machine has no room for both at a time, each step has a process of its own, which
+    warms up by another.
 
     Args:
         module: What `python -m` is given, for the processes that measure memory.
@@ -45,76 +50,86 @@ def compare_forms(
         build: Makes the step of a form.
         name_of: The name of the result files.
         title_of: The title of the table.
+        aim: What the ratios of time and of memory should be.
         remark_of: What is to be said of a result, such as that it does not count.
     """
     parser = argparse.ArgumentParser(allow_abbrev=False)
     for field in dataclasses.fields(size_class):
         parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--memory_of", choices=FORMS, help=argparse.SUPPRESS)
+    parser.add_argument("--measure", choices=FORMS, help=argparse.SUPPRESS)
     given = vars(parser.parse_args())
-    repeats, memory_of = given.pop("repeats"), given.pop("memory_of")
+    repeats, form = given.pop("repeats"), given.pop("measure")
     size = size_class(**given)
-    if memory_of:
-        if memory_of == "ours":
-            keep_freed_memory()
-        step = build(memory_of, size, CPU)
-        before = peak_memory_mib(CPU.device)
-        step()
-        step()
-        print(before, peak_memory_mib(CPU.device))
+    if form:
+        print(json.dumps(_measure(build, form, size)))
         return
     flags = [f"--{key}={value}" for key, value in given.items()]
     # Memory first: a process starts with the peak of the one that starts it.
-    memory = {form: _peak_memory_mib(module, flags, form) for form in FORMS}
-    needed_mib = sum(peak for _, peak in memory.values())
-    in_processes = needed_mib < _USABLE * total_memory_mib(CPU.device)
-    if in_processes:
-        with _processes(build, size) as steps:
+    measured = {form: _measured(module, flags, form) for form in FORMS}
+    needed_mib = sum(one["peak_mib"] for one in measured.values())
+    at_a_time = needed_mib < _USABLE * total_memory_mib(CPU.device)
+    times_s: dict[str, list[float]] = {form: [] for form in FORMS}
+    with ExitStack() as stack:
+        if at_a_time:
+            steps = {form: stack.enter_context(_process(build, form, size)) for form in FORMS}
             times_s = take_turns(steps, repeats, CPU.device)
-    else:
-        times_s = take_turns({form: build(form, size, CPU) for form in FORMS}, repeats, CPU.device)
+        for form in FORMS * (0 if at_a_time else repeats):
+            with _process(build, form, size) as step:
+                times_s[form] += take_turns({form: step}, 1, CPU.device)[form]
     result = {
         "command": " ".join([f"python -m {module}", *flags, f"--repeats={repeats}"]),
         **describe_machine(CPU.device),
         **compare(times_s),
-        "in_processes": in_processes,
-        "peak_memory_mib": {form: round(peak) for form, (_, peak) in memory.items()},
+        "at_a_time": at_a_time,
+        "peak_memory_mib": {form: round(one["peak_mib"]) for form, one in measured.items()},
         "added_memory_mib": {
-            form: max(1, round(peak - before)) for form, (before, peak) in memory.items()
+            form: max(1, round(one["peak_mib"] - one["before_mib"]))
+            for form, one in measured.items()
         },
+        "time_by_kind_s": {form: one["time_by_kind_s"] for form, one in measured.items()},
     }
-    result["remark"] = remark_of(size, result)
+    result["remark"] = aim.remark(result) + remark_of(size, result)
     write_results(name_of(size), result, comparison_table(result, title_of(size)))
 
 
-def _peak_memory_mib(module: str, flags: list[str], form: str) -> tuple[float, float]:
-    """Return the peak resident memory of a process before and after its first two steps, MiB."""
-    command = [sys.executable, "-m", module, f"--memory_of={form}", *flags]
+def _measure(build: Callable[[str, Any, Compute], Step], form: str, size: object) -> dict[str, Any]:
+    """Return the peak resident memory of this process, MiB, and where the time of a step goes."""
+    if form == "ours":
+        keep_freed_memory()
+    step = build(form, size, CPU)
+    before_mib = peak_memory_mib(CPU.device)
+    step()
+    step()
+    peak_mib = peak_memory_mib(CPU.device)  # the profiler takes memory too
+    return {
+        "before_mib": before_mib,
+        "peak_mib": peak_mib,
+        "time_by_kind_s": {kind: round(time, 3) for kind, time in time_by_kind(step).items()},
+    }
+
+
+def _measured(module: str, flags: list[str], form: str) -> dict[str, Any]:
+    """Return what `_measure` says in a process of its own."""
+    command = [sys.executable, "-m", module, f"--measure={form}", *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    before, peak = done.stdout.split()[-2:]
-    return float(before), float(peak)
+    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return measured
 
 
 @contextmanager
-def _processes(
-    build: Callable[[str, Any, Compute], Step], size: object
-) -> Iterator[dict[str, Step]]:
-    """Yield the step of each form, which a process of its own does while this one waits."""
+def _process(build: Callable[[str, Any, Compute], Step], form: str, size: object) -> Iterator[Step]:
+    """Yield the step of a form, which a process of its own does while this one waits."""
     context = multiprocessing.get_context("spawn")
-    steps, processes = {}, []
-    for form in FORMS:
-        ours, theirs = context.Pipe()
-        processes.append(context.Process(target=_serve, args=(theirs, build, form, size)))
-        processes[-1].start()
-        theirs.close()  # else this process would not see its end
-        steps[form] = _asking(ours)
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, build, form, size))
+    process.start()
+    theirs.close()  # else this process would not see its end
     try:
-        yield steps
+        yield _asking(ours)
     finally:
-        for process in processes:
-            process.terminate()
-            process.join()
+        process.terminate()
+        process.join()
 
 
 def _asking(connection: Connection) -> Step:

@@ -79,7 +79,7 @@ Command: `{result["command"]}`. Python {result["python"]}, torch {result["torch"
 {result["cpu"]}, {result["processors"]} processors, {result["threads"]} threads, load average \
 {result["load_average_1min"]} at the end (more than the threads means that other work took part of \
 the processors); CPU, n = {len(result["times_s"]["ours"])} alternating pairs after a warm-up, \
-{_place(result)}.
+{"each form" if result["at_a_time"] else "each step"} in a process of its own.
 
 | form | median, s | peak memory, MiB | added by the steps, MiB |
 |---|---:|---:|---:|
@@ -89,18 +89,19 @@ the processors); CPU, n = {len(result["times_s"]["ours"])} alternating pairs aft
 {result["largest_ratio"]:.2f}) | {memory["plain"] / memory["ours"]:.2f} | \
 {added["plain"] / added["ours"]:.2f} |
 
+| seconds of a step in | plain | ours |
+|---|---:|---:|
+{_kinds_table(result)}
+
 Peak memory: of a whole process that takes two steps, torch itself included; added by the steps: \
-without what the process had before them.{result["remark"]}
+without what the process had before them. Seconds by kind: of one more step, by torch's \
+profiler.{result["remark"]}
 """
 
 
-def _place(result: dict[str, Any]) -> str:
-    if result["in_processes"]:
-        return "each form in a process of its own"
-    return (
-        "both forms in one process, as the memory is too small for two; so ours does not keep "
-        "freed memory, which it does in the programs"
-    )
+def _kinds_table(result: dict[str, Any]) -> str:
+    plain, ours = (result["time_by_kind_s"][form] for form in ("plain", "ours"))
+    return "\n".join(f"| {kind} | {plain[kind]:.2f} | {ours[kind]:.2f} |" for kind in ours)
 
 
 def _synchronize(device: torch.device) -> None:

@@ -166,3 +166,9 @@ def is_directory(path: Path) -> bool:
         return path.is_dir()
     except (OSError, ValueError):
         return False
+
+
+def is_gone(text: str) -> bool:
+    """Whether a text that looks like a path names nothing that exists."""
+    is_path = text.endswith((".yaml", ".yml", ".json", ".txt")) or "/" in text
+    return is_path and not is_file(Path(text)) and not is_directory(Path(text))

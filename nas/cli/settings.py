@@ -12,7 +12,7 @@ from nas.errors import ConfigError, NasError
 from nas.genotype import load_chain, load_genotype
 from nas.genotype.chain import FILE_NAME as NETWORK_FILE
 from nas.space import load_space
-from nas.strict_yaml import is_directory, is_file
+from nas.strict_yaml import is_file, is_gone
 
 Settings = TypeVar("Settings", SearchConfig, AugmentConfig, DetectConfig)
 _LOGGER = logging.getLogger(__name__)
@@ -76,14 +76,9 @@ def _with_own_files(config: Settings, run: Path) -> Settings:
         ("network", NETWORK_FILE, run),
     ):
         text = getattr(config, name, None)
-        if isinstance(text, str) and _is_gone(text) and is_file(run / file):
+        if isinstance(text, str) and is_gone(text) and is_file(run / file):
             changes[name] = str(own)
     return dataclasses.replace(config, **changes)
-
-
-def _is_gone(text: str) -> bool:
-    is_path = text.endswith((".yaml", ".yml", ".json", ".txt")) or "/" in text
-    return is_path and not is_file(Path(text)) and not is_directory(Path(text))
 
 
 def _check_unchanged(saved: Settings, config: Settings, out: str) -> None:

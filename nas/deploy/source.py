@@ -71,7 +71,7 @@ def read_source(text: str, image_size: int | None = None, plugins: tuple[str, ..
             "DARTS_V2,weights=cells.pt,dataset=cifar10", "genotype.json,num_cells=8",
             "network.json,num_classes=10" or "ssdlite320_mobilenext,num_classes=20".
         image_size: Height and width in pixels; None takes that of the checkpoint or of `dataset`,
-            else that of the space of a chain, 224 for a name and 32 for a genotype with the cifar
+            else that of the search of a chain, 224 for a name and 32 for a genotype with the cifar
             stem. A checkpoint's cannot be changed.
         plugins: Modules or .py files with operators of a genotype.
 

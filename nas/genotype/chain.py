@@ -18,8 +18,8 @@ VERSION = 1
 FILE_NAME = "network.json"
 _SPACE_KEYS = ("name", "family", "image_size", "width_mult", "stem", "first", "stages", "last")
 """None has a default in a result: with another value it would be another network."""
-_MAX_NUMBER = 1 << 20
-"""Of classes, or of rows of an image; a larger number in a file is a fault."""
+_MAX_CLASSES, _MAX_IMAGE_SIZE = 100_000, 1024
+"""What the programs take; a larger number in a file is a fault."""
 
 
 @dataclass(frozen=True)
@@ -81,16 +81,16 @@ class Chain:
     @property
     def num_classes(self) -> int:
         """Of the images that it was searched on; 1000 where the search does not say."""
-        return self._searched("num_classes", 1000)
+        return self._searched("num_classes", 1000, _MAX_CLASSES)
 
     @property
     def image_size(self) -> int:
         """Of the images that it was searched on; that of its space where the search is silent."""
-        return self._searched("image_size", self.space.image_size)
+        return self._searched("image_size", self.space.image_size, _MAX_IMAGE_SIZE)
 
-    def _searched(self, name: str, otherwise: int) -> int:
+    def _searched(self, name: str, otherwise: int, largest: int) -> int:
         found = self.search.get(name)
-        return found if type(found) is int and 0 < found <= _MAX_NUMBER else otherwise
+        return found if type(found) is int and 0 < found <= largest else otherwise
 
     @property
     def layers(self) -> tuple[Block, ...]:
@@ -107,8 +107,9 @@ class Chain:
         return (*self.space.first_blocks, *self.layers, *self.space.last_blocks)
 
     def at_size(self, image_size: int) -> "Chain":
-        """Return the same network for images of another size."""
-        return replace(self, space=self.space.at_size(image_size))
+        """Return the same network for images of another size than those of the search."""
+        search = {key: value for key, value in self.search.items() if key != "image_size"}
+        return replace(self, space=self.space.at_size(image_size), search=search)
 
     def placed(self) -> list[tuple[str, str, Block, int]]:
         """Return for each block its place in words, its candidate and its rows of input."""
@@ -130,16 +131,19 @@ class Chain:
             ),
         ]
 
-    def count(self, quantity: str, image_size: int | None = None, num_classes: int = 1000) -> int:
+    def count(
+        self, quantity: str, image_size: int | None = None, num_classes: int | None = None
+    ) -> int:
         """Count multiply-adds ("madds") of one image, or "parameters", without building it.
 
         Args:
             quantity: "madds" or "parameters".
             image_size: Rows and columns of the images; None takes `self.image_size`.
-            num_classes: Of the data set.
+            num_classes: Of the data set; None takes `self.num_classes`.
         """
         size = self.image_size if image_size is None else image_size
-        return int(count_chain(quantity, self.space, size, num_classes).of(self.stages))
+        classes = self.num_classes if num_classes is None else num_classes
+        return int(count_chain(quantity, self.space, size, classes).of(self.stages))
 
     def to_json(self) -> str:
         """Write the versioned JSON document of network.json.

@@ -36,9 +36,10 @@ def load_genotype(text: str | Path) -> Genotype:
         return published[text]
     path = Path(text)
     if text and is_directory(path):
-        if is_file(path / "network.json"):
+        if any(is_file(path / name) for name in ("network.json", "frontier.json")):
             raise GenotypeError(
-                f"genotype {shown(text)}: holds a network of a chain, not cells; use `network`"
+                f"genotype {shown(text)}: holds a network of a chain, not cells; name it where a "
+                "network is taken, as in nas train --network"
             )
         path = path / "genotype.json"
         if not is_file(path):

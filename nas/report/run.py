@@ -132,6 +132,8 @@ def read_run(run_dir: str | Path) -> Run:
         expected = tuple(result if name == "genotype.json" else name for name in expected)
         if chain is None and metrics and result == NETWORK_FILE:
             chain = network_of_record(metrics[-1], space, path / METRICS)
+            if chain is not None and config.get("image_size"):
+                chain = dataclasses.replace(chain, search={"image_size": config["image_size"]})
     found = genotype or chain
     untrained = found is not None and found.search.get("epochs") == 0
     missing = [

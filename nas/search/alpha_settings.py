@@ -42,10 +42,11 @@ def check_targets_act(config: SearchConfig) -> None:
     Raises:
         ConfigError: It rests in all epochs.
     """
-    for target in (*read_targets(config.target or ""), *read_frontier(config.targets or "")):
+    where, targets = _targets(config)
+    for target in targets:
         if target.warmup_epochs >= config.epochs:
             raise ConfigError(
-                f"target: {target.quantity}: found warmup_epochs {target.warmup_epochs} in a "
+                f"{where}: {target.quantity}: found warmup_epochs {target.warmup_epochs} in a "
                 f"search of `epochs` {config.epochs}, so it would never act; lower warmup_epochs, "
                 "or raise `epochs`"
             )
@@ -61,12 +62,20 @@ def refuse_settings_of_terms(config: SearchConfig, why: str) -> None:
     Raises:
         ConfigError: A target has a weight or warm-up epochs.
     """
-    for target in (*read_targets(config.target or ""), *read_frontier(config.targets or "")):
+    where, targets = _targets(config)
+    for target in targets:
         if target != Target(target.quantity, target.value):
             raise ConfigError(
-                f"target: {target.quantity}: {why}, so weight and warmup_epochs have no effect; "
+                f"{where}: {target.quantity}: {why}, so weight and warmup_epochs have no effect; "
                 "leave them out"
             )
+
+
+def _targets(config: SearchConfig) -> tuple[str, tuple[Target, ...]]:
+    """Return the setting that has targets, and the targets."""
+    if config.targets is not None:
+        return "targets", read_frontier(config.targets)
+    return "target", read_targets(config.target or "")
 
 
 def name_unused(config: SearchConfig, groups: Sequence[str], used: Sequence[str] = ()) -> list[str]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ from nas.search.terms import Term
 from nas.space import Space, load_space
 from nas.strict_yaml import is_file
 from nas.supernet import Alphas
+
+_logger = logging.getLogger(__name__)
 
 
 class EpochLog(Protocol):
@@ -92,6 +95,12 @@ class Recipe:
             if hasattr(part, "check"):
                 part.check(config, space)
         return cls(method, terms, monitors, stops, selection)
+
+    def say_unused(self, config: SearchConfig) -> None:
+        """Name the settings that were given and that the method has no use for."""
+        if unused := self.method.unused(config):
+            names = ", ".join(f"`{name}`" for name in unused)
+            _logger.info("no effect with method %s: %s", config.method, names)
 
 
 MakeLog = Callable[[RunDirectory, Space], EpochLog]
@@ -181,6 +190,8 @@ def assembled(
             if not searcher.is_finished():
                 ranks.on_first(lambda: check_not_begun(path))
                 run.remove(space.kind.file_name)
+            elif recipe.selection is not None:
+                ranks.on_first(lambda: _set_aside(run, space.kind.file_name))
             run.write_config(run_settings(config))
         yield searcher, log
 
@@ -200,3 +211,21 @@ def open_run(config: SearchConfig, space: Space, device: torch.device) -> RunDir
     run.write_missing("space.yaml", space.to_yaml)
     run.write_missing("env.json", lambda: json.dumps(describe_environment(device), indent=1) + "\n")
     return run
+
+
+def _set_aside(run: RunDirectory, name: str) -> None:
+    """Give another name to what the alphas of a finished search say, before a selection begins.
+
+    So a selection that is stopped leaves no result under the name of its own.
+    """
+    path = run.path / name
+    if not is_file(path):
+        return
+    text = path.read_text()
+    try:
+        has_selection = "selection" in json.loads(text)["search"]
+    except (ValueError, TypeError, KeyError):  # damaged: it will be written again
+        has_selection = False
+    if not has_selection:
+        run.write(f"{path.stem}_of_alphas{path.suffix}", text)
+        run.remove(name)

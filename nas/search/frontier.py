@@ -91,6 +91,7 @@ def search_frontier(
     ]
     for part in parts:
         Recipe.of(part, space)
+    recipe.say_unused(config)
     until = config.epochs if not recipe.method.moves_alphas else targets[0].warmup_epochs
     try:
         _train_common(config, space, recipe, until, make_log, announce)
@@ -109,7 +110,8 @@ def check(config: SearchConfig) -> None:
 
     Raises:
         ConfigError: Several processes, or stopping rules.
-        RunDirectoryError: The epochs of a run were changed after the targets began.
+        RunDirectoryError: The epochs or the selection of a run were changed after the targets
+            began.
     """
     if read_launch().size > 1:
         raise ConfigError(
@@ -124,12 +126,14 @@ def check(config: SearchConfig) -> None:
     for target in read_frontier(config.targets or ""):
         folder = Path(str(config.out)) / folder_of(target)
         if is_file(folder / "config.yaml"):
-            before = Arguments(SearchConfig, ()).make(folder / "config.yaml").epochs
-            if before != config.epochs:
-                raise RunDirectoryError(
-                    f"epochs: found {config.epochs}, but {folder} was begun with {before}; leave "
-                    "`epochs` as it was, or start another run"
-                )
+            before = Arguments(SearchConfig, ()).make(folder / "config.yaml")
+            for name in ("epochs", "selection"):
+                was, now = getattr(before, name), getattr(config, name)
+                if was != now:
+                    raise RunDirectoryError(
+                        f"{name}: found {now}, but {folder} was begun with {was}; leave `{name}` "
+                        "as it was, or start another run"
+                    )
 
 
 def folder_of(target: Target) -> str:
@@ -184,7 +188,7 @@ def _search_part(
                 shutil.copyfile(source / name, folder / name)
         # Last: with its settings the folder is a run, which is resumed.
         run.write_config(run_settings(dataclasses.replace(part, resume=False)))
-    found = search(part, make_log=make_log, announce=announce).chain
+    found = search(part, make_log=make_log, announce=announce, is_part=True).chain
     assert found is not None
     return found
 

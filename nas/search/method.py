@@ -26,7 +26,7 @@ from torch import Tensor
 from nas.config import SearchConfig
 from nas.errors import ConfigError
 from nas.runtime.compute import Batch
-from nas.search.alpha_settings import check_targets_act
+from nas.search.alpha_settings import check_targets_act, refuse_settings_of_terms
 from nas.search.kind import Found, Kind, kind_of
 from nas.space import Space
 from nas.supernet import Alphas, ArchWeights, Edge, EdgeWeights, MixedEdge
@@ -122,6 +122,9 @@ class Method:
             )
         if self.moves_alphas:
             check_targets_act(config)
+        else:
+            name = config.method.partition(",")[0]
+            refuse_settings_of_terms(config, f"method {name} has no alpha loss")
         kind_of(space).check(config, self)
         if not self.runs_all_operators and config.compile not in ("auto", "off"):
             raise ConfigError(

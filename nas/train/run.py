@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import CrossEntropyLoss
 
-from nas.config import Arguments, AugmentConfig, plain_settings, resolved, run_settings
+from nas.config import AugmentConfig, plain_settings, resolved, run_settings
 from nas.config.network_size import check_num_cells
 from nas.data.fingerprint import FILE_NAME
 from nas.data.transforms import FLIP_ADVICE
@@ -25,7 +25,7 @@ from nas.errors import ConfigError, RunDirectoryError
 from nas.genotype import Chain, Genotype, load_chain, load_genotype
 from nas.genotype.chain import FILE_NAME as NETWORK_FILE
 from nas.models import choose_genotype, load_weights
-from nas.models.chain_choice import CHAIN_SETTINGS, drawn_chain, named_chain
+from nas.models.chain_choice import drawn_chain, named_chain
 from nas.models.description import Found, build_from, describe_model, network_settings
 from nas.operators import resolve_genotype
 from nas.operators.contract import check_operators, network_sizes
@@ -38,7 +38,7 @@ from nas.runtime.run_directory import RunDirectory, SilentRunDirectory
 from nas.runtime.step_memory import StepMemory, estimate_memory
 from nas.runtime.tensorboard import RunLog
 from nas.space import DEFAULT_FAMILY
-from nas.strict_yaml import is_file
+from nas.strict_yaml import is_file, is_gone
 from nas.train.data import load_split, load_train_data
 from nas.train.recipe import num_slots
 from nas.train.trainer import Trainer
@@ -197,15 +197,12 @@ def _train(
 
 
 def _own_chain(config: AugmentConfig, path: Path) -> Chain | None:
-    """Return the random network of a run that is resumed, which needs no file of a space again.
+    """Return the random network of a run that is resumed, if what it was drawn from has gone.
 
-    None where the run has none, or is to go on with another.
+    Otherwise it is drawn again, which shows whether that was changed.
     """
-    if not (is_file(path / NETWORK_FILE) and is_file(path / "config.yaml")):
-        return None
-    before = Arguments(AugmentConfig, ()).make(path / "config.yaml")
-    same = all(getattr(before, name) == getattr(config, name) for name in CHAIN_SETTINGS)
-    return load_chain(path) if same else None
+    files = filter(None, (config.space, config.latency_table))
+    return load_chain(path) if any(map(is_gone, files)) and is_file(path / NETWORK_FILE) else None
 
 
 def _check_family(genotype: Genotype, config: AugmentConfig) -> None:

@@ -90,7 +90,7 @@ def test_it_is_measured_resumed_and_trained_again(run, tmp_path, capsys):
 
 
 def test_a_random_network_is_resumed_without_its_space(run, capsys):
-    """It is in the run; another seed is refused, as the run has its network."""
+    """It is in the run. Another seed is refused, and so is a space that was changed."""
     space = run.parent / "mine.yaml"
     text = space.read_text()
     space.unlink()
@@ -98,8 +98,17 @@ def test_a_random_network_is_resumed_without_its_space(run, capsys):
         assert augment([f"--out={run}", "--resume=true"]) == 0
     finally:
         space.write_text(text)
-    capsys.readouterr()
-    assert augment([f"--out={run}", "--resume=true", "--network=random:1"]) == 2
+    for words, changed, message in (
+        (["--network=random:1"], text, "has network 'random:0', found 'random:1'"),
+        ([], text.replace("ratio: [", "ratio: [8, "), "no longer"),
+    ):
+        capsys.readouterr()
+        space.write_text(changed)
+        try:
+            assert augment([f"--out={run}", "--resume=true", *words]) == 2
+        finally:
+            space.write_text(text)
+        assert message in capsys.readouterr().err
 
 
 def test_it_is_loaded_drawn_and_deployed(run, tmp_path, capsys):
@@ -233,6 +242,22 @@ def test_a_choice_that_is_stopped_and_resumed(tmp_path, monkeypatch, capsys):
         assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+def test_a_choice_that_a_finished_search_gets_is_stopped(tmp_path, monkeypatch):
+    """Until the choice is made no file says that it is; what the alphas said stays beside it."""
+    code, out = searched(tmp_path, "run", "--method=gdas", "--epochs=1")
+    assert code == 0
+    before = (out / "network.json").read_bytes()
+    words = [*SEARCH, "--resume=true", f"--out={out}", CHOICE[2]]
+    with monkeypatch.context() as context:
+        stop_at_test(context, 2)
+        assert main(words) == 128 + signal.SIGTERM
+    assert not (out / "network.json").exists()
+    assert (out / "network_of_alphas.json").read_bytes() == before
+    assert main(words) == 0
+    assert load_chain(out).search["selection"]["name"] == "evolution"
+    assert (out / "network_of_alphas.json").read_bytes() == before
+
+
 @pytest.mark.slow
 def test_a_frontier(tmp_path, capsys):
     """A folder with a report for each target, and one page for all; resuming changes nothing."""
@@ -249,6 +274,8 @@ def test_a_frontier(tmp_path, capsys):
     before = (out / "frontier.json").read_bytes()
     assert main([*SEARCH, "--resume=true", f"--out={out}"]) == 0
     assert (out / "frontier.json").read_bytes() == before
+    assert augment([*DATA, f"--network={out}", f"--out={tmp_path / 'trained'}"]) == 2
+    assert "has several networks" in capsys.readouterr().err
 
 
 def stop_at_test(monkeypatch, number):

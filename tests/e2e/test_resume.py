@@ -136,13 +136,21 @@ def test_more_epochs(tmp_path):
 
 @pytest.mark.slow
 def test_a_selection_afterwards(tmp_path):
-    """A finished search takes a selection, and ends with the cells of one that had it at once."""
+    """A finished search takes a selection, and ends with the cells of one that had it at once.
+
+    What it had found stays under another name.
+    """
     for out in (tmp_path / "later", tmp_path / "at_once"):
         chosen = {} if out.name == "later" else {"selection": "darts_pt,interval=1"}
         assert search(out, epochs=1, **chosen) == 0
     assert not (tmp_path / "later" / "selection").exists()
+    before = (tmp_path / "later" / "genotype.json").read_bytes()
     chosen = {"selection": "darts_pt,interval=1"}
     assert search(tmp_path / "later", epochs=1, resume="true", **chosen) == 0
+    assert (tmp_path / "later" / "genotype_of_alphas.json").read_bytes() == before
+    assert not (tmp_path / "at_once" / "genotype_of_alphas.json").exists()
+    assert search(tmp_path / "later", epochs=1, resume="true") == 0
+    assert (tmp_path / "later" / "genotype_of_alphas.json").read_bytes() == before
     for name in ("genotype.json", "selection/decisions.json"):
         first, second = (tmp_path / run / name for run in ("later", "at_once"))
         assert first.read_bytes() == second.read_bytes()

@@ -40,7 +40,8 @@ class _Slot:
 
 
 def chain_figure(chain: Chain) -> Figure:
-    """Draw a network."""
+    """Draw a network, with the sizes that it has for the images of its search."""
+    chain = chain.at_size(chain.image_size)
     slots, stages = _layout(chain)
     widest = max(max(_ends(slot)) for slot in slots)
     end = slots[-1].x + 1
@@ -161,10 +162,7 @@ def _draw_slot(axes: Axes, slot: _Slot, widest: int) -> None:
 
 def _title(chain: Chain) -> str:
     size = chain.image_size
-    madds, parameters = (
-        chain.count(quantity, num_classes=chain.num_classes) / 1e6
-        for quantity in ("madds", "parameters")
-    )
+    madds, parameters = (chain.count(quantity) / 1e6 for quantity in ("madds", "parameters"))
     return (
         f"{printable(chain.space.name)} at width {chain.width_mult:g}: {madds:.1f} M multiply-adds "
         f"at {size} x {size}, {parameters:.2f} M parameters with {chain.num_classes} classes"

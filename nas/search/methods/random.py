@@ -13,11 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nas.config import SearchConfig
-from nas.search.alpha_settings import (
-    name_unused,
-    refuse_settings_of_alphas,
-    refuse_settings_of_terms,
-)
+from nas.search.alpha_settings import name_unused, refuse_settings_of_alphas
 from nas.search.kind import Found, Kind
 from nas.search.method import Method
 from nas.search.registry import register_method
@@ -41,11 +37,10 @@ class Random(Method):
         super().check(config, space)
         allowed = () if isinstance(space, SearchSpace) else ("target", "latency_table")
         refuse_settings_of_alphas(config, "method random has no alphas", allowed)
-        refuse_settings_of_terms(config, "method random has no alpha loss")
 
     def unused(self, config: SearchConfig) -> list[str]:
         """Return what was given for training: nothing is trained."""
-        groups = ("budget", "optimization", "architect", "arithmetic", "durability")
+        groups = ("budget", "optimization", "architect", "arithmetic", "durability", "processes")
         return [*name_unused(config, groups, used=["seed", "device"]), *_of_data(config)]
 
     def without_search(self, kind: Kind, config: SearchConfig) -> Found:
@@ -62,7 +57,7 @@ class Random(Method):
 
 
 def _of_data(config: SearchConfig) -> list[str]:
-    """Return what was given for the images; their size and classes count where a target does."""
-    names = ["max_images", "train_fraction", "horizontal_flip"]
-    names += [] if config.target else ["image_size"]
+    """Return what was given for the images, which are read for the cost of a target only."""
+    names = ["train_fraction", "horizontal_flip"]
+    names += [] if config.target else ["data", "image_size", "max_images", "skip_corrupt"]
     return [name for name in names if getattr(config, name) != getattr(SearchConfig, name)]

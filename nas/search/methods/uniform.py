@@ -23,11 +23,7 @@ from nas.config import SearchConfig
 from nas.errors import ConfigError
 from nas.runtime.compute import Batch
 from nas.runtime.device import to_device
-from nas.search.alpha_settings import (
-    name_unused,
-    refuse_settings_of_alphas,
-    refuse_settings_of_terms,
-)
+from nas.search.alpha_settings import name_unused, refuse_settings_of_alphas
 from nas.search.method import Method, Noise, Progress
 from nas.search.registry import register_method
 from nas.search.sampling import to_host
@@ -58,7 +54,6 @@ class Uniform(Method):
                 "selection: method uniform trains the weights of all networks and chooses none; "
                 "use evolution or random"
             )
-        refuse_settings_of_terms(config, "method uniform has no alpha loss")
 
     def unused(self, config: SearchConfig) -> list[str]:
         """Return what was given for the optimizer of the alphas."""

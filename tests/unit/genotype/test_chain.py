@@ -146,7 +146,7 @@ def test_cells_are_asked_of_a_chain(tmp_path):
         load_genotype(tmp_path)
 
 
-@pytest.mark.parametrize("value", [True, "10", 10**30, 0, 2.5, None])
+@pytest.mark.parametrize("value", [True, "10", 10**30, 100_001, 0, 2.5, None])
 def test_sizes_that_are_none(value):
     """What a file says of the search is not believed blindly."""
     found = replace(MOBILENEXT, search={"num_classes": value, "image_size": value})
@@ -156,7 +156,9 @@ def test_sizes_that_are_none(value):
 def test_costs_are_those_of_the_images_of_the_search():
     found = replace(MOBILENEXT, search={"num_classes": 10, "image_size": 64})
     assert (found.num_classes, found.image_size) == (10, 64)
-    assert found.count("madds") == MOBILENEXT.count("madds", 64)
+    assert found.count("madds") == MOBILENEXT.count("madds", 64, 10)
+    assert found.at_size(96).image_size == found.at_size(96).space.image_size == 96
+    assert found.at_size(96).count("madds") == MOBILENEXT.count("madds", 96, 10)
 
 
 @pytest.mark.parametrize(

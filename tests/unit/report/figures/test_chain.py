@@ -62,3 +62,19 @@ def test_the_title_counts_with_the_classes_of_the_search(search, num_classes):
     madds = chain.count("madds", num_classes=num_classes) / 1e6
     assert f"{madds:.1f} M multiply-adds" in title
     assert title.endswith(f"with {num_classes} classes")
+
+
+def test_sizes_are_those_of_the_search():
+    """In the title and above every stage; the space is made for 32 x 32."""
+    space = load_chain_space("mobilenext_chain_32")
+    chain = Chain(space, (("sandglass_t3_k3",),) * 5, {"image_size": 96})
+    figure = chain_figure(chain)
+    (title,) = [text.get_text() for text in figure.texts]
+    madds = chain.count("madds", image_size=96) / 1e6
+    assert f"{madds:.1f} M multiply-adds at 96 x 96" in title
+    (axes,) = figure.axes
+    shown = [text.get_text() for text in axes.texts if "channels" in text.get_text()]
+    sizes = [space.at_size(96).layers_of(number)[0].out_size for number in range(5)]
+    assert [f"\n{size} x {size}\n" in text for size, text in zip(sizes, shown, strict=True)] == [
+        True
+    ] * 5
