@@ -142,7 +142,7 @@ def test_a_folder_of_several_networks(tmp_path):
 
 def test_cells_are_asked_of_a_chain(tmp_path):
     (tmp_path / "network.json").write_text(MOBILENEXT.to_json())
-    with pytest.raises(GenotypeError, match="holds a network of a chain, not cells; name it where a"):
+    with pytest.raises(GenotypeError, match="holds a network of a chain, not cells; name"):
         load_genotype(tmp_path)
 
 
