@@ -216,7 +216,7 @@ def open_run(config: SearchConfig, space: Space, device: torch.device) -> RunDir
 def _set_aside(run: RunDirectory, name: str) -> None:
     """Give another name to what the alphas of a finished search say, before a selection begins.
 
-    So a selection that is stopped leaves no result under the name of its own.
+    So a selection that is stopped leaves no result that looks like its own.
     """
     path = run.path / name
     if not is_file(path):
