@@ -70,11 +70,12 @@ def compare_forms(
     needed_mib = sum(one["peak_mib"] for one in measured.values())
     at_a_time = needed_mib < _USABLE * total_memory_mib(CPU.device)
     times_s: dict[str, list[float]] = {form: [] for form in FORMS}
-    with ExitStack() as stack:
-        if at_a_time:
+    if at_a_time:
+        with ExitStack() as stack:
             steps = {form: stack.enter_context(_process(build, form, size)) for form in FORMS}
             times_s = take_turns(steps, repeats, CPU.device)
-        for form in FORMS * (0 if at_a_time else repeats):
+    else:
+        for form in FORMS * repeats:
             with _process(build, form, size) as step:
                 times_s[form] += take_turns({form: step}, 1, CPU.device)[form]
     result = {

@@ -28,5 +28,8 @@ def time_by_kind(step: Step) -> dict[str, float]:
 
 
 def _kind_of(event: FunctionEventAvg) -> str:
-    name = event.key.lower()
-    return next((kind for kind, parts in _KINDS.items() if any(p in name for p in parts)), REST)
+    if not event.key.startswith("aten::"):  # ours in Python, such as a backward pass
+        return REST
+    return next(
+        (kind for kind, parts in _KINDS.items() if any(p in event.key for p in parts)), REST
+    )

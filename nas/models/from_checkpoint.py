@@ -34,7 +34,7 @@ def read_described(path: Path) -> tuple[dict[str, Any], str]:
     described = state.get("description")
     if not isinstance(described, dict):
         is_search = "alphas" in state
-        advice = "it is of a search; train its cells first" if is_search else _ADVICE
+        advice = "it is of a search; train what it found first" if is_search else _ADVICE
         raise CheckpointError(f"{path}: does not say which network it is of; {advice}")
     return {**state, **described}, str(path)
 

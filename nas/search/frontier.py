@@ -91,7 +91,8 @@ def search_frontier(
     ]
     for part in parts:
         Recipe.of(part, space)
-    recipe.say_unused(config)
+    if not config.resume:
+        recipe.say_unused(config)
     until = config.epochs if not recipe.method.moves_alphas else targets[0].warmup_epochs
     try:
         _train_common(config, space, recipe, until, make_log, announce)
@@ -188,7 +189,7 @@ def _search_part(
                 shutil.copyfile(source / name, folder / name)
         # Last: with its settings the folder is a run, which is resumed.
         run.write_config(run_settings(dataclasses.replace(part, resume=False)))
-    found = search(part, make_log=make_log, announce=announce, is_part=True).chain
+    found = search(part, make_log=make_log, announce=announce).chain
     assert found is not None
     return found
 

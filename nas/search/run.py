@@ -62,7 +62,6 @@ def search(
     *,
     make_log: MakeLog | None = None,
     announce: Callable[[str], None] = _logger.info,
-    is_part: bool = False,
 ) -> SearchResult:
     """Search, and write the run directory with genotype.json, or network.json of a chain.
 
@@ -70,7 +69,6 @@ def search(
         config: The settings; `out` must be set.
         make_log: Makes what follows the search; called once, in the first process.
         announce: Receives lines that say what is about to run.
-        is_part: Whether it is the search of one of several targets, which `search_frontier` calls.
 
     Raises:
         NasError: Something that the user can fix.
@@ -90,7 +88,7 @@ def search(
     with join_ranks(compute.device) as ranks:
         check_ranks(config, ranks, compute.device)
         say = announce if ranks.is_first else _logger.debug
-        if ranks.is_first and not is_part:
+        if ranks.is_first and not config.resume:  # nor again for each of several targets
             recipe.say_unused(config)
         found = recipe.method.without_search(kind_of(space), config)
         if found is not None:

@@ -57,7 +57,7 @@ class Random(Method):
 
 
 def _of_data(config: SearchConfig) -> list[str]:
-    """Return what was given for the images, which are read for the cost of a target only."""
-    names = ["train_fraction", "horizontal_flip"]
-    names += [] if config.target else ["data", "image_size", "max_images", "skip_corrupt"]
+    """Return what was given for the images, whose size and classes count for a target only."""
+    names = ["max_images", "train_fraction", "horizontal_flip"]
+    names += [] if config.target else ["data", "image_size", "skip_corrupt"]
     return [name for name in names if getattr(config, name) != getattr(SearchConfig, name)]

@@ -113,7 +113,7 @@ def test_what_cannot_be_loaded(run, tmp_path):
     with pytest.raises(CheckpointError, match="does not exist"):
         nas.load(tmp_path / "absent.pt")
     write_checkpoint(tmp_path / "search.pt", {"alphas": {}, "epoch": 1})
-    with pytest.raises(CheckpointError, match="it is of a search; train its cells first"):
+    with pytest.raises(CheckpointError, match="it is of a search; train what it found first"):
         nas.load(tmp_path / "search.pt")
     write_checkpoint(tmp_path / "other.pt", {"epoch": 1})
     with pytest.raises(CheckpointError, match="give a checkpoint of a training run"):
