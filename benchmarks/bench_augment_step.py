@@ -16,7 +16,8 @@ def main() -> None:
         "benchmarks.bench_augment_step",
         AugmentSize,
         augment_step,
-        lambda size: f"augment_step_{size.genotype}",
+        "augment_step",
+        ("genotype",),
         lambda size: (
             f"One training step, {size.genotype}, C={size.init_channels}, "
             f"{size.num_cells} cells, batch {size.batch_size}"

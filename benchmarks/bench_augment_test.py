@@ -17,7 +17,8 @@ def main() -> None:
         "benchmarks.bench_augment_test",
         AugmentSize,
         augment_test,
-        lambda size: f"augment_test_{size.genotype}",
+        "augment_test",
+        ("genotype",),
         lambda size: (
             f"A test of one batch, {size.genotype}, C={size.init_channels}, "
             f"{size.num_cells} cells, batch {size.batch_size}"

@@ -134,7 +134,7 @@ def count_waits(device: torch.device, tiny: bool) -> dict[str, Any]:
     return {"command": found["command"], "waits": len(waits), "places": dict(places.most_common())}
 
 
-def summarise(measured: list[Case]) -> list[dict[str, Any]]:
+def summarize(measured: list[Case]) -> list[dict[str, Any]]:
     """Return, by case, the ratio to the plain form in fp32, and what its step would make of a run.
 
     Nothing here is measured: the times are steps times the median step, without measuring, data and
@@ -196,7 +196,7 @@ def main() -> int:
         limit_s = min(limit_s, ends_s - time.monotonic())
         measured.append(case | _in_a_process(case, settings, limit_s))
         print(measured[-1], flush=True)
-        result |= {"cases": measured, "summary": summarise(measured)}
+        result |= {"cases": measured, "summary": summarize(measured)}
         out.write_text(json.dumps(result, indent=1) + "\n")
     print(out)
     ran = any("not_run" not in case for case in measured)

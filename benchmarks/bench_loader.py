@@ -2,7 +2,7 @@
 
 The set is CIFAR-sized: 10,000 drawn images of 32 x 32, batch 64 as in the search. Figures are the
 median and the best of several epochs after one to warm up. The exit code is 1 unless both paths
-that the programs take - channels_last; crop, flip and normalise for the search, cutout besides for
+that the programs take - channels_last; crop, flip and normalize for the search, cutout besides for
 the retrain - reach the target in the median, with as many threads as the programs have.
 
     python -m benchmarks.bench_loader
@@ -24,7 +24,7 @@ from nas.data import EvalTransform, ImageSet, TensorLoader, TrainTransform, load
 BATCH_SIZE = 64
 EPOCHS = 7
 TARGET = 50_000
-SEARCH, RETRAIN = "crop + flip + normalise", "crop + flip + normalise + cutout 16"
+SEARCH, RETRAIN = "crop + flip + normalize", "crop + flip + normalize + cutout 16"
 
 
 class PerSample(torch.utils.data.Dataset):

@@ -16,7 +16,8 @@ def main() -> None:
         "benchmarks.bench_network_step",
         NetworkSize,
         network_step,
-        lambda size: f"network_step_{size.network}",
+        "network_step",
+        ("network",),
         lambda size: (
             f"One training step, {size.network} {size.width_mult:g}, "
             f"{size.image_size} x {size.image_size}, batch {size.batch_size}"

@@ -17,7 +17,8 @@ def main() -> None:
         "benchmarks.bench_network_test",
         NetworkSize,
         network_test,
-        lambda size: f"network_test_{size.network}",
+        "network_test",
+        ("network",),
         lambda size: (
             f"A test of ten batches, {size.network} {size.width_mult:g}, "
             f"{size.image_size} x {size.image_size}, batch {size.batch_size}"

@@ -5,7 +5,8 @@
 `search.py` and `augment.py` run on drawn images at the size of the paper's networks. The bare loop
 is a process that takes as many steps, and as many passes to measure, on one batch of noise: no
 data, metrics, checkpoints, TensorBoard or report. Both times are of a whole process, so both
-contain the start of Python and torch. Then the commands that should answer at once. `--tiny` tries
+contain the start of Python and torch. The space is `darts`, whose steps are the shortest, so that
+what is not a step weighs most. Then the commands that should answer at once. `--tiny` tries
 this program out, and writes to the folder for temporary files. Writes
 benchmarks/results/programs.{md,json}.
 """
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from benchmarks.paired import RESULTS, describe_machine, take_turns, write_results
 from benchmarks.steps import (
@@ -29,28 +31,32 @@ from benchmarks.steps import (
     AugmentSize,
     SearchSize,
     augment_step,
+    found_network,
+    random_batch,
     search_step,
-    settle,
+    supernet,
 )
-from nas.genotype import load_genotype
 from nas.layers import folded
-from nas.models import GenotypeNetwork
 from nas.runtime.allocator import keep_freed_memory
 from nas.space import load_space
-from nas.supernet import Alphas, Supernet
+from nas.supernet import Alphas
 
 ROOT = Path(__file__).parents[1]
 EPOCHS = 2
 NUM_TEST_IMAGES, EVAL_BATCH_SIZE = 2000, 250
 """Of the drawn images, and the default of augment.py."""
+DROP_PATH_PROB = 0.2
+"""The default of augment.py, which grows to it from 0 epoch by epoch."""
 MAX_OVERHEAD, MAX_ANSWER_S = 0.05, 0.6
 ANSWERS = {
-    "search.py --help": ("search.py", "--help"),
-    "augment.py --help": ("augment.py", "--help"),
-    "nas --help": ("-m", "nas", "--help"),
-    "import nas": ("-c", "import nas"),
-    "search.py --epoch 3 (no such flag)": ("search.py", "--epoch", "3"),
+    "search.py --help": (("search.py", "--help"), 0),
+    "augment.py --help": (("augment.py", "--help"), 0),
+    "nas --help": (("-m", "nas", "--help"), 0),
+    "import nas": (("-c", "import nas"), 0),
+    "search.py --epoch 3 (no such flag)": (("search.py", "--epoch", "3"), 2),
+    "augment.py --epoch 3 (no such flag)": (("augment.py", "--epoch", "3"), 2),
 }
+"""Commands, each with the exit code that it must have."""
 
 
 @dataclass(frozen=True)
@@ -87,29 +93,40 @@ def run_program(name: str, size: Size) -> None:
 def run_bare(name: str, size: Size) -> None:
     """Take the steps of a run, and its passes to measure, and nothing else."""
     keep_freed_memory()
+    (bare_search if name == "search" else bare_augment)(size)
+
+
+def bare_search(size: Size) -> None:
+    """Search, and measure the supernet on as many images after each epoch."""
     network = (size.init_channels, size.num_cells, size.batch_size)
-    if name == "search":
-        step = search_step("ours", SearchSize("darts", "first_order", *network), CPU)
-        space = load_space("darts")
-        net = Supernet(space, init_channels=size.init_channels, num_cells=size.num_cells)
-        inputs: tuple[Any, ...] = (Alphas(space).weights(),)
-        num_passes, num_images = EPOCHS * size.steps, size.batch_size
-    else:
-        step = augment_step("ours", AugmentSize("DARTS_V2", *network), CPU)
-        net = GenotypeNetwork(
-            load_genotype("DARTS_V2"), init_channels=size.init_channels, num_cells=size.num_cells
-        )
-        inputs = ()
-        num_passes, num_images = NUM_TEST_IMAGES // EVAL_BATCH_SIZE, EVAL_BATCH_SIZE
-    for _ in range(EPOCHS * size.steps):
-        step()
-    net = CPU.place(net)
-    images, _ = CPU.to_device((torch.randn(num_images, 3, 32, 32), torch.zeros(num_images)))
-    settle(net, images[:2], *inputs)
-    net = net.eval() if name == "search" else folded(net)
-    with torch.no_grad():
-        for _ in range(num_passes):
-            net(images, *inputs)
+    searched = SearchSize("darts", "first_order", *network)
+    net = supernet(searched)
+    weights = Alphas(load_space(searched.space)).weights()
+    step = search_step("ours", searched, CPU, net)
+    for _ in range(EPOCHS):
+        net.train()
+        for _ in range(size.steps):
+            step()
+        _pass(net.eval(), size.steps, size.batch_size, weights)
+
+
+def bare_augment(size: Size) -> None:
+    """Train, and measure the network once at the end."""
+    network = AugmentSize("DARTS_V2", size.init_channels, size.num_cells, size.batch_size)
+    net = found_network(network)
+    step = augment_step("ours", network, CPU, net)
+    for epoch in range(EPOCHS):
+        net.drop_path_prob = DROP_PATH_PROB * epoch / EPOCHS
+        for _ in range(size.steps):
+            step()
+    _pass(folded(net), NUM_TEST_IMAGES // EVAL_BATCH_SIZE, EVAL_BATCH_SIZE)
+
+
+@torch.no_grad()
+def _pass(net: nn.Module, num_batches: int, batch_size: int, *inputs: object) -> None:
+    images, _ = CPU.to_device(random_batch(batch_size))
+    for _ in range(num_batches):
+        net(images, *inputs)
 
 
 def measure(name: str, size: Size, repeats: int, tiny: bool) -> dict[str, Any]:
@@ -125,20 +142,15 @@ def measure(name: str, size: Size, repeats: int, tiny: bool) -> dict[str, Any]:
     }
 
 
-def answer(words: tuple[str, ...]) -> None:
-    """Run a command that should answer at once; a wrong flag ends with code 2."""
-    run_python(*words, allowed=(0, 2))
-
-
-def run_python(*words: str, allowed: tuple[int, ...] = (0,)) -> None:
+def run_python(*words: str, code: int = 0) -> None:
     """Run Python in a process, in the root of the project.
 
     Raises:
-        RuntimeError: It did not end well.
+        RuntimeError: It ended with another exit code.
     """
     done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True)
-    if done.returncode not in allowed:
-        raise RuntimeError(f"{' '.join(words)}: {done.stderr[-500:]}")
+    if done.returncode != code:
+        raise RuntimeError(f"{' '.join(words)}: {done.returncode}: {done.stderr[-500:]}")
 
 
 def table(result: dict[str, Any]) -> str:
@@ -188,7 +200,9 @@ def main() -> None:
         run_bare(given.bare, sizes[given.bare])
         return
     # First what is short, which also brings Python's files into memory.
-    commands = {name: partial(answer, words) for name, words in ANSWERS.items()}
+    commands = {
+        name: partial(run_python, *words, code=code) for name, (words, code) in ANSWERS.items()
+    }
     answers_s = take_turns(commands, 2 if given.tiny else 7, CPU.device)
     result = {
         "command": f"python -m benchmarks.bench_programs --repeats {given.repeats}"

@@ -7,7 +7,8 @@ import multiprocessing
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -33,10 +34,10 @@ def compare_forms(
     module: str,
     size_class: type,
     build: Callable[[str, Any, Compute], Step],
-    name_of: Callable[[Any], str],
+    name: str,
+    named: tuple[str, ...],
     title_of: Callable[[Any], str],
     aim: Aim,
-    remark_of: Callable[[Any, dict[str, Any]], str] = lambda size, result: "",
 ) -> None:
     """Read a size from the command line, time both forms at it, and write the results.
 
@@ -48,10 +49,11 @@ def compare_forms(
         module: What `python -m` is given, for the processes that measure memory.
         size_class: A dataclass with defaults; its fields are the flags.
         build: Makes the step of a form.
-        name_of: The name of the result files.
+        name: The name of the result files begins with it.
+        named: The fields whose values follow. Another field follows with its name where it is not
+            the default, so that a trial never takes the place of a result.
         title_of: The title of the table.
-        aim: What the ratios of time and of memory should be.
-        remark_of: What is to be said of a result, such as that it does not count.
+        aim: What the ratios of time and of memory should be, whatever the named fields are.
     """
     parser = argparse.ArgumentParser(allow_abbrev=False)
     for field in dataclasses.fields(size_class):
@@ -72,16 +74,16 @@ def compare_forms(
     times_s: dict[str, list[float]] = {form: [] for form in FORMS}
     if at_a_time:
         with ExitStack() as stack:
-            steps = {form: stack.enter_context(_process(build, form, size)) for form in FORMS}
+            steps = {form: stack.enter_context(_process_of(build, form, size)) for form in FORMS}
             times_s = take_turns(steps, repeats, CPU.device)
     else:
         for form in FORMS * repeats:
-            with _process(build, form, size) as step:
+            with _process_of(build, form, size) as step:
                 times_s[form] += take_turns({form: step}, 1, CPU.device)[form]
     result = {
         "command": " ".join([f"python -m {module}", *flags, f"--repeats={repeats}"]),
         **describe_machine(CPU.device),
-        **compare(times_s),
+        **compare(times_s, "plain", "ours"),
         "at_a_time": at_a_time,
         "peak_memory_mib": {form: round(one["peak_mib"]) for form, one in measured.items()},
         "added_memory_mib": {
@@ -90,8 +92,14 @@ def compare_forms(
         },
         "time_by_kind_s": {form: one["time_by_kind_s"] for form, one in measured.items()},
     }
-    result["remark"] = aim.remark(result) + remark_of(size, result)
-    write_results(name_of(size), result, comparison_table(result, title_of(size)))
+    changed = [
+        f"{field.name}_{given[field.name]}"
+        for field in dataclasses.fields(size_class)
+        if field.name not in named and given[field.name] != field.default
+    ]
+    result["remark"] = "" if changed else aim.remark(result)
+    full_name = "_".join([name, *(str(given[field]) for field in named), *changed])
+    write_results(full_name, result, comparison_table(result, title_of(size)))
 
 
 def _measure(build: Callable[[str, Any, Compute], Step], form: str, size: object) -> dict[str, Any]:
@@ -113,41 +121,47 @@ def _measure(build: Callable[[str, Any, Compute], Step], form: str, size: object
 def _measured(module: str, flags: list[str], form: str) -> dict[str, Any]:
     """Return what `_measure` says in a process of its own."""
     command = [sys.executable, "-m", module, f"--measure={form}", *flags]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return measured
 
 
+def _process_of(
+    build: Callable[[str, Any, Compute], Step], form: str, size: object
+) -> AbstractContextManager[Step]:
+    return in_a_process(partial(build, form, size, CPU), keeps_memory=form == "ours")
+
+
 @contextmanager
-def _process(build: Callable[[str, Any, Compute], Step], form: str, size: object) -> Iterator[Step]:
-    """Yield the step of a form, which a process of its own does while this one waits."""
+def in_a_process(build: Callable[[], Step], *, keeps_memory: bool = False) -> Iterator[Step]:
+    """Yield a step that a process of its own does while this one waits.
+
+    Args:
+        build: Makes the step, in that process.
+        keeps_memory: Whether that process keeps freed memory, as the programs do.
+    """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, build, form, size))
+    process = context.Process(target=_serve, args=(theirs, build, keeps_memory))
     process.start()
     theirs.close()  # else this process would not see its end
     try:
-        yield _asking(ours)
+        yield partial(_ask, ours)
     finally:
         process.terminate()
         process.join()
 
 
-def _asking(connection: Connection) -> Step:
-    def step() -> None:
-        connection.send(None)
-        connection.recv()
-
-    return step
+def _ask(connection: Connection) -> None:
+    connection.send(None)
+    connection.recv()
 
 
-def _serve(
-    connection: Connection, build: Callable[[str, Any, Compute], Step], form: str, size: object
-) -> None:
+def _serve(connection: Connection, build: Callable[[], Step], keeps_memory: bool) -> None:
     """Do a step each time that one is asked for."""
-    if form == "ours":
+    if keeps_memory:
         keep_freed_memory()
-    step = build(form, size, CPU)
+    step = build()
     while True:
         connection.recv()
         step()

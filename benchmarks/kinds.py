@@ -6,7 +6,7 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.steps import Step
 
 PRODUCTS = "convolutions and matrix products"
-"""What does the multiply-adds, which both forms have."""
+"""What does the multiply-adds. In ours that is also what the backward pass computes again."""
 _KINDS = {
     PRODUCTS: ("conv", "::mm", "addmm", "bmm", "::matmul", "linear"),
     "normalization": ("batch_norm", "::var", "::std", "::mean"),

@@ -1,4 +1,4 @@
-"""Timing forms side by side: they take turns in one process, so that they see the same machine."""
+"""Timing forms side by side: they take turns, so that they see the same machine."""
 
 import json
 import os
@@ -33,10 +33,10 @@ def take_turns(
     return times_s
 
 
-def compare(times_s: dict[str, list[float]]) -> dict[str, Any]:
-    """Return medians, and the ratio of plain to ours round by round."""
-    pairs = zip(times_s["plain"], times_s["ours"], strict=True)
-    ratios = sorted(plain / ours for plain, ours in pairs)
+def compare(times_s: dict[str, list[float]], one: str, other: str) -> dict[str, Any]:
+    """Return medians, and the ratio of one form to the other round by round."""
+    pairs = zip(times_s[one], times_s[other], strict=True)
+    ratios = sorted(time_s / other_s for time_s, other_s in pairs)
     return {
         "times_s": {form: [round(t, 4) for t in times] for form, times in times_s.items()},
         "median_s": {form: round(statistics.median(t), 4) for form, t in times_s.items()},

@@ -1,6 +1,6 @@
 """Measure what a linear classifier reaches on the drawn set `shapes`.
 
-Multinomial logistic regression on the normalised pixels, fitted by L-BFGS until the gradient is
+Multinomial logistic regression on the normalized pixels, fitted by L-BFGS until the gradient is
 small, for several L2 penalties. The penalty is chosen on the test images, which flatters the
 classifier: the figure is an upper bound. Each seed draws a set of its own.
 

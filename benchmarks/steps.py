@@ -62,24 +62,26 @@ class NetworkSize:
     batch_size: int = 96
 
 
-def search_step(form: str, size: SearchSize, compute: Compute) -> Step:
-    """Return a function that does an alpha step and a weight step on random images."""
+def supernet(size: SearchSize, *, by_source: bool = True) -> Supernet:
+    """Build the network of a search."""
     torch.manual_seed(0)
     space = load_space(size.space)
     resolve(space)
-    net = Supernet(
-        space,
-        init_channels=size.init_channels,
-        num_cells=size.num_cells,
-        by_source=form == "ours",
-    ).train()
+    return Supernet(
+        space, init_channels=size.init_channels, num_cells=size.num_cells, by_source=by_source
+    )
+
+
+def search_step(form: str, size: SearchSize, compute: Compute, net: Supernet | None = None) -> Step:
+    """Return a function that does an alpha step and a weight step on random images."""
+    net = (net or supernet(size, by_source=form == "ours")).train()
     compute = _of_form(form, net, compute)
+    alphas = Alphas(load_space(size.space)).to(compute.device)
     net = compute.place(net)
-    alphas = Alphas(space).to(compute.device)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.025, momentum=0.9, weight_decay=3e-4)
     alpha_optimizer = torch.optim.Adam(alphas.parameters(), 3e-4, (0.5, 0.999), weight_decay=1e-3)
     architect = Architect(net, alphas, cross_entropy, optimizer, order=size.order, compute=compute)
-    batch = _batch(size.batch_size, compute)
+    batch = compute.to_device(random_batch(size.batch_size))
     images, targets = batch
 
     def step() -> None:
@@ -102,16 +104,24 @@ def search_step(form: str, size: SearchSize, compute: Compute) -> Step:
     return step
 
 
-def augment_step(form: str, size: AugmentSize, compute: Compute) -> Step:
-    """Return a function that does one training step of a found network on random images."""
+def found_network(size: AugmentSize) -> GenotypeNetwork:
+    """Build a network of found cells that drops paths as in the middle of a training."""
     torch.manual_seed(0)
     net = GenotypeNetwork(
         load_genotype(size.genotype), init_channels=size.init_channels, num_cells=size.num_cells
-    ).train()
+    )
     net.drop_path_prob = 0.1
+    return net
+
+
+def augment_step(
+    form: str, size: AugmentSize, compute: Compute, net: GenotypeNetwork | None = None
+) -> Step:
+    """Return a function that does one training step of a found network on random images."""
+    net = (net or found_network(size)).train()
     compute = _of_form(form, net, compute)
     net = compute.place(net)
-    images, targets = _batch(size.batch_size, compute)
+    images, targets = compute.to_device(random_batch(size.batch_size))
 
     def loss() -> torch.Tensor:
         logits, aux_logits = net(images)
@@ -125,7 +135,7 @@ def network_step(form: str, size: NetworkSize, compute: Compute) -> Step:
     net = _network(size)
     compute = _of_form(form, net, compute)
     net = compute.place(net)
-    images, targets = _batch(size.batch_size, compute, size.image_size)
+    images, targets = compute.to_device(random_batch(size.batch_size, size.image_size))
     return _training_step(net, lambda: cross_entropy(net(images), targets), compute)
 
 
@@ -137,11 +147,7 @@ def network_test(form: str, size: NetworkSize, compute: Compute) -> Step:
 
 def augment_test(form: str, size: AugmentSize, compute: Compute) -> Step:
     """Return a function that measures a found network on a batch of images."""
-    torch.manual_seed(0)
-    net = GenotypeNetwork(
-        load_genotype(size.genotype), init_channels=size.init_channels, num_cells=size.num_cells
-    )
-    return _test(form, net, size.batch_size, 32, 1, compute)
+    return _test(form, found_network(size), size.batch_size, 32, 1, compute)
 
 
 def _network(size: NetworkSize) -> nn.Module:
@@ -172,8 +178,8 @@ def _test(
     """Return a function that measures; in our form it also folds the BatchNorms, as a run does."""
     compute = _of_form(form, net, compute)
     net = compute.place(net)
-    batch = _batch(batch_size, compute, image_size)
-    settle(net, batch[0])
+    batch = compute.to_device(random_batch(batch_size, image_size))
+    _settle(net, batch[0])
 
     def step() -> None:
         measured = folded(net) if form == "ours" else net
@@ -183,7 +189,7 @@ def _test(
 
 
 @torch.no_grad()
-def settle(net: nn.Module, *inputs: object) -> None:
+def _settle(net: nn.Module, images: torch.Tensor) -> None:
     """Give BatchNorms the statistics of a batch.
 
     With those of a new network numbers get so small that a processor slows down.
@@ -191,7 +197,7 @@ def settle(net: nn.Module, *inputs: object) -> None:
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None
-    net.train()(*inputs)
+    net.train()(images)
 
 
 def _of_form(form: str, net: nn.Module, compute: Compute) -> Compute:
@@ -202,8 +208,6 @@ def _of_form(form: str, net: nn.Module, compute: Compute) -> Compute:
     return Compute(compute.device, memory_format=torch.contiguous_format)
 
 
-def _batch(
-    batch_size: int, compute: Compute, image_size: int = 32
-) -> tuple[torch.Tensor, torch.Tensor]:
-    images = torch.randn(batch_size, 3, image_size, image_size)
-    return compute.to_device((images, torch.arange(batch_size) % 10))
+def random_batch(batch_size: int, image_size: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return images of noise (N, 3, H, W) and the classes of ten (N,) on the CPU."""
+    return torch.randn(batch_size, 3, image_size, image_size), torch.arange(batch_size) % 10
