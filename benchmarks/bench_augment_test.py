@@ -1,4 +1,4 @@
-"""Time the test of a found network on a batch of images against the plain form.
+"""Time the test of a found network on four batches of images against the plain form.
 
     python -m benchmarks.bench_augment_test [--genotype DARTS_V2] [--repeats 5]
 
@@ -20,7 +20,7 @@ def main() -> None:
         "augment_test",
         ("genotype",),
         lambda size: (
-            f"A test of one batch, {size.genotype}, C={size.init_channels}, "
+            f"A test of four batches, {size.genotype}, C={size.init_channels}, "
             f"{size.num_cells} cells, batch {size.batch_size}"
         ),
         Aim(ratio=2),

@@ -146,8 +146,8 @@ def network_test(form: str, size: NetworkSize, compute: Compute) -> Step:
 
 
 def augment_test(form: str, size: AugmentSize, compute: Compute) -> Step:
-    """Return a function that measures a found network on a batch of images."""
-    return _test(form, found_network(size), size.batch_size, 32, 1, compute)
+    """Return a function that measures a found network on four batches of images."""
+    return _test(form, found_network(size), size.batch_size, 32, 4, compute)
 
 
 def _network(size: NetworkSize) -> nn.Module:
