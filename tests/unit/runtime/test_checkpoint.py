@@ -71,6 +71,21 @@ class TestCheckpoint:
         kept = [path.name for path in list_checkpoints(tmp_path)]
         assert kept == [f"step_{4 - back:09d}.pt" for back in range(num_kept)]
 
+    def test_the_generator_of_a_gpu_survives(self, tmp_path, monkeypatch):
+        """A generator of its own stands for that of a GPU; without a GPU its state is left alone."""
+        of_gpu = torch.Generator().manual_seed(5)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "get_rng_state", of_gpu.get_state)
+        monkeypatch.setattr(torch.cuda, "set_rng_state", of_gpu.set_state)
+        write_checkpoint(tmp_path / "a.pt", generator_states())
+        drawn = torch.rand(3, generator=of_gpu)
+        set_generator_states(load_checkpoint(tmp_path / "a.pt"))
+        assert torch.equal(torch.rand(3, generator=of_gpu), drawn)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        state = of_gpu.get_state()
+        set_generator_states(load_checkpoint(tmp_path / "a.pt"))
+        assert torch.equal(of_gpu.get_state(), state)
+
     def test_random_generators_survive(self, tmp_path):
         """Torch, Python and numpy draw on as if the process had not ended."""
         random.random(), numpy.random.standard_normal(), torch.rand(3)
