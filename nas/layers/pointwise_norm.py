@@ -35,7 +35,7 @@ no moments."""
 
 
 MAX_CHANNELS = 16
-"""The moments of x cost C_in multiply-adds a number, what they save is passes over memory. With
+"""The moments of x cost C_in multiply-adds per number, what they save is passes over memory. With
 more channels the two layers are faster, but take more memory (`bench_search_step`, two cores)."""
 
 
