@@ -26,10 +26,10 @@ def trains_on_cpu(x: Tensor) -> bool:
 
 
 def has_hooks(layer: nn.Module) -> bool:
-    """Whether a call of a layer is not just the forward pass of its class; then it has to be called.
+    """Whether a call of a layer is more than the forward pass of its class, and so has to be made.
 
-    So it is with hooks, of the layer or of all modules, where `compile` was called on the layer,
-    and where the layer has a `forward` that is not that of its class.
+    It is where the layer has hooks or all modules have, where `compile` was called on the layer,
+    and where a `forward` was set on it.
     """
     return bool(
         layer._forward_hooks

@@ -41,7 +41,7 @@ class TestFactorizedReduce:
 
     @pytest.mark.parametrize("training", [True, False])
     def test_is_two_strided_convolutions(self, training, memory_format):
-        """torch's own, in training and in evaluation."""
+        """In training and in evaluation."""
         block = FactorizedReduce(4, 6, affine=True).double().train(training)
         block.to(memory_format=memory_format)
         x = leaf(2, 4, 6, 4, memory_format=memory_format)

@@ -72,7 +72,7 @@ REGISTER = {
 @pytest.mark.parametrize("name", REGISTER)
 @pytest.mark.parametrize("channels", [8, 20])
 def test_hooks_of_all_modules_are_called(name, channels):
-    """torch has some that are of no layer; each layer is called, in order or in reverse."""
+    """Those that torch calls for every layer, in either direction."""
     net = nn.Sequential(
         SepConv(channels, 3, 1, affine=True), FactorizedReduce(channels, channels, affine=True)
     ).double()
