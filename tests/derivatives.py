@@ -20,7 +20,7 @@ FORMATS = pytest.mark.parametrize(
 
 def leaf(*shape: int, memory_format: torch.memory_format = torch.contiguous_format) -> Tensor:
     """Return standard normal numbers, with a gradient."""
-    x = torch.randn(*shape, dtype=torch.float64)
+    x = torch.randn(shape, dtype=torch.float64)
     return x.to(memory_format=memory_format).requires_grad_()
 
 
