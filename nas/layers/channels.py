@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def concatenate(parts: Sequence[Tensor]) -> Tensor:
-    """Return (N, C_i, H, W) a part as (N, sum of C_i, H, W)."""
+    """Return parts of (N, C_i, H, W) each as (N, sum of C_i, H, W)."""
     return _Concatenate.apply(*parts)
 
 

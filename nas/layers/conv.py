@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.layers.depthwise import DepthwiseConv2d
+from nas.layers.own_backward import has_hooks
 from nas.layers.sequence import ConvSequence
 from nas.layers.subsample import subsample
 
@@ -100,7 +101,7 @@ class InterleavedConv(nn.Module):
         height, width = x.shape[-2:]
         if height % 2 or width % 2:
             x = F.pad(x, (0, width % 2, 0, height % 2))
-        if x.device.type == "cpu" and torch.is_grad_enabled():
+        if x.device.type == "cpu" and torch.is_grad_enabled() and not self._is_changed():
             even, odd = subsample(x, 2, (0, 1))
             halves = (
                 F.conv2d(even, self.conv_even.weight, self.conv_even.bias),
@@ -109,3 +110,10 @@ class InterleavedConv(nn.Module):
         else:
             halves = self.conv_even(x), self.conv_odd(x[:, :, 1:, 1:])
         return torch.cat(halves, dim=1)
+
+    def _is_changed(self) -> bool:
+        """Whether a convolution does more than to convolve, so that it has to be called."""
+        return any(
+            type(conv) is not nn.Conv2d or has_hooks(conv)
+            for conv in (self.conv_even, self.conv_odd)
+        )

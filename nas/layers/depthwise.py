@@ -129,7 +129,8 @@ def depthwise_gradients(
         padding = (kernel_size // 2, kernel_size // 2)
         grad_x, _, _ = _gradients(grad, x, weight, stride, padding, [True, False, False])
     if grad_x is not None and grad_x.shape[1] > channels:
-        grad_x = sum(split(grad_x, [channels] * (len(weight) // channels)))
+        first, *others = split(grad_x, [channels] * (len(weight) // channels))
+        grad_x = sum(others, first)
     if wanted[1]:
         if dilation > 1:
             grad_weight = _dilated_weight_gradient(x, grad, kernel_size, dilation)

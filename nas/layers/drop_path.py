@@ -7,7 +7,7 @@ from torch import Tensor
 def drop_path(x: Tensor, drop_prob: float | Tensor) -> Tensor:
     """Zero x for each image with probability `drop_prob`, and scale the others up to match.
 
-    y = x * mask / (1 - drop_prob), one mask value an image. Only called in training.
+    y = x * mask / (1 - drop_prob), one mask value per image. Only called in training.
 
     Args:
         x: (N, C, H, W).

@@ -1,4 +1,4 @@
-"""BatchNorm in eval mode is an affine map a channel: it goes into the convolution before it.
+"""BatchNorm in eval mode is an affine map per channel: it goes into the convolution before it.
 
 w' = w * gamma / sqrt(var + eps) and b' = beta - mean * gamma / sqrt(var + eps), channel by channel.
 """

@@ -85,9 +85,12 @@ class _JoinedNorm:
             setattr(self, name, torch.stack([getattr(norm, name) for norm in norms]).flatten())
 
     def write_back(self) -> None:
-        """Give each BatchNorm its part of the statistics."""
+        """Give each BatchNorm its part of the statistics.
+
+        By `data`, as torch's own do: a call before, whose graph has the statistics, does not mind.
+        """
         for name in self._STATISTICS:
             parts = getattr(self, name).chunk(len(self.norms))
             for norm, part in zip(self.norms, parts, strict=True):
-                statistic = getattr(norm, name)
+                statistic = getattr(norm, name).data
                 statistic.copy_(part.view_as(statistic))

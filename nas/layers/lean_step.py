@@ -56,7 +56,7 @@ class LeanStep(NamedTuple):
 
 
 class _LeanStep(torch.autograd.Function):
-    """(step, x, scale, shift, a weight a convolution) -> output."""
+    """(step, x, scale, shift, a weight for each convolution) -> output."""
 
     @staticmethod
     def forward(

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
 
 Gradients = TypeVar("Gradients")
 
@@ -25,12 +26,19 @@ def trains_on_cpu(x: Tensor) -> bool:
 
 
 def has_hooks(layer: nn.Module) -> bool:
-    """Whether a call of a layer does more than its forward pass; then it has to be called."""
+    """Whether a call of a layer is more than the forward pass of its class, and so has to be made.
+
+    It is where the layer has hooks or all modules have, where `compile` was called on the layer,
+    and where a `forward` was set on it.
+    """
     return bool(
         layer._forward_hooks
         or layer._forward_pre_hooks
         or layer._backward_hooks
         or layer._backward_pre_hooks
+        or layer._compiled_call_impl is not None
+        or "forward" in layer.__dict__
+        or _has_any_global_hook()
     )
 
 

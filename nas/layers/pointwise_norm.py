@@ -35,7 +35,7 @@ no moments."""
 
 
 MAX_CHANNELS = 16
-"""The moments of x cost C_in multiply-adds a number, what they save is passes over memory. With
+"""The moments of x cost C_in multiply-adds per number, what they save is passes over memory. With
 more channels the two layers are faster, but take more memory (`bench_search_step`, two cores)."""
 
 
@@ -119,8 +119,9 @@ def convolve_and_normalize(
     assert norm.num_batches_tracked is not None and norm.momentum is not None
     assert norm.running_mean is not None and norm.running_var is not None
     norm.num_batches_tracked.add_(1)
-    norm.running_mean.lerp_(moments.mean, norm.momentum)
-    norm.running_var.lerp_(moments.var * (num_pixels / (num_pixels - 1)), norm.momentum)
+    # By `data`, as torch's own do: a call before, whose graph has the statistics, does not mind.
+    norm.running_mean.data.lerp_(moments.mean, norm.momentum)
+    norm.running_var.data.lerp_(moments.var * (num_pixels / (num_pixels - 1)), norm.momentum)
     return z
 
 

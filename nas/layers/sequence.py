@@ -56,9 +56,9 @@ def run_layers(layers: Sequence[nn.Module], x: Tensor, scale: Tensor | None = No
     position = 0
     while position < len(layers):
         layer, is_last = layers[position], position + 1 == len(layers)
-        if _starts_with_product(layers[position : position + 2]) and x.dim() == 4:
+        if _starts_with_product(layers[position : position + 2]) and _fits(x, layer):
             conv, norm = cast(nn.Conv2d, layer), cast(nn.BatchNorm2d, layers[position + 1])
-            norm_scale = scale if norm is layers[-1] else None
+            norm_scale = scale if position + 2 == len(layers) else None
             x = convolve_and_normalize(x, conv.weight, norm, norm_scale)
             position += 2
             continue
@@ -104,6 +104,11 @@ def _starts_with_product(layers: Sequence[nn.Module]) -> bool:
         and layers[0].in_channels <= MAX_CHANNELS
         and is_plain_norm(layers[1])
     )
+
+
+def _fits(x: Tensor, layer: nn.Module) -> bool:
+    """Whether x is a batch of images with the channels of a convolution; torch says what is not."""
+    return x.dim() == 4 and x.shape[1] == cast(nn.Conv2d, layer).in_channels
 
 
 def _find_step(layers: Sequence[nn.Module], reads_input: bool) -> LeanStep | None:

@@ -19,7 +19,7 @@ def subsample(x: Tensor, stride: int, offsets: tuple[int, ...] = (0,)) -> tuple[
         offsets: Below s, each once.
 
     Returns:
-        A tensor an offset, (N, C, ceil((H - i) / s), ceil((W - i) / s)), in the memory format of x.
+        For each offset (N, C, ceil((H - i) / s), ceil((W - i) / s)), in the memory format of x.
     """
     return _Subsample.apply(x, stride, offsets)
 

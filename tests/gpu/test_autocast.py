@@ -1,4 +1,4 @@
-"""Half precision at every operator: types with autocast for a GPU, values on the CPU."""
+"""Half precision at every operator and block: types with autocast for a GPU, values on the CPU."""
 
 from contextlib import contextmanager
 from unittest import mock
@@ -8,7 +8,9 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from nas.operators import build_operator, get_operator, list_operators
+from nas.operators.blocks import build_block
 from nas.search.method import Method
+from nas.space.blocks import BLOCK_KINDS, Candidate
 from nas.supernet import Alphas, Supernet
 from tests.gpu.test_search import space_of
 
@@ -17,6 +19,15 @@ DETERMINISTIC = [name for name in list_operators() if not get_operator(name).is_
 CHANNELS = 12
 WITH_SUM = ("inverted_residual_3x3",)
 """What adds its input at stride 1, so that the output has the wider type of the two."""
+BLOCKS = {
+    f"{Candidate(kind, 2, se=se).name} {place}": Candidate(kind, 2, se=se).block_at(*place)
+    for kind in BLOCK_KINDS
+    for se in ((False,) if kind == "conv" else (False, True))
+    for place in ((8, CHANNELS, 1), (8, CHANNELS, 2), (CHANNELS, CHANNELS, 1))
+}
+"""Every block of a chain where it changes the width, also the resolution, or neither."""
+RATIOS = (1, 0.5)
+"""Of the channels that take the shortcut, where a block has one: the sum is in place."""
 
 
 @contextmanager
@@ -58,6 +69,24 @@ def test_types_of_every_operator_on_a_gpu(dtype):
                     assert y.device.type == "cuda" and y.shape[2] == 8 // stride
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_types_of_every_block_on_a_gpu(dtype):
+    """Half precision, as its last convolution; only a sum that is not in place widens it."""
+    dtype = DTYPES[dtype]
+    with without_numbers():
+        for name, block in BLOCKS.items():
+            x = torch.zeros(2, block.in_channels, 8, 8)
+            for ratio in RATIOS:
+                module = build_block(block, identity_ratio=ratio)
+                for given in (x, x.to(dtype)):
+                    with torch.autocast("cuda", dtype):
+                        y = module(given)
+                    widens = block.kind == "inverted_residual" and block.has_shortcut
+                    assert y.dtype is (given.dtype if widens else dtype), f"{name}, {given.dtype}"
+                    size = 8 // block.stride
+                    assert y.shape == (2, CHANNELS, size, size) and y.device.type == "cuda"
+
+
 def test_types_of_a_supernet_on_a_gpu():
     """Sums of operators in both precisions; what is trained and its statistics stay fp32."""
     space = space_of(("none", "skip_connect", "avg_pool_3x3", "sep_conv_3x3", "sandglass_3x3"))
@@ -75,24 +104,43 @@ def test_types_of_a_supernet_on_a_gpu():
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("name", DETERMINISTIC)
 def test_values_in_bf16_on_a_cpu(name, stride):
-    """Output and gradients are those of fp32, up to the 8 bits of bfloat16."""
+    """Output and gradients of operators are those of fp32."""
     torch.manual_seed(0)
-    operator = build_operator(name, CHANNELS, stride, affine=False)
-    operator.to(memory_format=torch.channels_last)
-    x = torch.randn(4, CHANNELS, 8, 8).to(memory_format=torch.channels_last).requires_grad_()
-    weight = torch.randn(4, CHANNELS, 8 // stride, 8 // stride)
-    results = []
-    for enabled in (False, True):
-        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            y = operator(x)
-        inputs = [x, *operator.parameters()]
-        gradients = torch.autograd.grad((y.float() * weight).sum(), inputs)
-        assert all(gradient.dtype is torch.float32 for gradient in gradients)
-        results.append([y.float(), gradients[0], flat(gradients[1:])])
-    for exact, half in zip(*results, strict=True):
-        if exact.numel():
-            error = (half - exact).norm() / exact.norm().clamp_min(1e-3)
-            assert error < 0.1, f"relative error {error:.3f}"
+    check_values(build_operator(name, CHANNELS, stride, affine=False), CHANNELS)
+
+
+@pytest.mark.parametrize("ratio", RATIOS)
+@pytest.mark.parametrize("name", BLOCKS)
+def test_values_of_blocks_in_bf16_on_a_cpu(name, ratio):
+    """Output and gradients of blocks are those of fp32."""
+    torch.manual_seed(0)
+    block = BLOCKS[name]
+    check_values(build_block(block, identity_ratio=ratio), block.in_channels)
+
+
+def check_values(module, in_channels):
+    """Output and gradients are those of fp32, up to the 8 bits of bfloat16.
+
+    Gradients have a wider limit: what rounds to the other side of an activation changes them most.
+    """
+    module.to(memory_format=torch.channels_last)
+    x = torch.randn(16, in_channels, 8, 8).to(memory_format=torch.channels_last).requires_grad_()
+    exact = values(module, x)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = values(module, x)
+    for one, expected, limit in zip(half, exact, (0.02, 0.15, 0.15), strict=True):
+        error = (one - expected).norm() / expected.norm().clamp_min(1e-3)
+        assert error < limit, f"relative error {error:.3f}"
+
+
+def values(module, x):
+    """The output, the gradient of x and those of the weights."""
+    y = module(x)
+    direction = torch.randn(y.shape, generator=torch.Generator().manual_seed(1))
+    with torch.autocast("cpu", enabled=False):
+        gradients = torch.autograd.grad((y.float() * direction).sum(), [x, *module.parameters()])
+    assert all(gradient.dtype is torch.float32 for gradient in gradients)
+    return y.float(), gradients[0], flat(gradients[1:])
 
 
 def flat(tensors):

@@ -4,9 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nas.layers import (
-    ReLU6,
-)
+from nas.layers import ReLU6
+from tests.derivatives import FORMATS, assert_same, derivatives, leaf
 
 
 @pytest.fixture(autouse=True)
@@ -14,24 +13,19 @@ def _seed():
     torch.manual_seed(0)
 
 
-def randn(*shape, **settings):
-    return torch.randn(*shape, dtype=torch.float64, **settings)
-
-
 class TestReLU6:
-    def test_output_and_both_derivatives(self):
+    @FORMATS
+    def test_output_and_derivatives(self, memory_format):
         """Those of torch's, at 0 and 6 too; it changes its input."""
-        x = torch.tensor([-1.0, 0.0, 1e-9, 3.0, 6.0, 7.0], dtype=torch.float64, requires_grad=True)
-        direction = randn(6)
-        y = x * 1
-        found = ReLU6()(y)
-        assert found is y
-        expected = F.relu6(x)
-        torch.testing.assert_close(found, expected)
-        gradients = [torch.autograd.grad(z, x, direction) for z in (found, expected)]
-        torch.testing.assert_close(*gradients)
-        smooth = torch.tensor([-1.0, 0.5, 5.0, 8.0], dtype=torch.float64, requires_grad=True)
-        assert torch.autograd.gradgradcheck(lambda x: ReLU6()(x * x), (smooth,))
+        x = 8 * leaf(2, 3, 4, 5, memory_format=memory_format).detach()
+        x[0, 0, 0] = torch.tensor([-1.0, 0.0, 1e-9, 6.0, 7.0])
+        x.requires_grad_()
+        for before in (lambda x: x * 1, lambda x: x * x):
+            y = before(x)
+            found = ReLU6()(y)
+            assert found is y
+            expected = F.relu6(before(x))
+            assert_same(derivatives(found, (x,)), derivatives(expected, (x,)))
 
     @pytest.mark.filterwarnings("ignore:The .grad attribute")
     def test_compiled(self):
@@ -44,7 +38,7 @@ class TestReLU6:
     def test_keeps_its_output_only(self):
         """One tensor, the one that it returns."""
         saved = []
-        x = randn(4, requires_grad=True) * 1
+        x = leaf(4) * 1
         with torch.autograd.graph.saved_tensors_hooks(
             lambda tensor: saved.append(tensor) or tensor, lambda tensor: tensor
         ):

@@ -7,6 +7,8 @@ from nas.operators import resolve
 from nas.space import load_space
 from nas.supernet import EdgeWeights, MixedEdge, joined_edges
 from nas.supernet.cell import SupernetCell
+from tests.derivatives import FORMATS, TOLERANCE, assert_same, derivatives, leaf
+from tests.plain import make_plain
 
 CONVOLUTIONS = 4
 
@@ -42,37 +44,28 @@ def weights_of(space, **settings):
     return EdgeWeights(torch.rand(shape, dtype=torch.float64, requires_grad=True), **settings)
 
 
-def outcome(cell, weights):
-    """Return output, gradients by weights, edge weights and images, and the statistics."""
-    generator = torch.Generator().manual_seed(2)
-    x = torch.randn(2, 4, 6, 5, generator=generator, dtype=torch.float64)
-    x = x.to(memory_format=torch.channels_last).requires_grad_()
-    inputs = (x, weights.ops, *cell.parameters())
-    output = cell(x, x, weights)
-    gradients = torch.autograd.grad(
-        output.square().mean(), inputs, allow_unused=True, materialize_grads=True
-    )
-    names = ["x", "ops", *(name for name, _ in cell.named_parameters())]
-    return output, dict(zip(names, gradients, strict=True)), dict(cell.named_buffers())
-
-
-def check_forms(space_and_forms, weights):
+def check_forms(space_and_forms, weights, memory_format=torch.channels_last):
+    """Hold both together in all derivatives and statistics; one edge by edge has torch's layers."""
     _, (fast, plain) = space_and_forms
-    output, gradients, buffers = outcome(fast, weights)
-    expected, expected_gradients, expected_buffers = outcome(plain, weights)
-    torch.testing.assert_close(output, expected, rtol=1e-10, atol=1e-10)
-    assert gradients.keys() == expected_gradients.keys()
-    for name in gradients:
-        torch.testing.assert_close(gradients[name], expected_gradients[name], rtol=1e-8, atol=1e-10)
-    for name in buffers.keys() & expected_buffers.keys():
-        torch.testing.assert_close(buffers[name], expected_buffers[name], rtol=1e-10, atol=1e-10)
+    make_plain(plain)
+    x = leaf(2, 4, 6, 4, memory_format=memory_format)
+    results, buffers = [], []
+    for cell in (fast, plain):
+        parameters = dict(cell.named_parameters())
+        inputs = (x, weights.ops, *(parameters[name] for name in sorted(parameters)))
+        results.append(derivatives(cell(x, x, weights), inputs))
+        buffers.append(dict(cell.named_buffers()))
+    assert_same(*results)
+    for name in buffers[0].keys() & buffers[1].keys():
+        torch.testing.assert_close(buffers[0][name], buffers[1][name], **TOLERANCE)
 
 
+@FORMATS
 @pytest.mark.parametrize("cell_type", ["normal", "reduce"])
-def test_every_convolution_once_a_state(cell_type, calls):
+def test_every_convolution_once_a_state(cell_type, memory_format, calls):
     """Of the states with more than one edge; the sum is that of the edges one by one."""
     both = cells(cell_type)
-    check_forms(both, weights_of(both[0]))
+    check_forms(both, weights_of(both[0]), memory_format)
     assert calls == [count for count in (4, 4, 3, 2) for _ in range(CONVOLUTIONS)]
 
 

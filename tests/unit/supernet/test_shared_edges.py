@@ -1,9 +1,12 @@
 """What the edges that leave a state share: computed once, with exact gradients."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
+from nas.layers import pointwise_norm
 from nas.operators import build_operator, get_operator
 from nas.supernet.shared_edges import (
     SharedOperators,
@@ -11,14 +14,27 @@ from nas.supernet.shared_edges import (
     add_product,
     weighted,
 )
+from tests.derivatives import FORMATS, TOLERANCE, assert_same, derivatives, leaf
+from tests.plain import make_plain
+
+DEPTHWISE = ("sep_conv_3x3", "sep_conv_7x7", "dil_conv_5x5")
 
 
-def tensors(*shape, count=2):
-    generator = torch.Generator().manual_seed(0)
-    return [
-        torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_()
-        for _ in range(count)
-    ]
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def scaled(monkeypatch):
+    """For each product of a convolution and a BatchNorm, whether it had a scale."""
+    calls, apply = [], pointwise_norm._PointwiseNorm.apply
+    monkeypatch.setattr(
+        pointwise_norm._PointwiseNorm,
+        "apply",
+        lambda *inputs: calls.append(inputs[2] is not None) or apply(*inputs),
+    )
+    return calls
 
 
 def test_a_state_computes_everything_once():
@@ -41,32 +57,32 @@ def test_the_first_operator_of_a_name_is_kept():
     assert not SourceState(state.x).shares("pool")
 
 
-def test_add_product_has_the_derivatives_of_the_product():
-    """Against finite differences, in both arguments and the weight."""
-    total, output = tensors(2, 3, 2, 2)
-    weight = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(
-        lambda t, o, w: add_product(t.clone(), o, w), (total, output, weight)
-    )
+@FORMATS
+def test_add_product_has_the_derivatives_of_the_product(memory_format):
+    """In both arguments and the weight; the total is changed in place."""
+    total, output = (leaf(2, 3, 2, 4, memory_format=memory_format) for _ in range(2))
+    weight = leaf()
+    inputs = (total, output, weight)
+    found = add_product(total * 1, output, weight)
+    assert_same(derivatives(found, inputs), derivatives(total + weight * output, inputs))
     started = total.detach().clone()
     assert add_product(started, output.detach(), weight.detach()) is started
     assert torch.equal(started, total.detach().addcmul(output.detach(), weight.detach()))
 
 
-@pytest.mark.parametrize("name", ["sep_conv_3x3", "dil_conv_5x5", "sandglass_3x3"])
-def test_weighted_is_the_weight_times_the_operator(name):
-    """Value and gradients, with the weight folded into the last BatchNorm."""
-    record, results = get_operator(name), []
-    for form in (
-        lambda operator, x, w: weighted(record, operator, SourceState(x), w),
-        lambda operator, x, w: w * operator(x),
-    ):
-        torch.manual_seed(0)
-        operator = build_operator(name, 8, 1, affine=False).double()
-        (x,) = tensors(2, 8, 4, 4, count=1)
-        weight = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
-        output = form(operator, x, weight)
-        output.square().mean().backward()
-        results.append((output, x.grad, weight.grad))
-    for fast, plain in zip(*results, strict=True):
-        torch.testing.assert_close(fast, plain, rtol=1e-10, atol=1e-12)
+@FORMATS
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("channels", [8, 20])
+@pytest.mark.parametrize("name", [*DEPTHWISE, "skip_connect", "conv_3x3", "sandglass_3x3"])
+def test_weighted_is_weight_times_operator(name, channels, stride, memory_format, scaled):
+    """All derivatives, with the weight folded into the last BatchNorm; torch's own layers."""
+    operator = build_operator(name, channels, stride, affine=False).double()
+    operator.to(memory_format=memory_format)
+    plain = make_plain(copy.deepcopy(operator))
+    x, weight = leaf(2, channels, 4, 6, memory_format=memory_format), leaf()
+    expected = derivatives(weight * plain(x), (x, weight, *plain.parameters()))
+    found = weighted(get_operator(name), operator, SourceState(x), weight)
+    assert_same(derivatives(found, (x, weight, *operator.parameters())), expected)
+    torch.testing.assert_close(list(operator.buffers()), list(plain.buffers()), **TOLERANCE)
+    is_fast = channels == 8 and memory_format == torch.channels_last
+    assert any(scaled) == (is_fast and name in DEPTHWISE)
