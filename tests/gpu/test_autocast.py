@@ -10,7 +10,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from nas.operators import build_operator, get_operator, list_operators
 from nas.search.method import Method
 from nas.supernet import Alphas, Supernet
-from tests.gpu.test_search import space_of
+from tests.gpu.searches import space_of
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 DETERMINISTIC = [name for name in list_operators() if not get_operator(name).is_random]

@@ -6,8 +6,7 @@ from torch.utils._pytree import tree_map_only
 
 from nas.runtime.run_directory import RunDirectory
 from tests.gpu.fake import GPU, fake_gpu, is_on_gpu
-from tests.gpu.searches import searcher_on_gpu
-from tests.gpu.test_search import SMALL, space_of
+from tests.gpu.searches import searcher_on_gpu, small_space
 from tests.gpu.test_train import found_network, train_an_epoch, trainer_on_gpu
 
 
@@ -37,9 +36,9 @@ def test_a_search_goes_on(tmp_path, name):
     """Weights, momentum, alphas, means and the state of the method are on the GPU again."""
     run = RunDirectory.create(tmp_path / "run", {})
     with fake_gpu():
-        first = searcher_on_gpu(name, space_of(SMALL), run)
+        first = searcher_on_gpu(name, small_space("cell"), run)
         first._train()
-        second = searcher_on_gpu(name, space_of(SMALL), run)
+        second = searcher_on_gpu(name, small_space("cell"), run)
         second.load_state_dict(as_read(first.state_dict()))
         assert second.step_in_epoch == first.step_in_epoch > 0
         second.epoch, second.step_in_epoch = 1, 0

@@ -61,9 +61,9 @@ def test_statistics_are_those_of_torch(searcher):
         def forward(self, images):
             return self.net(images, weights)
 
-    for update in (lambda: average_statistics(path, batches), lambda: update_bn(batches, path)):
+    for update in (average_statistics, lambda net, batches: update_bn(batches, net)):
         path = Path()
-        update()
+        update(path, batches)
         found.append({name: value.clone() for name, value in path.named_buffers()})
         norms = [m for m in path.modules() if isinstance(m, nn.BatchNorm2d)]
         assert {norm.momentum for norm in norms} == {nn.BatchNorm2d(1).momentum}
