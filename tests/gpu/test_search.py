@@ -142,11 +142,19 @@ def test_one_shot_accuracies_wait_at_their_end(run):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bf16", "fp16"])
-def test_a_step_in_half_precision(run, dtype):
+def test_a_step_in_half_precision(run, dtype, monkeypatch):
     """bf16 waits once; with fp16 torch's loss scaler asks before each of the two optimizers."""
+    seen = set()
+
+    def loss(logits, targets):
+        seen.add(logits.dtype)
+        return torch.nn.functional.cross_entropy(logits, targets)
+
+    monkeypatch.setattr("tests.gpu.searches.cross_entropy", loss)
     scaler = [] if dtype is torch.bfloat16 else 2 * ["grad_scaler._maybe_opt_step"]
     for step in waits(run, dtype=dtype):
         assert CHECK in step and len(step) == 1 + len(scaler)
+    assert seen == {dtype}
 
 
 def test_steps_that_may_be_left_out_wait_twice(run):
