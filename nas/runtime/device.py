@@ -1,5 +1,7 @@
 """Which device to compute on, and how numbers get there."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -44,3 +46,16 @@ def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     if device.type not in GPUS or tensor.device.type != "cpu":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def all_to_host(tables: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copy tensors of one type, of any shapes, to the CPU without their graphs.
+
+    They go in one transfer, because each would wait for a GPU.
+    """
+    numbers = torch.cat([table.detach().flatten() for table in tables.values()]).cpu()
+    parts = numbers.split([table.numel() for table in tables.values()])
+    return {
+        name: part.view(table.shape)
+        for (name, table), part in zip(tables.items(), parts, strict=True)
+    }

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from nas.genotype import Chain
+from nas.runtime.device import all_to_host, to_device
 from nas.search.method import Progress, strengths
 from nas.search.target import NEVER, TINY, CostTerm, half_mean, margins_of_rows
 from nas.space.chain import DEPTHS, LAYERS
@@ -45,16 +46,22 @@ class ChainTargetTerm(CostTerm):
 
     @cached_property
     def has_layer(self) -> Tensor:
-        """Whether a stage of each depth has each layer, (L, D), 0 or 1."""
+        """Whether a layer is in a stage of each depth, (L, S, D), 0 or 1; 0 in other stages."""
         space = self.costs.space
-        rows = [[depth > layer.index for depth in space.depths] for layer in space.layers]
+        stages = range(len(space.stages))
+        rows = [
+            [[layer.stage == s and depth > layer.index for depth in space.depths] for s in stages]
+            for layer in space.layers
+        ]
         return torch.tensor(rows, dtype=torch.float64)
 
     def logits(self, alphas: Alphas, progress: Progress) -> dict[str, Tensor]:
         """Return l of each group, (L, K) and (S, D); `NEVER` where the space has no pair."""
+        of_groups = strengths(self.method.distribution(alphas, progress))
+        on_host = all_to_host(of_groups)
         logits = {}
-        for group, ops in strengths(self.method.distribution(alphas, progress)).items():
-            margins = margins_of_rows(ops.detach().cpu())
+        for group, ops in of_groups.items():
+            margins = margins_of_rows(on_host[group])
             logs = ops.clamp_min(TINY).log() / half_mean(margins)
             logits[group] = logs.masked_fill(ops <= TINY, NEVER)
         return logits
@@ -62,9 +69,9 @@ class ChainTargetTerm(CostTerm):
     def mean_cost(self, logits: Mapping[str, Tensor]) -> Tensor:
         """Return the mean cost of networks that are drawn by logits, (L, K) and (S, D)."""
         p, q = logits[LAYERS].softmax(dim=1), logits[DEPTHS].softmax(dim=1)
-        stages = [layer.stage for layer in self.costs.space.layers]
-        exists = (q[stages] * self.has_layer.to(q)).sum(dim=1)
-        return self.costs.fixed + (exists * (p * self.table.to(p)).sum(dim=1)).sum()
+        has_layer, table = (to_device(x, p.device).to(p) for x in (self.has_layer, self.table))
+        exists = (q * has_layer).sum(dim=(1, 2))
+        return self.costs.fixed + (exists * (p * table).sum(dim=1)).sum()
 
     def decoded(self, alphas: Alphas, progress: Progress) -> float:
         """Return the cost of the network that would be decoded now."""

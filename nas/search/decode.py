@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nas.genotype import Chain, Genotype
 from nas.operators import NUM_DECODED_EDGES, get_operator
+from nas.runtime.device import all_to_host
 from nas.space import ChainSpace, SearchSpace
 from nas.space.chain import DEPTHS, LAYERS
 from nas.supernet import Alphas
@@ -55,13 +56,13 @@ def decode_edges(strengths: Mapping[str, Tensor], space: SearchSpace) -> Genotyp
 
     Source: NAS-Bench-201 (arXiv:2001.00326), Sec. 2.1 and its code.
     """
-    cells: dict[str, Any] = {}
-    for group, table in strengths.items():
-        names = _strongest(table, space, group)
-        cells[group] = tuple(
+    cells: dict[str, Any] = {
+        group: tuple(
             tuple((names[edge], space.edges[edge][0]) for edge in space.incoming(target))
             for target in space.nodes
         )
+        for group, names in _strongest(strengths, space).items()
+    }
     return Genotype(**cells, family=space.family)
 
 
@@ -75,7 +76,7 @@ def decode_chain(strengths: Mapping[str, Tensor], space: ChainSpace) -> Chain:
         strengths: For "layers" and "depths" the strength of each column in each row.
         space: The space, at its width multiplier.
     """
-    rows = {group: iter(_strongest(strengths[group], space, group)) for group in space.groups}
+    rows = {group: iter(names) for group, names in _strongest(strengths, space).items()}
     stages = []
     for number, depth in enumerate(rows[DEPTHS]):
         names = [next(rows[LAYERS]) for _ in space.layers_of(number)]
@@ -83,11 +84,16 @@ def decode_chain(strengths: Mapping[str, Tensor], space: ChainSpace) -> Chain:
     return Chain(space, tuple(stages))
 
 
-def _strongest(table: Tensor, space: SearchSpace | ChainSpace, group: str) -> list[str]:
-    """Return the column of the largest entry of each row that the space has."""
-    possible = table.masked_fill(~torch.tensor(space.mask(group)).to(table.device), -torch.inf)
-    columns = space.columns(group)
-    return [columns[max(range(len(row)), key=row.__getitem__)] for row in possible.tolist()]
+def _strongest(
+    strengths: Mapping[str, Tensor], space: SearchSpace | ChainSpace
+) -> dict[str, list[str]]:
+    """Return, by group, the column of the largest entry of each row that the space has."""
+    strongest = {}
+    for group, table in all_to_host(strengths).items():
+        possible = table.masked_fill(~torch.tensor(space.mask(group)), -torch.inf).tolist()
+        columns = space.columns(group)
+        strongest[group] = [columns[max(range(len(r)), key=r.__getitem__)] for r in possible]
+    return strongest
 
 
 @torch.no_grad()
@@ -110,14 +116,13 @@ def _decode(
     keep: Callable[[list[list[Candidate]]], list[Candidate]],
 ) -> Genotype:
     concat = tuple(space.nodes)
-    # All groups in one transfer, because each would wait for a GPU.
-    tables = torch.stack([strengths[group] for group in space.groups]).tolist()
+    tables = all_to_host(strengths)
     cells = {
         group: tuple(
             tuple((space.primitives[column], source) for _, source, column in keep(node))
-            for node in candidates(table, on_edges, space)
+            for node in candidates(tables[group].tolist(), on_edges, space)
         )
-        for (group, on_edges), table in zip(space.groups.items(), tables, strict=True)
+        for group, on_edges in space.groups.items()
     }
     return Genotype(
         normal=cells["normal"],

@@ -11,17 +11,17 @@ with the same augmentation.
 
 Source: SPOS (arXiv:1904.00420), Sec. 3.4 and its code.
 Deviation: the code moves the statistics by a factor of 0.1 a batch, so that the last ten count
-most; here all batches count the same (`torch.optim.swa_utils.update_bn`).
+most; here all batches count the same, as in `torch.optim.swa_utils.update_bn`.
 
 Shape legend: N images, C channels, H rows, W columns.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import update_bn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas.runtime.compute import Batch
 from nas.runtime.meter import Meter
@@ -81,7 +81,7 @@ class OneShot:
         """
         searcher = self.searcher
         path = _Path(searcher, weights)
-        update_bn(self._training_batches(), path)
+        average_statistics(path, (images for images, _ in self._training_batches()))
         averages = [b for b in path.buffers() if b.is_floating_point()]
         searcher.ranks.mean_(averages)  # each has seen its share of the batches
         path.eval()
@@ -103,3 +103,29 @@ class OneShot:
                 self.check_stop()
         finally:
             loader.load_state_dict(self._start)
+
+
+@torch.no_grad()
+def average_statistics(net: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Compute running statistics again, as means over batches in which all count the same.
+
+    It is `torch.optim.swa_utils.update_bn`, but the batches are counted on the host: a BatchNorm
+    without a momentum reads their number from the device, in every layer and batch.
+
+    Args:
+        net: Is in training mode afterwards. Each of its BatchNorms runs once in every batch, or
+            never.
+        batches: Images, (N, C, H, W).
+    """
+    momenta = {norm: norm.momentum for norm in net.modules() if isinstance(norm, _BatchNorm)}
+    for norm in momenta:
+        norm.reset_running_stats()
+    net.train()
+    try:
+        for number, images in enumerate(batches, start=1):
+            for norm in momenta:
+                norm.momentum = 1 / number  # mean_n = mean_(n-1) + (x_n - mean_(n-1)) / n
+            net(images)
+    finally:
+        for norm, momentum in momenta.items():
+            norm.momentum = momentum

@@ -48,7 +48,7 @@ from nas.errors import ConfigError, shown_range
 from nas.genotype import Genotype
 from nas.models.cost import CostTable
 from nas.operators import NUM_DECODED_EDGES, get_operator
-from nas.runtime.device import to_device
+from nas.runtime.device import all_to_host, to_device
 from nas.search.method import Method, Progress, strengths
 from nas.space import Space
 from nas.supernet import Alphas
@@ -145,11 +145,10 @@ class TargetTerm(CostTerm):
         passing = torch.tensor([not get_operator(name).is_zero for name in space.primitives])
         passing = to_device(passing, next(iter(of_groups.values())).device)
         of_passing = {group: ops * passing for group, ops in of_groups.items()}
-        # In one transfer, because each would wait for a GPU.
-        on_host = torch.stack(list(of_passing.values())).detach().cpu()
+        on_host = all_to_host(of_passing)
         logits = {}
-        for (group, ops), numbers in zip(of_passing.items(), on_host, strict=True):
-            logs = ops.clamp_min(TINY).log() / temperature(numbers, space.edges)
+        for group, ops in of_passing.items():
+            logs = ops.clamp_min(TINY).log() / temperature(on_host[group], space.edges)
             logits[group] = logs.masked_fill(ops <= TINY, NEVER)
         return logits
 

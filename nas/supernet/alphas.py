@@ -52,6 +52,9 @@ class Alphas(nn.Module):
             self.register_buffer(f"{group}_mask", mask, persistent=False)
             self.register_buffer(f"{group}_kept", mask.clone(), persistent=False)
         self._removed: dict[str, tuple[frozenset[int], ...]] = {}
+        self._kept_on_host = {
+            group: torch.tensor(space.mask(group), device="cpu") for group in self.groups
+        }
         for name, values in (extra or {}).items():
             self.register_parameter(name, nn.Parameter(values))
 
@@ -65,6 +68,10 @@ class Alphas(nn.Module):
     def kept(self, group: str) -> Tensor:
         """Return which pairs the space has and `prune` has left, (E, P), bool."""
         return self.get_buffer(f"{group}_kept")
+
+    def kept_on_host(self, group: str) -> Tensor:
+        """Return `kept` on the CPU, wherever the alphas are; reading it waits for no GPU."""
+        return self._kept_on_host[group]
 
     def removed(self, group: str) -> tuple[frozenset[int], ...] | None:
         """Return, for each edge, the columns that `prune` has removed; None before that."""
@@ -82,6 +89,7 @@ class Alphas(nn.Module):
         for group, stays in kept.items():
             mask = self.mask(group)
             self.kept(group).copy_(mask & stays.to(mask.device))
+            self._kept_on_host[group] = self.kept(group).cpu()
             removed = mask & ~self.kept(group)
             self[group].masked_fill_(removed, 0)
             self._removed[group] = tuple(

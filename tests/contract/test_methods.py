@@ -144,15 +144,15 @@ def _small_cost(monkeypatch):
     monkeypatch.setattr(epoch_record, "evaluation_cost", small)
 
 
-def searching_methods():
-    """All registered methods but those that train nothing, such as random, or no cells."""
+def searching_methods(family="cell"):
+    """All registered methods for a family but those that train nothing, such as random."""
     of_method = Method.without_search
     records = {name: METHODS.get(name).record for name in list_methods()}
     return [
         name
         for name, record in records.items()
         if record.without_search is of_method
-        and (record.families is None or "cell" in record.families)
+        and (record.families is None or family in record.families)
     ]
 
 

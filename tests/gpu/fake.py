@@ -6,7 +6,10 @@ operation mixes the two, which `meta` alone would often let pass, and notes what
 wait: a number that is read, a copy to the host, and a copy from host memory that is not pinned.
 What has a size that depends on numbers, such as indexing with a mask, waits too; `meta` refuses it.
 
-Numbers that are read are 1, or True, so that a step takes its ordinary way.
+Numbers that are read are 1, or True, so that a step takes its ordinary way; with `FakeGpu.number`,
+floats are another one, such as NaN.
+
+`meta` has no autocast either: `Autocast` stands for it, with the types that a GPU computes in.
 """
 
 import traceback
@@ -17,13 +20,14 @@ from typing import ClassVar, NamedTuple
 from unittest import mock
 
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-
-from nas.runtime.compute import Compute
 
 aten = torch.ops.aten
 GPU = torch.device("meta")
-PACKAGE = str(Path(__file__).parents[2] / "nas")
+PACKAGE = Path(__file__).parents[2] / "nas"
+COPYING = str(PACKAGE / "runtime" / "device.py")
+"""What others copy with; a wait in it is theirs."""
 COPIES = (aten._to_copy.default, aten.copy_.default)
 NEED_ONE_DEVICE = ("cat", "stack", "index", "index_put_", "index_select", "gather", "scatter_")
 """Operations of which a GPU takes not even a scalar of the host."""
@@ -46,6 +50,8 @@ class FakeGpu(TorchDispatchMode):
     def __init__(self):
         super().__init__()
         self.waits = []
+        self.number = 1.0
+        """What floats read as."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -61,12 +67,15 @@ class FakeGpu(TorchDispatchMode):
             raise RuntimeError(f"{name}: tensors on the GPU and on the host")
         if name in ("_local_scalar_dense", "equal"):
             self.note("read")
-            return 1.0 if args[0].is_floating_point() else (args[0].dtype is torch.bool or 1)
+            return self._read(args[0].dtype)
         if name == "_dirichlet_grad":  # which `meta` does not have
             return torch.empty_like(args[0])
         if name.startswith("_amp_") or changes_numbers_only(func):
             return args[0] if func._schema.returns else None
         return self._new(func, args, kwargs, values)
+
+    def _read(self, dtype):
+        return self.number if dtype.is_floating_point else dtype is torch.bool or 1
 
     def _new(self, func, args, kwargs, values):
         """Return what an operation returns, from memory if it makes new tensors."""
@@ -92,8 +101,9 @@ class FakeGpu(TorchDispatchMode):
         if is_on_gpu(source):
             self.note("copy to the host")
             if func is aten.copy_.default:
-                return args[0].fill_(1)
-            return torch.ones(source.shape, dtype=kwargs.get("dtype") or source.dtype)
+                return args[0].fill_(self._read(source.dtype))
+            dtype = kwargs.get("dtype") or source.dtype
+            return torch.full(source.shape, self._read(source.dtype), dtype=dtype)
         is_async = kwargs.get("non_blocking") or args[2:] == (True,)
         if not (is_async and hasattr(source, "is_pinned_here")):
             self.note("copy from the host")
@@ -101,7 +111,11 @@ class FakeGpu(TorchDispatchMode):
 
     def note(self, what):
         """Note a wait of the function of ours that is running."""
-        frames = [f for f in traceback.extract_stack() if f.filename.startswith(PACKAGE)]
+        frames = [
+            f
+            for f in traceback.extract_stack()
+            if f.filename.startswith(str(PACKAGE)) and f.filename != COPYING
+        ]
         where = f"{Path(frames[-1].filename).stem}.{frames[-1].name}" if frames else "a test"
         self.waits.append(Wait(what, where))
 
@@ -111,6 +125,33 @@ class FakeGpu(TorchDispatchMode):
         found, before = [], len(self.waits)
         yield found
         found += self.waits[before:]
+
+
+class Autocast(TorchFunctionMode):
+    """Operations of networks in half precision and losses in fp32, as autocast on a GPU does."""
+
+    LOWER = ("conv2d", "linear", "matmul")
+    FP32 = ("cross_entropy", "log_softmax", "softmax", "smooth_l1_loss")
+
+    def __init__(self, dtype):
+        super().__init__()
+        self.dtype = dtype
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        name = func.__name__
+        dtype = self.dtype if name in self.LOWER else torch.float32 if name in self.FP32 else None
+        if dtype is not None:
+            args = [
+                x.to(dtype) if isinstance(x, torch.Tensor) and x.is_floating_point() else x
+                for x in args
+            ]
+        return func(*args, **(kwargs or {}))
+
+
+def autocast(compute):
+    """Stands for `Compute.autocast`."""
+    dtype = compute.autocast_dtype
+    return nullcontext() if dtype is None else Autocast(dtype)
 
 
 def flat(values):
@@ -170,8 +211,7 @@ def fake_gpu():
             ("torch.Tensor.tolist", tolist),
             ("torch.Tensor.pin_memory", pin_memory),
             ("nas.runtime.device.GPUS", ("cuda", GPU.type)),
+            ("nas.runtime.compute.Compute.autocast", autocast),
         ):
             stack.enter_context(mock.patch(name, value))
-        # Autocast knows no `meta`; see test_autocast.py.
-        stack.enter_context(mock.patch.object(Compute, "autocast", lambda self: nullcontext()))
         yield stack.enter_context(gpu)

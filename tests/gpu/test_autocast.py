@@ -12,7 +12,7 @@ from nas.operators.blocks import build_block
 from nas.search.method import Method
 from nas.space.blocks import BLOCK_KINDS, Candidate
 from nas.supernet import Alphas, Supernet
-from tests.gpu.test_search import space_of
+from tests.gpu.searches import space_of
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 DETERMINISTIC = [name for name in list_operators() if not get_operator(name).is_random]

@@ -1,4 +1,4 @@
-"""OLES: the weights of an operator are frozen once it stops to generalize.
+"""OLES: the weights of an operator are frozen once it stops generalizing.
 
     s      = similarity of an operator's training and validation gradients in a step
     freeze   for good, if the mean of s over `steps` steps is below `threshold`; then count again
@@ -107,7 +107,7 @@ class OlesState:
 
         Args:
             method: The settings.
-            net: The supernet; the weights of frozen operators stop to require gradients.
+            net: The supernet; the weights of frozen operators stop requiring gradients.
         """
         self.method = method
         self.parameters = dict(net.named_parameters())

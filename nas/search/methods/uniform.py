@@ -22,7 +22,6 @@ import torch
 from nas.config import SearchConfig
 from nas.errors import ConfigError
 from nas.runtime.compute import Batch
-from nas.runtime.device import to_device
 from nas.search.alpha_settings import name_unused, refuse_settings_of_alphas
 from nas.search.method import Method, Noise, Progress
 from nas.search.registry import register_method
@@ -68,12 +67,11 @@ class Uniform(Method):
     @torch.no_grad()
     def arch_weights(self, alphas: Alphas, progress: Progress, noise: Noise | None) -> ArchWeights:
         """Return the path of the largest numbers of each row; without noise of the alphas."""
-        numbers = {
-            group: alphas[group] if noise is None else to_device(noise[group], alphas[group].device)
-            for group in alphas.groups
-        }
+        # All of a draw stays on the host: a GPU that masks it would have to be waited for.
         possible = {
-            group: numbers[group].masked_fill(~alphas.kept(group), -torch.inf)
+            group: alphas.logits_of(group)
+            if noise is None
+            else noise[group].masked_fill(~alphas.kept_on_host(group), -torch.inf)
             for group in alphas.groups
         }
         (chosen,) = to_host([possible])

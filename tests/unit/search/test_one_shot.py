@@ -3,9 +3,10 @@
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import update_bn
 
 from nas.runtime.run_directory import RunDirectory
-from nas.search.one_shot import OneShot
+from nas.search.one_shot import OneShot, average_statistics
 from nas.supernet.chain import path_of
 from tests.contract.test_chain_methods import SPACE, searcher_of
 
@@ -45,6 +46,40 @@ def test_statistics_are_means_over_the_batches(searcher):
         means, variances = ([f(x) for x in batches] for f in (mean_of, variance_of))
         torch.testing.assert_close(norm.running_mean, sum(means) / 2)
         torch.testing.assert_close(norm.running_var, sum(variances) / 2)
+
+
+def test_statistics_are_those_of_torch(searcher):
+    """Which counts the batches on the device; the momenta are what they were."""
+    weights, found = weights_of(searcher, NETWORK), []
+    batches = [images for images, _ in searcher.data.measure_loader(0)] * 2
+
+    class Path(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = searcher.net
+
+        def forward(self, images):
+            return self.net(images, weights)
+
+    for update in (average_statistics, lambda net, batches: update_bn(batches, net)):
+        path = Path()
+        update(path, batches)
+        found.append({name: value.clone() for name, value in path.named_buffers()})
+        norms = [m for m in path.modules() if isinstance(m, nn.BatchNorm2d)]
+        assert {norm.momentum for norm in norms} == {nn.BatchNorm2d(1).momentum}
+    torch.testing.assert_close(*found, rtol=1e-12, atol=1e-12)
+
+
+def test_a_stop_leaves_the_momenta(searcher):
+    """Also one that comes in the middle of the batches."""
+
+    def stop():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        OneShot(searcher, 2, check_stop=stop).accuracy(weights_of(searcher, NETWORK))
+    norms = [m for m in searcher.net.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert {norm.momentum for norm in norms} == {nn.BatchNorm2d(1).momentum}
 
 
 def mean_of(x):

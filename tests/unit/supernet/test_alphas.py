@@ -51,6 +51,8 @@ def test_pruned_pairs_weigh_nothing(space):
     alphas.prune({"normal": stays})
     mask, kept = alphas.mask("normal"), alphas.kept("normal")
     assert torch.equal(kept, mask & stays)
+    for group in alphas.groups:
+        assert torch.equal(alphas.kept_on_host(group), alphas.kept(group))
     assert (alphas.softmax("normal")[~kept] == 0).all()
     assert torch.equal(alphas.normal[kept], before[kept])
     for row, present, stay, columns in zip(
