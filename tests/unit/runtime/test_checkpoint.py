@@ -72,7 +72,7 @@ class TestCheckpoint:
         assert kept == [f"step_{4 - back:09d}.pt" for back in range(num_kept)]
 
     def test_the_generator_of_a_gpu_survives(self, tmp_path, monkeypatch):
-        """A generator of its own stands for that of a GPU; without a GPU its state is left alone."""
+        """A generator stands for that of a GPU; without a GPU its state is left alone."""
         of_gpu = torch.Generator().manual_seed(5)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(torch.cuda, "get_rng_state", of_gpu.get_state)
