@@ -10,7 +10,7 @@ from nas.layers.initialize import initialize
 from nas.layers.inverted_residual import inverted_residual, with_fast_forms
 from nas.layers.joined import can_join, run_joined
 from nas.layers.narrow_depthwise import NarrowDepthwise
-from nas.layers.own_backward import has_hooks
+from nas.layers.own_backward import has_hooks, trains_on_cpu
 from nas.layers.pool import Noise, Zero, avg_pool, max_pool
 from nas.layers.relu6 import ReLU6
 from nas.layers.same_padding import SameConv2d
@@ -52,5 +52,6 @@ __all__ = [
     "runs_in_order",
     "sandglass_hidden_channels",
     "split",
+    "trains_on_cpu",
     "with_fast_forms",
 ]

@@ -79,8 +79,6 @@ def convolve_depthwise(x: Tensor, weight: Tensor, stride: int, dilation: int) ->
     if stride > 1 and dilation > 1:
         (x,) = subsample(x, dilation)
         stride, dilation = stride // dilation, 1
-    if torch.compiler.is_compiling():  # which does not follow what the function does to x
-        x = _repeat(x, weight)
     return _SameDepthwise.apply(x, weight, stride, dilation)
 
 

@@ -11,7 +11,15 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from nas.layers import ConvSequence, DepthwiseConv2d, can_join, run_joined, runs_in_order, split
+from nas.layers import (
+    ConvSequence,
+    DepthwiseConv2d,
+    can_join,
+    run_joined,
+    runs_in_order,
+    split,
+    trains_on_cpu,
+)
 from nas.operators import Operator
 from nas.supernet.shared_edges import SourceState
 
@@ -52,8 +60,7 @@ def join_edges(
         By edge; empty where nothing was evaluated.
     """
     x = state.x
-    is_plain = torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
-    if x.device.type != "cpu" or not is_plain or x.shape[1] > _MAX_CHANNELS:
+    if not trains_on_cpu(x) or x.shape[1] > _MAX_CHANNELS:
         return {}
     users: dict[str, dict[Hashable, Candidate]] = {}
     for edge, candidates in edges.items():

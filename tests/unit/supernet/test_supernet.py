@@ -299,3 +299,23 @@ def test_a_module_is_registered_once():
     net, _, _ = make(load_space("darts"))
     names = [name for name, _ in net.named_modules(remove_duplicate=False)]
     assert len(names) == len(list(net.named_modules()))
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
+@pytest.mark.parametrize("init_channels", [2, 12], ids=["narrow", "wide"])
+def test_a_compiled_network_has_the_gradients_of_an_eager_one(tmp_path, init_channels):
+    """What an eager network computes in place or side by side, a compiled one does not."""
+    path = tmp_path / "small.yaml"
+    path.write_text("num_nodes: 2\nprimitives: [none, skip_connect, sep_conv_3x3]\n")
+    net, alphas, x = make(load_space(path), init_channels=init_channels, num_cells=1)
+    x = x.to(memory_format=torch.channels_last)
+    weights = tuple(row.detach().requires_grad_() for row in alphas.weights())
+    inputs = (*net.parameters(), *weights)
+    results = []
+    for function in (net, torch.compile(net, backend="aot_eager")):
+        logits = function(x, weights)
+        gradients = torch.autograd.grad(
+            logits.sin().sum(), inputs, allow_unused=True, materialize_grads=True
+        )
+        results.append((logits, *gradients))
+    torch.testing.assert_close(results[1], results[0], rtol=1e-8, atol=1e-8)
