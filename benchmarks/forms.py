@@ -133,7 +133,9 @@ def _process_of(
 
 
 @contextmanager
-def in_a_process(build: Callable[[], Step], *, keeps_memory: bool = False) -> Iterator[Step]:
+def in_a_process(
+    build: Callable[[], Step], *, keeps_memory: bool = False
+) -> Iterator["RemoteStep"]:
     """Yield a step that a process of its own does while this one waits.
 
     Args:
@@ -146,15 +148,22 @@ def in_a_process(build: Callable[[], Step], *, keeps_memory: bool = False) -> It
     process.start()
     theirs.close()  # else this process would not see its end
     try:
-        yield partial(_ask, ours)
+        yield RemoteStep(ours)
     finally:
         process.terminate()
         process.join()
 
 
-def _ask(connection: Connection) -> None:
-    connection.send(None)
-    connection.recv()
+class RemoteStep:
+    """A step that another process does; `peak_mib` is the peak memory of that process, MiB."""
+
+    def __init__(self, connection: Connection):
+        self.connection, self.peak_mib = connection, 0.0
+
+    def __call__(self) -> None:
+        """Wait for one step."""
+        self.connection.send(None)
+        self.peak_mib = self.connection.recv()
 
 
 def _serve(connection: Connection, build: Callable[[], Step], keeps_memory: bool) -> None:
@@ -165,4 +174,4 @@ def _serve(connection: Connection, build: Callable[[], Step], keeps_memory: bool
     while True:
         connection.recv()
         step()
-        connection.send(None)
+        connection.send(peak_memory_mib(CPU.device))

@@ -112,7 +112,7 @@ class InterleavedConv(nn.Module):
         return torch.cat(halves, dim=1)
 
     def _is_changed(self) -> bool:
-        """Whether a convolution does more than to convolve, so that it has to be called."""
+        """Whether a convolution does more than convolve, so that it has to be called."""
         return any(
             type(conv) is not nn.Conv2d or has_hooks(conv)
             for conv in (self.conv_even, self.conv_odd)

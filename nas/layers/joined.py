@@ -87,7 +87,7 @@ class _JoinedNorm:
     def write_back(self) -> None:
         """Give each BatchNorm its part of the statistics.
 
-        By `data`, as torch's own do: a call before, whose graph has the statistics, does not mind.
+        By `data`, as torch's own do, so that the graph of an earlier call stays valid.
         """
         for name in self._STATISTICS:
             parts = getattr(self, name).chunk(len(self.norms))

@@ -26,10 +26,10 @@ def trains_on_cpu(x: Tensor) -> bool:
 
 
 def has_hooks(layer: nn.Module) -> bool:
-    """Whether a call of a layer is more than the forward pass of its class, and so has to be made.
+    """Whether calling a layer does more than the forward pass of its class, so it must be called.
 
-    It is where the layer has hooks or all modules have, where `compile` was called on the layer,
-    and where a `forward` was set on it.
+    It does if the layer or all modules have hooks, if the layer was compiled by its own `compile`,
+    or if a `forward` was set on it.
     """
     return bool(
         layer._forward_hooks

@@ -119,7 +119,7 @@ def convolve_and_normalize(
     assert norm.num_batches_tracked is not None and norm.momentum is not None
     assert norm.running_mean is not None and norm.running_var is not None
     norm.num_batches_tracked.add_(1)
-    # By `data`, as torch's own do: a call before, whose graph has the statistics, does not mind.
+    # By `data`, as torch's own do, so that the graph of an earlier call stays valid.
     norm.running_mean.data.lerp_(moments.mean, norm.momentum)
     norm.running_var.data.lerp_(moments.var * (num_pixels / (num_pixels - 1)), norm.momentum)
     return z

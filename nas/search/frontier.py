@@ -199,7 +199,8 @@ def _measure(
 ) -> FrontierResult:
     """Measure all networks in the common supernet; write frontier.json."""
     tests = recipe.selection if isinstance(recipe.selection, ChoiceByTest) else RandomChoice()
-    compute = select_compute(config)
+    # Each network is another path, and compiling would start again for each.
+    compute = select_compute(dataclasses.replace(config, compile="off"))
     memory = StepMemory(compute, config.batch_size, 1, can_split=True)
     again = dataclasses.replace(config, resume=True)
     with (

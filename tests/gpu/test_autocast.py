@@ -106,7 +106,7 @@ def test_types_of_a_supernet_on_a_gpu():
 def test_values_in_bf16_on_a_cpu(name, stride):
     """Output and gradients of operators are those of fp32."""
     torch.manual_seed(0)
-    check_values(build_operator(name, CHANNELS, stride, affine=False), CHANNELS)
+    check_values(build_operator(name, CHANNELS, stride, affine=False), CHANNELS, 0.1)
 
 
 @pytest.mark.parametrize("ratio", RATIOS)
@@ -115,20 +115,23 @@ def test_values_of_blocks_in_bf16_on_a_cpu(name, ratio):
     """Output and gradients of blocks are those of fp32."""
     torch.manual_seed(0)
     block = BLOCKS[name]
-    check_values(build_block(block, identity_ratio=ratio), block.in_channels)
+    check_values(build_block(block, identity_ratio=ratio), block.in_channels, 0.15)
 
 
-def check_values(module, in_channels):
+def check_values(module, in_channels, limit_of_gradients):
     """Output and gradients are those of fp32, up to the 8 bits of bfloat16.
 
-    Gradients have a wider limit: what rounds to the other side of an activation changes them most.
+    Gradients have a wider limit: what rounds to the other side of an activation changes them most,
+    and a block has two. The largest error of a block is 0.096.
     """
     module.to(memory_format=torch.channels_last)
     x = torch.randn(16, in_channels, 8, 8).to(memory_format=torch.channels_last).requires_grad_()
     exact = values(module, x)
     with torch.autocast("cpu", torch.bfloat16):
         half = values(module, x)
-    for one, expected, limit in zip(half, exact, (0.02, 0.15, 0.15), strict=True):
+    for one, expected, limit in zip(
+        half, exact, (0.02, limit_of_gradients, limit_of_gradients), strict=True
+    ):
         error = (one - expected).norm() / expected.norm().clamp_min(1e-3)
         assert error < limit, f"relative error {error:.3f}"
 

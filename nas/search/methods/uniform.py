@@ -67,7 +67,7 @@ class Uniform(Method):
     @torch.no_grad()
     def arch_weights(self, alphas: Alphas, progress: Progress, noise: Noise | None) -> ArchWeights:
         """Return the path of the largest numbers of each row; without noise of the alphas."""
-        # All of a draw stays on the host: a GPU that masks it would have to be waited for.
+        # All of a draw stays on the host: masking it on a GPU would mean waiting for the GPU.
         possible = {
             group: alphas.logits_of(group)
             if noise is None

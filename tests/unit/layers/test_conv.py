@@ -64,9 +64,10 @@ def test_a_convolution_that_was_changed_is_called(change, name):
     CHANGES[change](getattr(conv, name))
     x = leaf(2, 4, 6, 6, memory_format=torch.channels_last)
     for _ in range(2):
-        expected = torch.cat([conv.conv_even(x), conv.conv_odd(x[:, :, 1:, 1:])], dim=1)
         inputs = (x, *conv.parameters())
-        assert_same(derivatives(conv(x), inputs), derivatives(expected, inputs))
+        found = derivatives(conv(x), inputs)  # first: a call of a half computes its weight again
+        expected = torch.cat([conv.conv_even(x), conv.conv_odd(x[:, :, 1:, 1:])], dim=1)
+        assert_same(found, derivatives(expected, inputs))
         with torch.no_grad():
             for parameter in conv.parameters():
                 parameter.mul_(2)
