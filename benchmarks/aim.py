@@ -24,8 +24,8 @@ class Aim:
                 f" **Below the aim of {self.ratio:g} times**: {PRODUCTS}, with those that the "
                 f"backward pass repeats, take {products_s:.2f} of the {ours_s:.2f} s of ours, and "
                 f"{plain[PRODUCTS]:.2f} of the {plain_s:.2f} s of plain. If everything else in "
-                f"ours took no time, it would be {plain_s / products_s:.2f} times as fast as plain. "
-                f"What else takes most in ours: {most}, {ours[most]:.2f} s."
+                f"ours took no time, it would be {plain_s / products_s:.2f} times as fast as plain."
+                f" What else takes most in ours: {most}, {ours[most]:.2f} s."
             )
         peak, added = result["peak_memory_mib"], result["added_memory_mib"]
         part = peak["ours"] / peak["plain"]
