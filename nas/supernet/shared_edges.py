@@ -90,7 +90,7 @@ class SourceState:
 
 def add_product(total: Tensor, output: Tensor, weight: Tensor) -> Tensor:
     """Return total + weight * output, computed in place where nothing compiles it."""
-    if torch.compiler.is_compiling():  # torch before 2.12 does not see that total is changed
+    if torch.compiler.is_compiling():  # torch 2.11 does not see that total is changed
         return total + weight * output
     return _AddWeighted.apply(total, output, weight)
 
