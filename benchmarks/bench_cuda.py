@@ -213,7 +213,9 @@ def _in_a_process(case: Case, settings: argparse.Namespace, limit_s: float) -> d
     except subprocess.TimeoutExpired:
         return {"not_run": f"not finished after {limit_s:.0f} s"}
     if done.returncode:
-        return {"not_run": (done.stderr.strip().splitlines() or ["failed"])[-1]}
+        lines = done.stderr.strip().splitlines() or ["failed"]
+        # Torch's compiler ends with advice, behind the line that names the error.
+        return {"not_run": next((line for line in reversed(lines) if "Error" in line), lines[-1])}
     return json.loads(done.stdout.splitlines()[-1])
 
 
